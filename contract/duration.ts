@@ -1,0 +1,51 @@
+import { z } from "zod";
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+const isUnit = (unit: string | undefined): unit is keyof typeof UNIT_MS =>
+  unit !== undefined && unit in UNIT_MS;
+
+/** `30s`, `10m`, `2h`, `7d`, `500ms` in milliseconds; undefined for anything else, a bare number included. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
+  const unit = match?.[2];
+  return isUnit(unit) ? Math.round(Number(match?.[1]) * UNIT_MS[unit]) : undefined;
+}
+
+/** A duration as people write it; parses to milliseconds. */
+export const Duration = z.string().transform((text, context) => {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  context.addIssue({
+    code: "custom",
+    message: `"${text}" is not a duration: write a number with a unit, such as 30s, 10m or 2h`,
+  });
+  return z.NEVER;
+});
+
+const UNIT_BYTES = {
+  B: 1,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+} as const;
+
+const isByteUnit = (unit: string | undefined): unit is keyof typeof UNIT_BYTES =>
+  unit !== undefined && unit in UNIT_BYTES;
+
+/** `512MiB`, `8GiB`, `80GB`; parses to bytes. */
+export const ByteSize = z.string().transform((text, context) => {
+  const match = /^(\d+(?:\.\d+)?)([KMGT]i?B|B)$/.exec(text);
+  const unit = match?.[2];
+  if (isByteUnit(unit)) return Math.round(Number(match?.[1]) * UNIT_BYTES[unit]);
+  context.addIssue({
+    code: "custom",
+    message: `"${text}" is not a size: write a number with a unit, such as 512MiB or 8GiB`,
+  });
+  return z.NEVER;
+});

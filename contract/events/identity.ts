@@ -1,0 +1,49 @@
+import { z } from "zod";
+import { Name, Sha256 } from "../ids.ts";
+import { ROLES, type Role } from "../scopes.ts";
+
+export const RoleName = z.enum(Object.keys(ROLES) as [Role, ...Role[]]);
+export const TokenKind = z.enum(["user", "agent", "node"]);
+
+/** A public Ed25519 key as JWK (RFC 8037). */
+export const PublicJwk = z.object({
+  kty: z.literal("OKP"),
+  crv: z.literal("Ed25519"),
+  x: z.string().min(43).max(43),
+});
+
+/** Bodies of the identity events, by type; version 1 of each. Secrets appear as hashes only. */
+export const identityEvents = {
+  "project.created": z.object({ name: Name }),
+  "role.granted": z.object({
+    principal: z.string(),
+    role: RoleName,
+    /** null: on the server, for every project. */
+    project: Name.nullable(),
+  }),
+  "token.created": z.object({
+    id: z.uuid(),
+    hash: Sha256,
+    kind: TokenKind,
+    name: Name.nullable(),
+    namePattern: z.string().nullable(),
+    /** The project that a new agent belongs to. */
+    project: Name.nullable(),
+    uses: z.int().min(1),
+    /** null: no end (the first admin token). */
+    ttlMs: z.int().nullable(),
+    role: RoleName.nullable(),
+  }),
+  "token.revoked": z.object({ id: z.uuid() }),
+  /** A key was registered with a join token; the principal is new unless the token was made for it. */
+  "principal.joined": z.object({
+    principal: z.string(),
+    token: z.uuid(),
+    thumbprint: z.string(),
+    jwk: PublicJwk,
+  }),
+  /** All tokens and keys of the principal are dead: its generation counter rises. */
+  "principal.revoked": z.object({ principal: z.string(), reason: z.string().nullable() }),
+  /** The server's signing key was published (public half); it signs from `activeFrom` (ms) on. */
+  "signing_key.published": z.object({ kid: z.string(), jwk: PublicJwk, activeFrom: z.int() }),
+} as const;

@@ -1,0 +1,69 @@
+import { z } from "zod";
+
+let lastMs = 0;
+let counter = 0;
+
+/**
+ * A UUIDv7 (RFC 9562 section 5.7): 48 bits of Unix milliseconds, then a 12-bit counter that keeps ids of one process
+ * in order within a millisecond (section 6.2, method 1), then 62 random bits.
+ */
+export function newId(): string {
+  const now = Date.now();
+  if (now > lastMs) {
+    lastMs = now;
+    counter = 0;
+  } else if (++counter > 0xfff) {
+    lastMs += 1;
+    counter = 0;
+  }
+  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16));
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, Math.floor(lastMs / 2 ** 32));
+  view.setUint32(2, lastMs % 2 ** 32);
+  view.setUint16(6, 0x7000 | counter);
+  view.setUint8(8, (view.getUint8(8) & 0x3f) | 0x80);
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** 64 lower-case hexadecimal digits. */
+export const Sha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hexadecimal digits (a SHA-256)");
+
+/** A name of an agent, node, user, project: letters, digits, `.`, `_`, `-`; starts with a letter or digit; up to 64. */
+export const Name = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    "must be 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit",
+  );
+
+/** A thread id: as a name, up to 128 characters. */
+export const ThreadId = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
+    "must be 1 to 128 letters, digits, '.', '_' or '-', starting with a letter or digit",
+  );
+
+export const MessageId = z.uuid().brand("MessageId");
+export const LeaseId = z.uuid().brand("LeaseId");
+export const SweepId = z.uuid().brand("SweepId");
+export const RunId = z.uuid().brand("RunId");
+export const AttemptId = z.uuid().brand("AttemptId");
+export const SessionId = z.uuid().brand("SessionId");
+export const CellId = Sha256.brand("CellId");
+export type MessageId = z.infer<typeof MessageId>;
+export type LeaseId = z.infer<typeof LeaseId>;
+export type SweepId = z.infer<typeof SweepId>;
+export type RunId = z.infer<typeof RunId>;
+export type AttemptId = z.infer<typeof AttemptId>;
+export type SessionId = z.infer<typeof SessionId>;
+export type CellId = z.infer<typeof CellId>;
+
+/** ISO 8601 in UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
+export const Time = z.iso.datetime({ precision: 3 });
+
+/** Milliseconds since the epoch as the wire's time text. */
+export const toTime = (ms: number): string => new Date(ms).toISOString();
