@@ -1,0 +1,65 @@
+import { ProblemError } from "../contract/problem.ts";
+import type { Query } from "./db.ts";
+import type { Apply, Event, EventKey, LoggedEvent, Projection } from "./log.ts";
+
+const INSERT = `insert into events (seq, id, v, type, project, actor, at, key, body)
+  values ((select coalesce(max(seq), 0) + 1 from events), $1, $2, $3, $4, $5, $6, $7, $8)`;
+const AFTER = "select * from events where seq > $1 order by seq limit $2";
+
+interface EventRow {
+  readonly seq: number;
+  readonly id: string;
+  readonly v: number;
+  readonly type: string;
+  readonly project: string | null;
+  readonly actor: string;
+  readonly at: number;
+  readonly key: string | null;
+  readonly body: string;
+}
+
+/** Writes an event at the end of the log, inside a transaction; a rolled-back append leaves no gap. */
+export async function insertEvent(query: Query, event: Event): Promise<void> {
+  const { id, v, type, project, actor, at, key, body } = event;
+  const keyText = key === null ? null : JSON.stringify(key);
+  await query(INSERT, [id, v, type, project, actor, at, keyText, JSON.stringify(body)]);
+}
+
+/** Up to `limit` events that follow `seq`, in order. */
+export async function eventsAfter(
+  query: Query,
+  seq: number,
+  limit: number,
+): Promise<LoggedEvent[]> {
+  const rows = await query<EventRow>(AFTER, [seq, limit]);
+  return rows.map(toEvent);
+}
+
+/** The place of the newest event; 0 for an empty log. */
+export async function lastSeq(query: Query): Promise<number> {
+  const [row] = await query<{ seq: number | null }>("select max(seq) as seq from events");
+  return row?.seq ?? 0;
+}
+
+/** One `apply` that runs those of all projections for the event's type, in the given order. */
+export function applyAll(projections: readonly Projection[]): Apply {
+  const byType = new Map<string, Apply[]>();
+  for (const { apply } of projections) {
+    for (const [type, one] of Object.entries(apply))
+      byType.set(type, [...(byType.get(type) ?? []), one]);
+  }
+  return async (query, event) => {
+    const all = byType.get(event.type);
+    if (all === undefined) {
+      throw new ProblemError("INTERNAL", `no projection applies the event type ${event.type}`, {
+        next: "register its apply with the projections that openLog gets",
+      });
+    }
+    for (const one of all) await one(query, event);
+  };
+}
+
+function toEvent(row: EventRow): LoggedEvent {
+  const key = row.key === null ? null : (JSON.parse(row.key) as EventKey);
+  return { ...row, key, body: JSON.parse(row.body) as unknown };
+}

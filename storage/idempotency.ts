@@ -1,0 +1,111 @@
+import { ProblemError } from "../contract/problem.ts";
+import type { Query } from "./db.ts";
+import type { EventKey, LogTx } from "./log.ts";
+
+const REMEMBER_MS = 24 * 3_600_000;
+/** Every so many remembered calls up to twice as many expired ones are forgotten, so the table cannot grow. */
+const CLEAN_EVERY = 64;
+
+/** One call with an `Idempotency-Key`. */
+export interface Call {
+  readonly principal: string;
+  readonly endpoint: string;
+  /** `null`: the caller sent no key, so the call simply runs. */
+  readonly key: string | null;
+  /** Of the body, so that the same key with another body is refused. */
+  readonly hash: string;
+  /** The id of what the call makes or changes; made before the call (`newId()`) and enough to rebuild the reply. */
+  readonly ref: string;
+  /** What the decision depends on, as for `Db.tx`. */
+  readonly keys: readonly string[];
+}
+
+/**
+ * Runs `decide` in a transaction, whose first event carries the key; a repeat within 24 h runs `reply` instead, with
+ * the `ref` of the first call. A call that throws is not remembered.
+ * @throws ProblemError IDEMPOTENCY_MISMATCH if the key was used for another endpoint or body
+ */
+export type Once = <T>(
+  call: Call,
+  decide: (tx: LogTx, ref: string) => Promise<T>,
+  reply: (query: Query, ref: string) => Promise<T>,
+) => Promise<T>;
+
+/** `Log.tx` whose first event carries `key`. */
+export type TxWithKey = <T>(
+  keys: readonly string[],
+  key: EventKey | null,
+  fn: (tx: LogTx) => Promise<T>,
+) => Promise<T>;
+
+interface Remembered {
+  readonly endpoint: string;
+  readonly hash: string;
+  readonly ref: string;
+}
+
+export function idempotency(tx: TxWithKey): Once {
+  let remembered = 0;
+  return async (call, decide, reply) => {
+    const { principal, endpoint, key, hash, ref, keys } = call;
+    if (key === null) return tx(keys, null, (one) => decide(one, ref));
+    const lock = `idempotency:${principal}:${key}`;
+    return tx([...keys, lock], { key, endpoint, hash, ref }, async (one) => {
+      const earlier = await recall(one, principal, key);
+      if (earlier !== undefined) {
+        refuseMismatch(earlier, call);
+        return reply(one.query, earlier.ref);
+      }
+      const result = await decide(one, ref);
+      await remember(one, call);
+      if (remembered++ % CLEAN_EVERY === 0) await forgetExpired(one);
+      return result;
+    });
+  };
+}
+
+async function recall(
+  { query, now }: LogTx,
+  principal: string,
+  key: string,
+): Promise<Remembered | undefined> {
+  const [row] = await query<Remembered>(
+    "select endpoint, hash, ref from e_idempotency where principal = $1 and key = $2 and at > $3",
+    [principal, key, now - REMEMBER_MS],
+  );
+  return row;
+}
+
+function refuseMismatch(earlier: Remembered, { endpoint, hash, key }: Call): void {
+  if (earlier.endpoint === endpoint && earlier.hash === hash) return;
+  const what =
+    earlier.endpoint === endpoint ? "another body" : `another call (${earlier.endpoint})`;
+  throw new ProblemError(
+    "IDEMPOTENCY_MISMATCH",
+    `the idempotency key ${key} was already used for ${what}`,
+    {
+      details: [{ key, endpoint: earlier.endpoint }],
+      next: "send a new key with a new request; repeat a request with exactly its first body",
+    },
+  );
+}
+
+async function remember(
+  { query, now }: LogTx,
+  { principal, key, endpoint, hash, ref }: Call,
+): Promise<void> {
+  await query(
+    `insert into e_idempotency (principal, key, endpoint, hash, ref, at) values ($1, $2, $3, $4, $5, $6)
+     on conflict (principal, key)
+     do update set endpoint = excluded.endpoint, hash = excluded.hash, ref = excluded.ref, at = excluded.at`,
+    [principal, key, endpoint, hash, ref, now],
+  );
+}
+
+async function forgetExpired({ query, now }: LogTx): Promise<void> {
+  await query(
+    `delete from e_idempotency where (principal, key) in
+       (select principal, key from e_idempotency where at <= $1 order by at limit $2)`,
+    [now - REMEMBER_MS, 2 * CLEAN_EVERY],
+  );
+}

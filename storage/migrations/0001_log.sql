@@ -1,0 +1,36 @@
+-- `integer primary key` is the row id of SQLite; the first PostgreSQL migration widens seq to bigint.
+create table events (
+  seq     integer primary key,
+  id      text   not null unique,
+  v       bigint not null,
+  type    text   not null,
+  project text,
+  actor   text   not null,
+  at      bigint not null,
+  key     text,
+  body    text   not null
+);
+
+create table e_cursors (
+  name text   primary key,
+  seq  bigint not null
+);
+
+create table e_deadlines (
+  kind    text   not null,
+  subject text   not null,
+  due     bigint not null,
+  primary key (kind, subject)
+);
+create index e_deadlines_by_due on e_deadlines (due);
+
+create table e_idempotency (
+  principal text   not null,
+  key       text   not null,
+  endpoint  text   not null,
+  hash      text   not null,
+  ref       text   not null,
+  at        bigint not null,
+  primary key (principal, key)
+);
+create index e_idempotency_by_at on e_idempotency (at);

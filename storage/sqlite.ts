@@ -1,0 +1,122 @@
+import Database from "better-sqlite3";
+import { type Clock, systemClock } from "../runtime/clock.ts";
+import type { Db, Dialect, Query } from "./db.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { serverTime } from "./server-time.ts";
+import { Connection } from "./sqlite-connection.ts";
+import { storeError } from "./sqlite-errors.ts";
+
+const BUSY_TIMEOUT_MS = 5_000;
+const NO_VALUES: readonly unknown[] = [];
+
+const dialect: Dialect = {
+  name: "sqlite",
+  skipLocked: "",
+  list: (param) => `(select value from json_each(${param}))`,
+};
+
+export interface SqliteOptions {
+  /** Path of the database file; its folder must exist. */
+  readonly file: string;
+  readonly clock?: Clock;
+}
+
+/** What the SQLite driver has beyond the port; for measuring and tests. */
+export interface SqliteDb extends Db {
+  /** COMMITs since the file was opened. */
+  commits(): number;
+}
+
+/**
+ * Opens (and creates) a database file: one writer connection behind group commit, one read-only connection for `query`.
+ * @throws ProblemError UNAVAILABLE when the file cannot be opened, is damaged, or is read-only.
+ */
+export function openSqlite({ file, clock = systemClock }: SqliteOptions): SqliteDb {
+  try {
+    return open(file, clock);
+  } catch (error) {
+    throw storeError(error, file);
+  }
+}
+
+function open(file: string, clock: Clock): SqliteDb {
+  const writer = new Connection(new Database(file, { timeout: BUSY_TIMEOUT_MS }));
+  configure(writer.database);
+  const now = serverTime(clock, lastEventTime(writer.database));
+  const reader = new Connection(new Database(file, { readonly: true, timeout: BUSY_TIMEOUT_MS }));
+  for (const { database } of [writer, reader])
+    database.function("now_ms", { directOnly: false }, now);
+
+  const wakes = wakeList();
+  let commits = 0;
+  const onCommit = (appended: boolean): void => {
+    commits += 1;
+    if (appended) wakes.wake();
+  };
+  const group = new GroupCommit({ writer, file, onCommit });
+  return {
+    dialect,
+    query: readOnlyQuery(reader, file),
+    now,
+    tx: (_keys, fn) => group.tx(fn),
+    listen: wakes.listen,
+    commits: () => commits,
+    close: async () => {
+      await group.close();
+      reader.database.close();
+      writer.database.close();
+    },
+  };
+}
+
+function configure(database: Database.Database): void {
+  database.pragma("journal_mode = wal");
+  database.pragma("synchronous = full");
+  database.pragma("foreign_keys = on");
+  database.pragma("temp_store = memory");
+}
+
+/** The log's last `at`, so that `now_ms()` starts behind no event; 0 for a new file. */
+function lastEventTime(database: Database.Database): number {
+  const exists = database
+    .prepare("select 1 from sqlite_master where type = 'table' and name = 'events'")
+    .get();
+  if (exists === undefined) return 0;
+  const last = database.prepare("select at from events order by seq desc limit 1").get() as
+    | { at: number }
+    | undefined;
+  return last?.at ?? 0;
+}
+
+function readOnlyQuery(reader: Connection, file: string): Query {
+  return ((text: string, values: readonly unknown[] = NO_VALUES) => {
+    try {
+      return Promise.resolve(reader.run(text, values));
+    } catch (error) {
+      return Promise.reject(storeError(error, file));
+    }
+  }) as Query;
+}
+
+/** Listeners of one process; wake-ups of the same turn of the event loop become one. */
+function wakeList(): { wake(): void; listen: Db["listen"] } {
+  const listeners = new Set<() => void>();
+  let pending = false;
+  const wake = (): void => {
+    if (pending || listeners.size === 0) return;
+    pending = true;
+    setImmediate(() => {
+      pending = false;
+      for (const listener of listeners) listener();
+    });
+  };
+  const listen: Db["listen"] = (onWake) => {
+    const listener = (): void => onWake();
+    listeners.add(listener);
+    return Promise.resolve(() => {
+      listeners.delete(listener);
+      return Promise.resolve();
+    });
+  };
+  return { wake, listen };
+}

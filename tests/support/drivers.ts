@@ -1,0 +1,50 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Db } from "../../storage/db.ts";
+import { openSqlite } from "../../storage/sqlite.ts";
+import { TestClock } from "./clock.ts";
+
+/** An open, empty database of one driver; `close` also removes what it lies on. */
+export interface OpenedDb {
+  readonly db: Db;
+  readonly clock: TestClock;
+  /** COMMITs so far, to see that groups share one. */
+  commits(): number;
+  /** Closes the database and opens the same data again, with this clock. */
+  reopen(clock: TestClock): Promise<Db>;
+  close(): Promise<void>;
+}
+
+/** A database driver under test. */
+export interface Driver {
+  readonly name: string;
+  open(): Promise<OpenedDb>;
+}
+
+export const sqlite: Driver = {
+  name: "sqlite",
+  open: async () => {
+    const folder = await mkdtemp(join(tmpdir(), "gridpost-db-"));
+    const file = join(folder, "gridpost.db");
+    const clock = new TestClock();
+    let db = openSqlite({ file, clock });
+    return {
+      db,
+      clock,
+      commits: () => db.commits(),
+      reopen: async (later) => {
+        await db.close();
+        db = openSqlite({ file, clock: later });
+        return db;
+      },
+      close: async () => {
+        await db.close();
+        await rm(folder, { recursive: true });
+      },
+    };
+  },
+};
+
+/** Every driver that the shared suites run over. */
+export const drivers: readonly Driver[] = [sqlite];
