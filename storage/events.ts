@@ -2,8 +2,10 @@ import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "./db.ts";
 import type { Apply, Event, EventKey, LoggedEvent, Projection } from "./log.ts";
 
-const INSERT = `insert into events (seq, id, v, type, project, actor, at, key, body)
-  values ((select coalesce(max(seq), 0) + 1 from events), $1, $2, $3, $4, $5, $6, $7, $8)`;
+const APPEND = `insert into events (id, v, type, project, actor, at, key, body, seq)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, (select coalesce(max(seq), 0) + 1 from events))`;
+const COPY = `insert into events (id, v, type, project, actor, at, key, body, seq)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
 const AFTER = "select * from events where seq > $1 order by seq limit $2";
 
 interface EventRow {
@@ -20,9 +22,25 @@ interface EventRow {
 
 /** Writes an event at the end of the log, inside a transaction; a rolled-back append leaves no gap. */
 export async function insertEvent(query: Query, event: Event): Promise<void> {
-  const { id, v, type, project, actor, at, key, body } = event;
-  const keyText = key === null ? null : JSON.stringify(key);
-  await query(INSERT, [id, v, type, project, actor, at, keyText, JSON.stringify(body)]);
+  await query(APPEND, columns(event));
+}
+
+/** Writes an event at the place that it had in another log. */
+export async function insertLoggedEvent(query: Query, event: LoggedEvent): Promise<void> {
+  await query(COPY, [...columns(event), event.seq]);
+}
+
+function columns({ id, v, type, project, actor, at, key, body }: Event): unknown[] {
+  return [
+    id,
+    v,
+    type,
+    project,
+    actor,
+    at,
+    key === null ? null : JSON.stringify(key),
+    JSON.stringify(body),
+  ];
 }
 
 /** Up to `limit` events that follow `seq`, in order. */

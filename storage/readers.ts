@@ -1,0 +1,148 @@
+import type { EventLog } from "./event-log.ts";
+import { eventsAfter } from "./events.ts";
+import type { LoggedEvent, LogTx } from "./log.ts";
+
+const POLL_MS = 1_000;
+const FIRST_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 30_000;
+
+/**
+ * A reader of the log with a durable cursor. A crash anywhere may give the same events again, and never skips one, so
+ * `handle` is idempotent by event id.
+ */
+export type ReaderOptions = {
+  readonly log: EventLog;
+  /** Names the cursor; never reused for another purpose. A new name starts at the first event. */
+  readonly name: string;
+  /** The most events in one call of `handle`. */
+  readonly batch: number;
+} & (
+  | {
+      /** `handle` works in a transaction that also moves the cursor. */
+      readonly transactional: true;
+      readonly handle: (events: readonly LoggedEvent[], tx: LogTx) => Promise<void>;
+    }
+  | {
+      /** `handle` acts on something else (Git, a socket); the cursor moves after it returned. */
+      readonly transactional: false;
+      readonly handle: (events: readonly LoggedEvent[]) => Promise<void>;
+    }
+);
+
+/** A reader that runs until it is stopped. */
+export interface Reader {
+  /** Waits for the batch in flight, then ends. */
+  stop(): Promise<void>;
+}
+
+/** Handles the next batch, if any; returns how many events it held. The step that `runReader` repeats. */
+export async function readBatch(options: ReaderOptions): Promise<number> {
+  const { log, name, batch } = options;
+  const [cursor] = await log.query<{ seq: number }>("select seq from e_cursors where name = $1", [
+    name,
+  ]);
+  const from = cursor?.seq ?? 0;
+  const events = await eventsAfter(log.query, from, batch);
+  const last = events.at(-1);
+  if (last === undefined) return 0;
+  if (!options.transactional) await options.handle(events);
+  await log.tx([`cursor:${name}`], async (tx) => {
+    const moved = await tx.query(
+      `insert into e_cursors (name, seq) values ($1, $2)
+       on conflict (name) do update set seq = excluded.seq where e_cursors.seq = $3 returning name`,
+      [name, last.seq, from],
+    );
+    // Another process with the same reader was faster: its effects stand.
+    if (moved.length === 1 && options.transactional) await options.handle(events, tx);
+  });
+  return events.length;
+}
+
+/**
+ * Starts a reader: woken by commits, and looking each second in case a wake-up was lost.
+ * @param onError hears of each failed batch; it is repeated after a growing pause
+ */
+export async function runReader(
+  options: ReaderOptions,
+  onError: (error: unknown) => void,
+): Promise<Reader> {
+  const bell = new Bell();
+  const unlisten = await options.log.db.listen(() => bell.ring());
+  const running = loop({ options, onError, bell });
+  return {
+    stop: async () => {
+      bell.close();
+      await running;
+      await unlisten();
+    },
+  };
+}
+
+interface LoopParts {
+  readonly options: ReaderOptions;
+  readonly onError: (error: unknown) => void;
+  readonly bell: Bell;
+}
+
+async function loop({ options, onError, bell }: LoopParts): Promise<void> {
+  let pause = FIRST_PAUSE_MS;
+  while (!bell.closed) {
+    bell.hush();
+    try {
+      const count = await readBatch(options);
+      pause = FIRST_PAUSE_MS;
+      if (count < options.batch) await bell.wait(POLL_MS);
+    } catch (error) {
+      onError(error);
+      await bell.pause(pause);
+      pause = Math.min(pause * 2, MAX_PAUSE_MS);
+    }
+  }
+}
+
+/** Remembers a ring between looking at the log and waiting, so that no wake-up falls between the two. */
+class Bell {
+  closed = false;
+  private rung = false;
+  private wakeUp: (() => void) | undefined;
+  private sleeper: (() => void) | undefined;
+
+  ring(): void {
+    this.rung = true;
+    this.wakeUp?.();
+  }
+
+  hush(): void {
+    this.rung = false;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.wakeUp?.();
+    this.sleeper?.();
+  }
+
+  /** Until the next ring, at most `ms`. */
+  async wait(ms: number): Promise<void> {
+    if (this.rung || this.closed) return;
+    await sleepUntil(ms, (wakeUp) => (this.wakeUp = wakeUp));
+    this.wakeUp = undefined;
+  }
+
+  /** For `ms`, whatever rings, unless closed. */
+  async pause(ms: number): Promise<void> {
+    if (this.closed) return;
+    await sleepUntil(ms, (wakeUp) => (this.sleeper = wakeUp));
+    this.sleeper = undefined;
+  }
+}
+
+function sleepUntil(ms: number, offer: (wakeUp: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    offer(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
