@@ -1,0 +1,135 @@
+import { markdownTable } from "markdown-table";
+import type { Report } from "../contract/report.ts";
+
+type Row = readonly string[];
+type Table = (head: Row, rows: readonly Row[]) => string;
+
+/** How the two text forms differ; the content is the same. */
+interface Style {
+  readonly title: (text: string) => string;
+  readonly heading: (text: string) => string;
+  readonly code: (text: string) => string;
+  readonly table: Table;
+  readonly cell: (text: string) => string;
+}
+
+const numeric = (column: number): string => (column === 0 ? "l" : "r");
+
+const markdown: Style = {
+  title: (text) => `# ${text}`,
+  heading: (text) => `## ${text}`,
+  code: (text) => `\`${text}\``,
+  // A pipe or a line break in a value would end the cell of the table.
+  cell: (text) => text.replaceAll("|", "\\|").replaceAll(/\s+/g, " "),
+  table: (head, rows) => markdownTable([head, ...rows].map((row) => [...row])),
+};
+
+const plain: Style = {
+  title: (text) => text,
+  heading: (text) => text.toUpperCase(),
+  code: (text) => text,
+  cell: (text) => text.replaceAll(/\s+/g, " "),
+  table: (head, rows) => {
+    const lines = markdownTable(
+      [head, ...rows].map((row) => [...row]),
+      {
+        align: head.map((_, column) => numeric(column)),
+        delimiterStart: false,
+        delimiterEnd: false,
+      },
+    ).split("\n");
+    return lines
+      .filter((_, line) => line !== 1)
+      .map((line) => line.replaceAll(" | ", "  ").trimEnd())
+      .join("\n");
+  },
+};
+
+export const renderMarkdown = (report: Report): string => render(report, markdown);
+export const renderText = (report: Report): string => render(report, plain);
+
+function render(report: Report, style: Style): string {
+  const { sweep, headline } = report;
+  const sections = [
+    style.title(`Report of sweep ${sweep.name}`),
+    `${headline}.`,
+    `Sweep ${style.code(sweep.id)} in project ${report.project}, thread ${style.code(sweep.thread)}, submitted by ${sweep.submittedBy} at ${sweep.submittedAt}.`,
+    style.heading("Results"),
+    results(report, style),
+    ...failures(report, style),
+    style.heading("Provenance"),
+    provenance(report, style),
+    style.heading("Method"),
+    report.method,
+  ];
+  return `${sections.join("\n\n")}\n`;
+}
+
+/** Four significant digits: more would claim a precision that a few repeats do not have. */
+const number = (value: number): string =>
+  Number(value.toPrecision(4)).toLocaleString("en-US", { maximumSignificantDigits: 4 });
+
+function results({ cells, axes, metrics }: Report, style: Style): string {
+  const head = [...axes, "metric", "median", "unit", "n", "min", "max", "CV %", "runtime", "node"];
+  const rows = cells.flatMap((cell) => {
+    const where = axes.map((axis) => String(cell.axes[axis] ?? ""));
+    const ran = [cell.runtimes.join(" "), cell.nodes.join(" ")];
+    if (cell.summaries.length === 0)
+      return [[...where, metrics.primary, "no result", "", "0", "", "", "", ...ran]];
+    return cell.summaries.map((summary) => [
+      ...where,
+      summary.statistic === "value" ? summary.metric : `${summary.metric} ${summary.statistic}`,
+      number(summary.median),
+      summary.unit,
+      String(summary.n),
+      number(summary.min),
+      number(summary.max),
+      summary.cvPercent === null ? "" : summary.cvPercent.toFixed(1),
+      ...ran,
+    ]);
+  });
+  const better = `${metrics.direction === "higher" ? "Higher" : "Lower"} ${metrics.primary} is better.`;
+  return `${style.table(
+    head,
+    rows.map((row) => row.map(style.cell)),
+  )}\n\n${better}`;
+}
+
+function failures({ failures: failed, axes }: Report, style: Style): string[] {
+  if (failed.length === 0) return [];
+  const rows = failed.map((failure) => [
+    ...axes.map((axis) => String(failure.axes[axis] ?? "")),
+    String(failure.attempt),
+    failure.outcome,
+    failure.holder,
+    failure.message ?? "",
+  ]);
+  const head = [...axes, "attempt", "outcome", "holder", "message"];
+  return [
+    style.heading("Attempts that gave no result"),
+    style.table(
+      head,
+      rows.map((row) => row.map(style.cell)),
+    ),
+  ];
+}
+
+function provenance({ provenance: { images, nodes, environments } }: Report, style: Style): string {
+  const lines = [
+    ...images.map(
+      ({ image, id }) =>
+        `- image ${style.code(image)}: ${id === null ? "not used, or never identified" : style.code(id)}`,
+    ),
+    ...nodes.map(
+      (node) =>
+        `- node ${node.name}${node.simulated ? " (SIMULATED inventory)" : ""}: ${node.cpu}; GPUs: ${node.gpus.join(", ") || "none"}; ${node.os}, kernel ${node.kernel}; engine ${node.engine ?? "none"}; gridpost ${node.version}`,
+    ),
+    ...environments.map(
+      (environment) =>
+        `- environment: ${Object.entries(environment)
+          .map(([key, value]) => `${key}=${value}`)
+          .join(", ")}`,
+    ),
+  ];
+  return lines.map(style.cell).join("\n");
+}

@@ -1,0 +1,54 @@
+import {
+  max,
+  mean,
+  median,
+  medianAbsoluteDeviation,
+  min,
+  sampleStandardDeviation,
+} from "simple-statistics";
+import type { z } from "zod";
+import type { MetricSummary } from "../contract/report.ts";
+import type { Sample } from "../contract/run.ts";
+
+/** Makes the median absolute deviation estimate the standard deviation of a normal distribution (Rousseeuw and Croux, 1993). */
+const MAD_TO_SIGMA = 1.4826;
+
+type Summary = z.infer<typeof MetricSummary>;
+
+/** Summaries of the samples by (metric, statistic, unit), sorted by these names; units are never mixed. */
+export function summarise(samples: readonly Sample[]): Summary[] {
+  const groups = new Map<string, Sample[]>();
+  for (const sample of samples) {
+    const key = JSON.stringify([sample.metric, sample.statistic, sample.unit]);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [sample]);
+    else group.push(sample);
+  }
+  return [...groups.entries()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([, group]) => summaryOf(group));
+}
+
+function summaryOf(group: readonly Sample[]): Summary[] {
+  const first = group[0];
+  if (first === undefined) return [];
+  // Sorted, because the rounding of a sum depends on its order and the report must not.
+  const values = group.map(({ value }) => value).sort((a, b) => a - b);
+  const average = mean(values);
+  return [
+    {
+      metric: first.metric,
+      statistic: first.statistic,
+      unit: first.unit,
+      n: values.length,
+      median: median(values),
+      min: min(values),
+      max: max(values),
+      mad: MAD_TO_SIGMA * medianAbsoluteDeviation(values),
+      cvPercent:
+        values.length < 2 || average === 0
+          ? null
+          : (100 * sampleStandardDeviation(values)) / Math.abs(average),
+    },
+  ];
+}
