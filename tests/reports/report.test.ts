@@ -140,7 +140,7 @@ describe("a report", () => {
         ],
       }),
     );
-    expect(report.failures.map(({ outcome }) => outcome)).toEqual(["failed", "superseded"]);
+    expect(report.failures.map(({ outcome }) => outcome)).toEqual(["superseded", "failed"]);
     expect(report.cells.flatMap(({ summaries }) => summaries)).toHaveLength(1);
     expect(report.headline).toBe(
       "1 of 2 runs succeeded, 2 cells, 2 samples, 1 ended without a result",
