@@ -154,23 +154,23 @@ export class GroupCommit {
   /** The `query` of one body; after `end` it refuses, so that a forgotten `await` cannot write into a stranger's transaction. */
   private openQuery(): { query: Query; end: () => unknown } {
     const { writer, file } = this;
-    let over: unknown;
+    let ended = false;
+    let lost: unknown;
     const query = ((text: string, values: readonly unknown[] = NO_VALUES) => {
-      if (over !== undefined) return Promise.reject(over);
+      if (ended) return Promise.reject(lost ?? usedTooLate());
       try {
         return Promise.resolve(writer.run(text, values));
       } catch (error) {
         const known = storeError(error, file);
-        if (!writer.database.inTransaction) over = known;
+        if (!writer.database.inTransaction) {
+          ended = true;
+          lost = known;
+        }
         return Promise.reject(known);
       }
     }) as Query;
     const end = (): unknown => {
-      const lost = over;
-      over = new ProblemError(
-        "INTERNAL",
-        "query was used after its transaction had ended: an await is missing",
-      );
+      ended = true;
       return lost;
     };
     return { query, end };
@@ -200,3 +200,8 @@ function settle({ outcome, resolve, reject }: Member): void {
   if (outcome?.ok === true) resolve(outcome.value);
   else reject(outcome?.error);
 }
+
+const usedTooLate = (): ProblemError =>
+  new ProblemError("INTERNAL", "query was used after its transaction had ended", {
+    next: "await every query inside the body that tx runs",
+  });
