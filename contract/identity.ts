@@ -31,7 +31,12 @@ export const identity = {
     summary: "Get a nonce to sign",
     scope: "public",
     idempotent: false,
-    response: z.object({ nonce: z.string(), expiresAt: Time }),
+    response: z.object({
+      nonce: z.string(),
+      expiresAt: Time,
+      /** Names this server over all its addresses and restores: the `aud` of what is signed over the nonce. */
+      audience: z.string(),
+    }),
   }),
   /**
    * Buys a 10-minute access token (RFC 7523). The assertion is a JWT signed by the principal's key: `iss` and `sub` the

@@ -11,9 +11,12 @@ export const PublicJwk = z.object({
   crv: z.literal("Ed25519"),
   x: z.string().min(43).max(43),
 });
+export type PublicJwk = z.infer<typeof PublicJwk>;
 
 /** Bodies of the identity events, by type; version 1 of each. Secrets appear as hashes only. */
 export const identityEvents = {
+  /** The first event of a log: `id` names the server for ever, over restores and addresses. */
+  "server.created": z.object({ id: z.uuid() }),
   "project.created": z.object({ name: Name }),
   "role.granted": z.object({
     principal: z.string(),
@@ -21,6 +24,7 @@ export const identityEvents = {
     /** null: on the server, for every project. */
     project: Name.nullable(),
   }),
+  "role.revoked": z.object({ principal: z.string(), role: RoleName, project: Name.nullable() }),
   "token.created": z.object({
     id: z.uuid(),
     hash: Sha256,

@@ -1,0 +1,121 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { createClient } from "../contract/client.ts";
+import type { PublicJwk } from "../contract/events/identity.ts";
+import { ProblemError } from "../contract/problem.ts";
+import { fingerprintOf, TOKEN_ALGORITHM, TOKEN_TYPES } from "../contract/token.ts";
+import { signAssertion, thumbprintOf } from "./assertion.ts";
+import { createKeyStore, publicHalf } from "./key-store.ts";
+
+export interface JoinOptions {
+  /** `http://host:port` or `https://…`, without a path. */
+  readonly url: string;
+  /** The join token itself, not its file. */
+  readonly token: string;
+  /** Needed when the token is not bound to one name. */
+  readonly name?: string;
+  /** The folder for key and tokens. */
+  readonly home: string;
+  /** Allows plain HTTP beyond loopback. */
+  readonly insecure?: boolean;
+}
+
+export interface Joined {
+  readonly principal: string;
+  readonly url: string;
+}
+
+/**
+ * Makes (or takes) the home's key, registers it with a join token, checks the server's signed receipt against the
+ * fingerprint in the token, and keeps the membership.
+ * @throws ProblemError BAD_REQUEST for a malformed token or plain HTTP, UNAUTHENTICATED if the server is not the one that
+ * made the token, what the server answers (CONFLICT: the home's key is somebody else there); UnreachableError
+ */
+export async function joinServer(options: JoinOptions): Promise<Joined> {
+  const token = options.token.trim();
+  const fingerprint = fingerprintOf(token);
+  if (fingerprint === undefined) {
+    throw new ProblemError("BAD_REQUEST", "this is not a join token", {
+      next: "give the file that holds the whole token: gpj_… and the server's fingerprint after a dot",
+    });
+  }
+  const url = originOf(options.url);
+  refusePlainHttp(url, options.insecure ?? false);
+  const store = createKeyStore(options.home);
+  const key = await store.key();
+  const client = createClient({ url });
+  const { nonce, audience } = await client.identity.nonce();
+  const thumbprint = await thumbprintOf(key);
+  const tokenHash = createHash("sha256").update(token).digest("hex");
+  const proof = await signAssertion({
+    key,
+    typ: TOKEN_TYPES.joinProof,
+    subject: thumbprint,
+    audience,
+    claims: { nonce, token: tokenHash },
+  });
+  const { principal, receipt, serverJwk } = await client.identity.join({
+    body: {
+      token,
+      jwk: publicHalf(key),
+      proof,
+      ...(options.name === undefined ? {} : { name: options.name }),
+    },
+  });
+  await verifyReceipt({
+    receipt,
+    serverJwk,
+    fingerprint,
+    expected: { nonce, principal, thumbprint },
+  });
+  await store.addMembership({ audience, principal, url });
+  return { principal, url };
+}
+
+/** `HTTP://Host:80/` and `http://host` are one server. @throws ProblemError BAD_REQUEST */
+export function originOf(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed !== undefined && /^https?:$/.test(parsed.protocol)) return parsed.origin;
+  throw new ProblemError("BAD_REQUEST", `${JSON.stringify(url)} is not the address of a server`, {
+    next: "write it as http://127.0.0.1:7411 or https://host",
+  });
+}
+
+function refusePlainHttp(url: string, insecure: boolean): void {
+  const { protocol, hostname } = new URL(url);
+  const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  if (protocol === "https:" || loopback || insecure) return;
+  throw new ProblemError("BAD_REQUEST", `${url} is plain HTTP beyond this machine`, {
+    next: "use https://, or --insecure on a network that you trust",
+  });
+}
+
+const ReceiptClaims = z.object({ nonce: z.string(), sub: z.string(), thumbprint: z.string() });
+
+async function verifyReceipt(reply: {
+  readonly receipt: string;
+  readonly serverJwk: PublicJwk;
+  readonly fingerprint: string;
+  readonly expected: { nonce: string; principal: string; thumbprint: string };
+}): Promise<void> {
+  const { calculateJwkThumbprint, importJWK, jwtVerify } = await import("jose");
+  const { nonce, principal, thumbprint } = reply.expected;
+  try {
+    if ((await calculateJwkThumbprint(reply.serverJwk)) !== reply.fingerprint)
+      throw new Error("its key has another fingerprint");
+    const { payload } = await jwtVerify(
+      reply.receipt,
+      await importJWK(reply.serverJwk, TOKEN_ALGORITHM),
+      { algorithms: [TOKEN_ALGORITHM], typ: TOKEN_TYPES.joinReceipt },
+    );
+    const claims = ReceiptClaims.parse(payload);
+    if (claims.nonce !== nonce || claims.sub !== principal || claims.thumbprint !== thumbprint)
+      throw new Error("its receipt is for another join");
+  } catch (error) {
+    throw new ProblemError(
+      "UNAUTHENTICATED",
+      `this is not the server that made the join token: ${error instanceof Error ? error.message : String(error)}`,
+      { next: "check the address, and ask for a new join token", cause: error },
+    );
+  }
+}
