@@ -1,3 +1,5 @@
+import type { CallContext } from "../contract/handlers.ts";
+import { newId } from "../contract/ids.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "./db.ts";
 import type { EventKey, LogTx } from "./log.ts";
@@ -30,6 +32,23 @@ export type Once = <T>(
   decide: (tx: LogTx, ref: string) => Promise<T>,
   reply: (query: Query, ref: string) => Promise<T>,
 ) => Promise<T>;
+
+/**
+ * The `Call` of a handler: with the idempotency key of the request, if it has one.
+ * @param ref names what the call makes or changes; a new id when left out
+ */
+export const callOf = (
+  { principal, idempotency }: Pick<CallContext, "principal" | "idempotency">,
+  keys: readonly string[],
+  ref: string = newId(),
+): Call => ({
+  principal: principal.id,
+  endpoint: idempotency?.endpoint ?? "",
+  key: idempotency?.key ?? null,
+  hash: idempotency?.hash ?? "",
+  ref,
+  keys,
+});
 
 /** `Log.tx` whose first event carries `key`. */
 export type TxWithKey = <T>(
