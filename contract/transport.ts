@@ -1,0 +1,180 @@
+import { PROBLEMS, ProblemError, type ProblemCode } from "./problem-error.ts";
+
+/** What of an endpoint a caller must know to send it. */
+export interface Route {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  /** With `:name` where a parameter goes. */
+  readonly path: string;
+  /** `public`: no token is sent. */
+  readonly scope: string;
+  /** `false`: a POST without an Idempotency-Key. */
+  readonly idempotent?: false;
+}
+
+/** The parts of a request, not yet encoded. */
+export interface Parts {
+  readonly params?: Record<string, unknown>;
+  readonly query?: Record<string, unknown>;
+  readonly body?: unknown;
+}
+
+export interface CallOptions {
+  /** Makes a POST safe to repeat; made for each call when left out. */
+  readonly idempotencyKey?: string;
+  readonly signal?: AbortSignal;
+  /** Milliseconds until the call is given up; longer for a long poll. */
+  readonly timeoutMs?: number;
+}
+
+export interface ClientOptions {
+  /** `http://host:port`, without a path. */
+  readonly url: string;
+  /** The access token to send; called for each request that needs one. `fresh` asks for a new one after a 401. */
+  readonly token?: (fresh: boolean) => Promise<string | undefined>;
+  readonly fetch?: typeof fetch;
+  readonly timeoutMs?: number;
+}
+
+/** The server could not be reached or did not answer in time: the call may or may not have been carried out. */
+export class UnreachableError extends Error {
+  readonly idempotencyKey: string | undefined;
+
+  constructor(message: string, idempotencyKey: string | undefined, cause: unknown) {
+    super(message, { cause });
+    this.name = "UnreachableError";
+    this.idempotencyKey = idempotencyKey;
+  }
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+/**
+ * Sends one request and gives the parsed JSON of a successful answer; a 401 is repeated once with a fresh token.
+ * @throws ProblemError as the server answers; UnreachableError; what `token` throws
+ */
+export async function send(
+  target: { readonly options: ClientOptions; readonly route: Route },
+  parts: Parts,
+  call: CallOptions,
+): Promise<unknown> {
+  const { route, options } = target;
+  const keyed = route.method === "POST" && route.idempotent !== false;
+  const key = keyed ? (call.idempotencyKey ?? globalThis.crypto.randomUUID()) : undefined;
+  const withToken = route.scope !== "public" && options.token !== undefined;
+  const attempt = async (fresh: boolean): Promise<Answer> =>
+    exchange(options, {
+      url: urlOf(options.url, route.path, parts),
+      method: route.method,
+      body: parts.body,
+      token: withToken ? await options.token?.(fresh) : undefined,
+      key,
+      call,
+    });
+  let answer = await attempt(false);
+  if (answer.status === 401 && withToken) answer = await attempt(true);
+  if (answer.status >= 400) throw problemFrom(answer);
+  try {
+    return JSON.parse(answer.text);
+  } catch (cause) {
+    throw new ProblemError("INTERNAL", `${options.url} does not answer like a Gridpost server`, {
+      next: "check the address",
+      cause,
+    });
+  }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+interface Exchange {
+  readonly url: string;
+  readonly method: string;
+  readonly body: unknown;
+  readonly token: string | undefined;
+  readonly key: string | undefined;
+  readonly call: CallOptions;
+}
+
+async function exchange(options: ClientOptions, request: Exchange): Promise<Answer> {
+  const { body, token, key, call } = request;
+  const timeout = AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  try {
+    const response = await (options.fetch ?? fetch)(request.url, {
+      method: request.method,
+      headers: {
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(key === undefined ? {} : { "idempotency-key": key }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout,
+    });
+    return { status: response.status, text: await response.text() };
+  } catch (error) {
+    throw new UnreachableError(`cannot reach ${options.url}: ${reasonOf(error)}`, key, error);
+  }
+}
+
+function urlOf(base: string, path: string, parts: Parts): string {
+  const filled = path.replaceAll(/:([A-Za-z0-9]+)/g, (_, name: string) =>
+    encodeURIComponent(String(parts.params?.[name])),
+  );
+  const query = Object.entries(parts.query ?? {})
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]): [string, string] => [key, String(value)]);
+  return `${base.replace(/\/$/, "")}${filled}${query.length > 0 ? `?${new URLSearchParams(query).toString()}` : ""}`;
+}
+
+function problemFrom({ status, text }: Answer): ProblemError {
+  const body = problemBody(text);
+  if (body === undefined)
+    return new ProblemError(
+      codeOf(status),
+      `the server answered ${status} without a readable body`,
+    );
+  return new ProblemError(isCode(body.code) ? body.code : codeOf(status), body.message, {
+    ...(Array.isArray(body.details) ? { details: body.details } : {}),
+    ...(typeof body.next === "string" ? { next: body.next } : {}),
+    ...(typeof body.retryAfterMs === "number" ? { retryAfterMs: body.retryAfterMs } : {}),
+  });
+}
+
+interface ReceivedProblem {
+  readonly code: string;
+  readonly message: string;
+  readonly details?: unknown;
+  readonly next?: unknown;
+  readonly retryAfterMs?: unknown;
+}
+
+function problemBody(text: string): ReceivedProblem | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return isProblem(parsed) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isProblem = (value: unknown): value is ReceivedProblem =>
+  typeof value === "object" &&
+  value !== null &&
+  "code" in value &&
+  typeof value.code === "string" &&
+  "message" in value &&
+  typeof value.message === "string";
+
+const isCode = (code: string): code is ProblemCode => Object.hasOwn(PROBLEMS, code);
+
+function codeOf(status: number): ProblemCode {
+  const found = Object.entries(PROBLEMS).find(([, value]) => value === status)?.[0];
+  return found !== undefined && isCode(found) ? found : "INTERNAL";
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === "TimeoutError") return "no answer in time";
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}
