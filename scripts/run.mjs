@@ -1,0 +1,52 @@
+// Child processes of the scripts: one at a time, ended when the script is told to end.
+import { spawn } from "node:child_process";
+
+const children = new Set();
+let interruption;
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    interruption ??= signal;
+    for (const child of children) child.kill("SIGTERM");
+  });
+}
+
+/** The script was told to end; its clean-up runs on the way out. */
+export class Interrupted extends Error {}
+
+/** Throws `Interrupted` once a signal has come; called by everything here that waits. */
+export function throwIfInterrupted() {
+  if (interruption) throw new Interrupted(`interrupted by ${interruption}`);
+}
+
+/**
+ * Runs a command to its end and answers its exit status and, unless `stdio` is `inherit`, what it printed.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {import("node:child_process").SpawnOptions} [options]
+ * @returns {Promise<{ status: number, output: string }>}
+ */
+export async function run(command, args, options = {}) {
+  throwIfInterrupted();
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+  children.add(child);
+  let output = "";
+  child.stdout?.on("data", (chunk) => (output += chunk));
+  child.stderr?.on("data", (chunk) => (output += chunk));
+  const status = await new Promise((resolve) => {
+    child.on("error", (error) => {
+      output += error.message;
+      resolve(127);
+    });
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+  children.delete(child);
+  throwIfInterrupted();
+  return { status, output };
+}
+
+/** As `run` with the terminal shared; throws if the command fails. */
+export async function must(command, args, options = {}) {
+  const { status } = await run(command, args, { stdio: "inherit", ...options });
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with status ${status}`);
+}
