@@ -37,8 +37,10 @@ function inWords(issue: Issue, value: unknown): string {
   if (issue.code === "invalid_key" || issue.code === "invalid_element")
     return issue.issues.map(({ message }) => message).join("; ");
   if (issue.code === "invalid_union") return unionInWords(issue);
-  return issue.message.replace(/^Invalid input: /, "");
+  return plain(issue.message);
 }
+
+const plain = (message: string): string => message.replace(/^Invalid (input|option): /, "");
 
 function unionInWords(issue: z.core.$ZodIssueInvalidUnion): string {
   const expected = issue.errors.flatMap((branch) =>

@@ -56,9 +56,9 @@ function sweepMistakes(value: unknown): Mistake[] {
   const schema = schemaProblems(SweepFile, value, parsed.error);
   const repaired = repair(value, parsed.error);
   if (repaired === undefined) return schema;
-  const touched = parsed.error.issues.map(({ path }) => path as Path);
   const further = checkSweep(repaired).filter(
-    ({ path, reads }) => ![path, ...reads].some((one) => touched.some((bad) => overlap(one, bad))),
+    ({ path, reads }) =>
+      ![path, ...reads].some((one) => schema.some((bad) => overlap(one, bad.path))),
   );
   return [...schema, ...further];
 }
@@ -68,35 +68,49 @@ const overlap = (a: Path, b: Path): boolean =>
   Math.min(a.length, b.length) > 0 && a.slice(0, b.length).every((part, i) => part === b[i]);
 
 /** What a broken file may lack and still be looked at further. */
-const STAND_INS = { name: "unnamed", metrics: { primary: "unknown" } };
+const STAND_INS = { name: "unnamed", metrics: { primary: "unnamed" } };
 
 /**
- * The sweep that is left when what does not fit the schema is taken out, so that the mistakes which the schema cannot
- * see are found in the same pass; undefined if there is not enough left.
+ * The sweep that is left when what does not fit the schema is emptied, or else taken out, so that the mistakes which
+ * the schema cannot see are found in the same pass; undefined if there is not enough left.
  */
 function repair(value: unknown, error: z.ZodError): SweepFile | undefined {
   const copy: unknown = structuredClone(value);
+  if (!isRecord(copy)) return undefined;
   for (const issue of error.issues) {
     const path = issue.path as Path;
     if (issue.code === "unrecognized_keys")
-      for (const key of issue.keys) remove(copy, [...path, key]);
-    else remove(copy, path);
+      for (const key of issue.keys) change(copy, [...path, key], remove);
+    else change(copy, path, empty);
   }
-  if (typeof copy !== "object" || copy === null) return undefined;
-  const again = SweepFile.safeParse({ ...STAND_INS, ...copy });
-  return again.success ? again.data : undefined;
+  // What an empty text does not mend is taken out, then what held it.
+  for (const levels of [0, 1, 2])
+    for (const { path } of SweepFile.safeParse(copy).error?.issues ?? [])
+      change(copy, (path as Path).slice(0, path.length - levels), remove);
+  const metrics = { ...STAND_INS.metrics, ...(isRecord(copy["metrics"]) ? copy["metrics"] : {}) };
+  return SweepFile.safeParse({ ...STAND_INS, ...copy, metrics }).data;
 }
 
-/** Takes the member at `path` out; of a list, the whole list, so that no other place moves. */
-function remove(root: unknown, path: Path): void {
-  let parent: unknown = root;
+type Members = Record<string | number, unknown>;
+
+const isRecord = (value: unknown): value is Members => typeof value === "object" && value !== null;
+
+const remove = (members: Members, part: string | number): void => void delete members[part];
+
+/** An empty text is a value of an axis, a variable or a command, and keeps their names and places known. */
+const empty = (members: Members, part: string | number): void => void (members[part] = "");
+
+/** Changes the member at `path`; what stands in a list is removed with the whole list, so that no other place moves. */
+function change(root: Members, path: Path, how: typeof remove): void {
+  let parent = root;
   for (const [i, part] of path.entries()) {
-    if (typeof parent !== "object" || parent === null) return;
-    const members = parent as Record<string | number, unknown>;
-    if (i === path.length - 1 || Array.isArray(members[part])) {
-      delete members[part];
+    const member = parent[part];
+    const next = path[i + 1];
+    if (next === undefined || (how === remove && Array.isArray(member))) {
+      how(parent, part);
       return;
     }
-    parent = members[part];
+    if (!isRecord(member)) return;
+    parent = member;
   }
 }

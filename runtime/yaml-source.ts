@@ -33,10 +33,10 @@ export function readYaml(text: string): YamlSource {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(line, 1), column: Math.max(col, 1) };
   };
-  const errors = [...document.errors, ...document.warnings].map(({ pos, message }) => ({
+  const errors = [...document.errors, ...document.warnings].map(({ pos, code, message }) => ({
     ...at(pos[0]),
     path: "",
-    message,
+    message: code === "DUPLICATE_KEY" ? `the key ${keyAt(text, pos[0])} is there twice` : message,
   }));
   const { value, refused } = valueOf(document);
   if (refused !== undefined) errors.push({ ...at(0), path: "", message: refused });
@@ -48,6 +48,9 @@ export function readYaml(text: string): YamlSource {
     positionOf: (path) => at(offsetOf(document, path)),
   };
 }
+
+const keyAt = (text: string, offset: number): string =>
+  /^[^\s:,}]+/.exec(text.slice(offset))?.[0] ?? "";
 
 /** A document whose aliases would multiply without bound has no value. */
 function valueOf(document: Document.Parsed): { value: unknown; refused?: string } {

@@ -15,6 +15,7 @@ const AxisName = z
 
 /** A choice of axis values; a cell matches it when all of them agree. */
 export const AxisChoice = z.record(AxisName, AxisValue);
+export type AxisChoice = z.infer<typeof AxisChoice>;
 
 /** A relative path without `..`, with `/` between its parts. */
 export const RelativePath = z
@@ -35,6 +36,7 @@ export const Matrix = z.strictObject({
   /** Combinations to leave out. */
   exclude: z.array(AxisChoice).max(10_000).default([]),
 });
+export type Matrix = z.output<typeof Matrix>;
 
 /** How the values of one repeat are found. `performance` reads the last `performance: <value> <unit>` line of the log. */
 export const Parser = z.discriminatedUnion("kind", [
@@ -96,6 +98,7 @@ export const CellTemplate = z.strictObject({
   phases: Phases.prefault({}),
   parser: Parser.prefault({ kind: "performance" }),
 });
+export type CellTemplate = z.output<typeof CellTemplate>;
 
 /** What a node must offer. `arch` is a GPU architecture (`sm_90`, `gfx942`), `memory` is per GPU. */
 export const Requires = z.strictObject({
@@ -131,3 +134,5 @@ export const SweepFile = z.strictObject({
 });
 /** A parsed sweep file: durations in milliseconds, sizes in bytes, defaults filled in. */
 export type SweepFile = z.output<typeof SweepFile>;
+/** A sweep file as it was written: what `submitSweep` takes. */
+export type SweepSource = z.input<typeof SweepFile>;

@@ -1,0 +1,131 @@
+import { didYouMean } from "../suggest.ts";
+import { axisNames, combinations, productSize } from "./matrix.ts";
+import { NODE_PLACEHOLDERS, placeholdersIn, templateTexts } from "./placeholders.ts";
+import type { SweepFile } from "./sweep-file.ts";
+
+/** The most cells, and the most runs (cells x blocks), of one sweep. */
+export const MAX_CELLS = 10_000;
+export const MAX_RUNS = 50_000;
+/** The most comparisons of combinations with `include` and `exclude` entries. */
+const MAX_MATCHES = 5_000_000;
+
+/** Something wrong with a sweep file that its schema cannot see. */
+export interface SweepProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  /** Other places that the finding rests on: it means nothing where one of them is wrong itself. */
+  readonly reads: readonly (readonly (string | number)[])[];
+}
+
+/** Everything that is wrong with a sweep file that fits its schema; an empty list if it can be expanded. */
+export function checkSweep(sweep: SweepFile): SweepProblem[] {
+  const problems = [
+    ...axisProblems(sweep),
+    ...excludeProblems(sweep),
+    ...placeholderProblems(sweep),
+    ...templateProblems(sweep),
+  ];
+  return [...problems, ...sizeProblems(sweep, problems.length === 0)];
+}
+
+function axisProblems({ matrix }: SweepFile): SweepProblem[] {
+  const names = axisNames(matrix);
+  const reserved = [...NODE_PLACEHOLDERS].filter((name) => Object.hasOwn(matrix.axes, name));
+  const problems = reserved.map((name) => ({
+    path: ["matrix", "axes", name],
+    message: `an axis cannot be called "${name}": \${${name}} is a folder on the node`,
+    reads: [],
+  }));
+  const { curve } = matrix;
+  if (curve === undefined || names.has(curve)) return problems;
+  const message = `there is no axis "${curve}"${didYouMean(curve, names)}`;
+  return [...problems, { path: ["matrix", "curve"], message, reads: namesRead(curve) }];
+}
+
+/** What makes an axis name known. */
+const namesRead = (name: string): SweepProblem["reads"] => [
+  ["matrix", "axes", name],
+  ["matrix", "include"],
+];
+
+function excludeProblems({ matrix: { axes, exclude } }: SweepFile): SweepProblem[] {
+  return exclude.flatMap((entry, i) =>
+    Object.entries(entry).flatMap(([axis, value]) => {
+      const values = Object.hasOwn(axes, axis) ? axes[axis] : undefined;
+      if (values?.includes(value) === true) return [];
+      const message =
+        values === undefined
+          ? `exclude names the axis "${axis}", which "matrix.axes" does not have${didYouMean(axis, Object.keys(axes))}`
+          : `the axis "${axis}" has no value ${JSON.stringify(value)}; it has ${list(values)}`;
+      return [{ path: ["matrix", "exclude", i, axis], message, reads: [["matrix", "axes", axis]] }];
+    }),
+  );
+}
+
+function placeholderProblems({ matrix, cell }: SweepFile): SweepProblem[] {
+  const names = axisNames(matrix);
+  return templateTexts(cell).flatMap(({ path, text }) =>
+    [...new Set(placeholdersIn(text))]
+      .filter((name) => !names.has(name))
+      .map((name) => ({
+        path,
+        message: `\${${name}} names no axis${didYouMean(name, [...names, ...NODE_PLACEHOLDERS])}; a variable of the shell is written $${name}`,
+        reads: namesRead(name),
+      })),
+  );
+}
+
+function templateProblems({ cell, metrics, requires }: SweepFile): SweepProblem[] {
+  const problems: SweepProblem[] = [];
+  if (cell.image === undefined && cell.runtime !== "process") {
+    const message = `an image is needed with runtime "${cell.runtime}"; only "process" does without`;
+    problems.push({ path: ["cell", "image"], message, reads: [["cell", "runtime"]] });
+  }
+  if (cell.parser.kind === "performance" && cell.parser.metric !== metrics.primary) {
+    const message = `the parser gives the metric "${cell.parser.metric}", not "${metrics.primary}"; set cell.parser.metric to "${metrics.primary}"`;
+    problems.push({ path: ["metrics", "primary"], message, reads: [["cell", "parser"]] });
+  }
+  const gpuOnly = (["vendor", "arch", "memory"] as const).filter(
+    (key) => requires.gpus === 0 && requires[key] !== undefined,
+  );
+  for (const key of gpuOnly) {
+    const message = `"${key}" describes GPUs, but requires.gpus is 0`;
+    problems.push({ path: ["requires", key], message, reads: [["requires", "gpus"]] });
+  }
+  return problems;
+}
+
+function sizeProblems(sweep: SweepFile, expandable: boolean): SweepProblem[] {
+  const { matrix, blocks } = sweep;
+  const size = productSize(matrix);
+  const matches = size * (matrix.include.length + matrix.exclude.length);
+  const tooLarge = (message: string): SweepProblem[] => [{ path: ["matrix"], message, reads: [] }];
+  if (size > 10 * MAX_CELLS || matches > MAX_MATCHES)
+    return tooLarge(`the axes make ${size} combinations: too many; split the sweep`);
+  if (!expandable) return [];
+  const all = combinations(matrix);
+  if (all.length === 0) return tooLarge("exclude leaves no cell");
+  if (all.length > MAX_CELLS)
+    return tooLarge(`${all.length} cells; a sweep has at most ${MAX_CELLS}`);
+  if (all.length * blocks > MAX_RUNS)
+    return tooLarge(`${all.length} cells x ${blocks} blocks; a sweep has at most ${MAX_RUNS} runs`);
+  return missingValues(sweep, all);
+}
+
+/** A placeholder of an axis that some combination, made by `include`, has no value for. */
+function missingValues({ cell }: SweepFile, all: ReturnType<typeof combinations>): SweepProblem[] {
+  return templateTexts(cell).flatMap(({ path, text }) =>
+    [...new Set(placeholdersIn(text))].flatMap((name) => {
+      const without = all.find((one) => !Object.hasOwn(one, name));
+      if (without === undefined) return [];
+      const message = `\${${name}} has no value in the cell ${JSON.stringify(without)}`;
+      return [{ path, message, reads: [["matrix"]] }];
+    }),
+  );
+}
+
+const list = (values: readonly unknown[]): string =>
+  values
+    .slice(0, 10)
+    .map((value) => JSON.stringify(value))
+    .join(", ") + (values.length > 10 ? ", …" : "");
