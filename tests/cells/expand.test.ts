@@ -25,7 +25,9 @@ const problemsOf = (one: SweepFile): unknown => {
     return expandSweep(one, FILES).cells.length;
   } catch (error) {
     expect(error).toBeInstanceOf(ProblemError);
-    return (error as ProblemError).details.map(({ path, message }) => `${path}: ${message}`);
+    return (error as ProblemError).details.map(
+      ({ path, message }) => `${String(path)}: ${String(message)}`,
+    );
   }
 };
 
