@@ -1,22 +1,8 @@
-import { createClient } from "../contract/client.ts";
-import { TOKEN_TYPES } from "../contract/token.ts";
-import { signAssertion } from "./assertion.ts";
-import { originOf } from "./join.ts";
-import { type AgentRef, createKeyStore, type KeyStore, type TokenFor } from "./key-store.ts";
+import { type AgentRef, openHome, type TokenFor } from "./home.ts";
+import { originOf } from "./server-url.ts";
 
 /** A cached token is not used in its last minute: it must outlive the call. */
 const SPARE_MS = 60_000;
-
-/** The home has never joined the server at this address. */
-export class NoCredentialsError extends Error {
-  readonly next: string;
-
-  constructor(url: string, home: string) {
-    super(`no credentials for ${url} in ${home}`);
-    this.name = "NoCredentialsError";
-    this.next = `gridpost join ${url} --token-file FILE`;
-  }
-}
 
 export interface TokenSourceOptions {
   readonly home: string;
@@ -34,19 +20,21 @@ export type TokenSource = (fresh: boolean) => Promise<string>;
  * @throws (each call) NoCredentialsError, UnreachableError, ProblemError as the server answers
  */
 export function tokenSource(options: TokenSourceOptions): TokenSource {
-  const store = createKeyStore(options.home);
+  const home = openHome(options.home);
   const url = originOf(options.url);
   const of: TokenFor = { url, ...(options.agent === undefined ? {} : { agent: options.agent }) };
   let cached: { readonly token: string; readonly expiresAt: string } | undefined;
   let exchanging: Promise<string> | undefined;
   const renew = async (): Promise<string> => {
-    cached = await exchange(store, of);
-    await store.cacheToken(of, cached);
+    // A command with a cached token does not pay for loading zod, jose and the contract.
+    const { exchangeToken } = await import("./token-exchange.ts");
+    cached = await exchangeToken(options.home, of);
+    await home.cacheToken(of, cached);
     return cached.token;
   };
   return async (fresh) => {
     if (!fresh) {
-      cached ??= await store.cachedToken(of);
+      cached ??= await home.cachedToken(of);
       if (cached !== undefined && Date.parse(cached.expiresAt) - SPARE_MS > Date.now())
         return cached.token;
     }
@@ -55,25 +43,4 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
     });
     return exchanging;
   };
-}
-
-async function exchange(
-  store: KeyStore,
-  { url, agent }: TokenFor,
-): Promise<{ token: string; expiresAt: string }> {
-  const client = createClient({ url });
-  const { nonce, audience } = await client.identity.nonce();
-  const membership = await store.membership(audience);
-  if (membership === undefined) throw new NoCredentialsError(url, store.home);
-  const assertion = await signAssertion({
-    key: await store.key(),
-    typ: TOKEN_TYPES.assertion,
-    subject: membership.principal,
-    audience,
-    claims: { nonce },
-  });
-  const { token, expiresAt } = await client.identity.token({
-    body: { assertion, ...(agent === undefined ? {} : { agent }) },
-  });
-  return { token, expiresAt };
 }

@@ -6,6 +6,7 @@ import { ProblemError } from "../contract/problem.ts";
 import { fingerprintOf, TOKEN_ALGORITHM, TOKEN_TYPES } from "../contract/token.ts";
 import { signAssertion, thumbprintOf } from "./assertion.ts";
 import { createKeyStore, publicHalf } from "./key-store.ts";
+import { originOf } from "./server-url.ts";
 
 export interface JoinOptions {
   /** `http://host:port` or `https://…`, without a path. */
@@ -70,15 +71,6 @@ export async function joinServer(options: JoinOptions): Promise<Joined> {
   });
   await store.addMembership({ audience, principal, url });
   return { principal, url };
-}
-
-/** `HTTP://Host:80/` and `http://host` are one server. @throws ProblemError BAD_REQUEST */
-export function originOf(url: string): string {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed !== undefined && /^https?:$/.test(parsed.protocol)) return parsed.origin;
-  throw new ProblemError("BAD_REQUEST", `${JSON.stringify(url)} is not the address of a server`, {
-    next: "write it as http://127.0.0.1:7411 or https://host",
-  });
 }
 
 function refusePlainHttp(url: string, insecure: boolean): void {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { ProblemError } from "../contract/problem.ts";
+import { ProblemError } from "../contract/problem-error.ts";
 
 /** Writes a file that only its owner may read (0600), whole or not at all, durable when the promise resolves. */
 export async function writePrivate(path: string, text: string): Promise<void> {
