@@ -1,0 +1,49 @@
+/** `setTimeout` fires after 1 ms for anything longer than this. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** A delay that `setTimeout` can hold. */
+export const clampDelay = (ms: number): number => Math.max(0, Math.min(ms, LONGEST_TIMER_MS));
+
+/** Evenly spread over `ms` ± `share`, so that many nodes do not act at the same moment. */
+export const jitter = (ms: number, share: number, random = Math.random): number =>
+  ms * (1 + share * (2 * random() - 1));
+
+/** Full jitter: a random share of a wait that doubles from 1 s to 60 s. `failures` counts from 1. */
+export const backoff = (failures: number, random = Math.random): number =>
+  random() * Math.min(60_000, 1_000 * 2 ** Math.min(failures, 16));
+
+/** Waits; an abort ends the wait early, without an error. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, clampDelay(ms));
+    signal.addEventListener("abort", done);
+  });
+}
+
+/** A sleeper that others can wake: the pause of a loop that also reacts to hints. */
+export class Alarm {
+  private ring: (() => void) | undefined;
+  private rung = false;
+
+  wake(): void {
+    this.rung = true;
+    this.ring?.();
+  }
+
+  /** Until woken (also before the call), aborted, or `ms` have passed. */
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
+    if (!this.rung) {
+      const woken = new AbortController();
+      this.ring = () => woken.abort();
+      await sleep(ms, AbortSignal.any([signal, woken.signal]));
+      this.ring = undefined;
+    }
+    this.rung = false;
+  }
+}
