@@ -37,8 +37,8 @@ export async function openFsBlobs(folder: string): Promise<Blobs> {
       });
       return file.createReadStream();
     },
-    has: (sha256) => exists(pathOf(sha256)),
-    delete: (sha256) => rm(pathOf(sha256), { force: true }),
+    has: async (sha256) => exists(pathOf(sha256)),
+    delete: async (sha256) => rm(pathOf(sha256), { force: true }),
   };
 }
 

@@ -58,7 +58,7 @@ async function refuseNewer(db: Db, known: number): Promise<void> {
 }
 
 /** The row goes in first: of two processes the second sees it, waits for nothing more, and skips. */
-function applyOnce(db: Db, { number, name }: Migration, text: string): Promise<boolean> {
+function applyOnce(db: Db, { number, name, file }: Migration, text: string): Promise<boolean> {
   return db.tx(["migrate"], async (query) => {
     const inserted = await query(
       `insert into e_migrations (number, name, at) values ($1, $2, now_ms())
@@ -66,7 +66,10 @@ function applyOnce(db: Db, { number, name }: Migration, text: string): Promise<b
       [number, name],
     );
     if (inserted.length === 0) return false;
-    await query(text);
+    await query(text).catch((error: unknown) => {
+      if (error instanceof ProblemError) throw error;
+      throw new Error(`migration ${file}: ${(error as Error).message}`, { cause: error });
+    });
     return true;
   });
 }

@@ -10,10 +10,10 @@ export interface OpenedDb {
   readonly db: Db;
   readonly clock: TestClock;
   /** COMMITs so far, to see that groups share one. */
-  commits(): number;
+  readonly commits: () => number;
   /** Closes the database and opens the same data again, with this clock. */
-  reopen(clock: TestClock): Promise<Db>;
-  close(): Promise<void>;
+  readonly reopen: (clock: TestClock) => Promise<Db>;
+  readonly close: () => Promise<void>;
 }
 
 /** A database driver under test. */
