@@ -1,0 +1,11 @@
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+const isUnit = (unit: string | undefined): unit is keyof typeof UNIT_MS =>
+  unit !== undefined && unit in UNIT_MS;
+
+/** `30s`, `10m`, `2h`, `7d`, `500ms` in milliseconds; undefined for anything else, a bare number included. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
+  const unit = match?.[2];
+  return isUnit(unit) ? Math.round(Number(match?.[1]) * UNIT_MS[unit]) : undefined;
+}
