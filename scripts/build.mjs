@@ -15,7 +15,10 @@ function build() {
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   const args = [tsc, "-p", join(root, "tsconfig.build.json"), "--outDir", fresh];
   const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" });
-  if (status !== 0) return status ?? 1;
+  if (status !== 0) {
+    rmSync(fresh, { recursive: true, force: true });
+    return status ?? 1;
+  }
 
   const migrations = join(root, "storage/migrations");
   if (existsSync(migrations))

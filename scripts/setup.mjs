@@ -1,4 +1,5 @@
-// What a fresh clone needs before anything runs: the packages of the lock file, and dist/. Node built-ins only.
+// `npm run setup`: what a fresh clone needs before anything runs, the packages of the lock file and dist/, each only if
+// it is missing or old. Node built-ins only.
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -48,3 +49,5 @@ export async function setUp() {
     await must(process.execPath, [join(root, "scripts/build.mjs")], { cwd: root });
   }
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await setUp();
