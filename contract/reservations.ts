@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defineEndpoint } from "./endpoint.ts";
 import { LeaseId, Name, ThreadId, Time } from "./ids.ts";
 import { NextCursor, pageQuery } from "./page.ts";
-import { LeaseMode, Resource } from "./resource.ts";
+import { LeaseMode, MAX_RESOURCES, Resource, ResourceRequest } from "./resource.ts";
 
 export const LeaseState = z.enum(["held", "grace", "released", "expired", "superseded"]);
 
@@ -16,6 +16,10 @@ export const Lease = z
     mode: LeaseMode,
     state: LeaseState,
     resources: z.array(Resource),
+    /** Full ref names that it is limited to; null: all. */
+    refs: z.array(z.string()).nullable().default(null),
+    /** The session whose beats keep it; null: it lives by its TTL. */
+    session: z.string().nullable().default(null),
     reason: z.string().nullable(),
     thread: z.string().nullable(),
     grantedAt: Time,
@@ -41,7 +45,10 @@ export const reservations = {
     scope: "lease:write",
     params: project,
     body: z.strictObject({
-      resources: z.array(Resource).min(1).max(1_000),
+      resources: z
+        .array(ResourceRequest)
+        .min(1, "name at least one resource")
+        .max(MAX_RESOURCES, `a lease covers at most ${MAX_RESOURCES} resources`),
       mode: LeaseMode.default("exclusive"),
       ttlMs: TtlMs.default(3_600_000),
       reason: z.string().max(1_000).optional(),
@@ -76,7 +83,7 @@ export const reservations = {
       ...pageQuery,
       holder: z.string().max(160).optional(),
       mine: z.stringbool().default(false),
-      kind: z.enum(["file", "model", "cell", "gpu"]).optional(),
+      kind: z.enum(["file", "model", "cell", "gpu", "slot"]).optional(),
     }),
     response: z.object({ leases: z.array(Lease), next: NextCursor }),
   }),

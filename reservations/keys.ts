@@ -1,0 +1,43 @@
+import type { Resource } from "../contract/resource.ts";
+
+/** Where an open lease is found by a request that may conflict with it; the index answers "maybe", never "no" wrongly. */
+export interface ResourceKeys {
+  /** What never meets anything of another scope: the kind, for files with the repository. */
+  readonly scope: string;
+  readonly keys: readonly string[];
+}
+
+/** Keys of one resource: its identity, or for a file pattern the directories that all its paths start with. */
+export function keysOf(resource: Resource): ResourceKeys {
+  switch (resource.kind) {
+    case "file":
+      return { scope: `file:${resource.repo}`, keys: [literalPrefix(resource.pattern)] };
+    case "model":
+      return { scope: "model", keys: [resource.name] };
+    case "cell":
+      return { scope: "cell", keys: [resource.run] };
+    case "gpu":
+      return { scope: "gpu", keys: [`${resource.node}/${resource.uuid}`] };
+    case "slot":
+      return { scope: "slot", keys: [resource.name] };
+  }
+}
+
+/** `src/api/*.ts` -> `src/api/`; a plain path, which covers what lies below it, is its own prefix. */
+export function literalPrefix(pattern: string): string {
+  const magic = pattern.search(/[*?[\\{]/);
+  if (magic === -1) return `${pattern}/`;
+  return pattern.slice(0, pattern.lastIndexOf("/", magic) + 1);
+}
+
+/** Every prefix of a prefix, itself included: `src/api/` -> ``, `src/`, `src/api/`. */
+export function ancestorsOf(prefix: string): string[] {
+  const ancestors = [""];
+  for (let end = prefix.indexOf("/"); end !== -1; end = prefix.indexOf("/", end + 1))
+    ancestors.push(prefix.slice(0, end + 1));
+  return ancestors;
+}
+
+/** The first text, by bytes, after everything that starts with the prefix. */
+export const afterPrefix = (prefix: string): string =>
+  prefix === "" ? "\u{10ffff}" : `${prefix.slice(0, -1)}0`;

@@ -1,0 +1,32 @@
+import type { LeaseMode } from "../contract/resource.ts";
+import type { LeaseStateName } from "./store.ts";
+
+export const isHeld = (state: LeaseStateName): boolean => state === "held" || state === "grace";
+
+/**
+ * The one rule of acceptance: work under a lease counts while it is held or in grace, and after its expiry for as long
+ * as nobody else was granted what it covered.
+ */
+export const acceptsWork = (state: LeaseStateName): boolean => isHeld(state) || state === "expired";
+
+/** Two uses of the same thing at the same time are possible only if both are shared. */
+export const modesClash = (a: LeaseMode, b: LeaseMode): boolean =>
+  a === "exclusive" || b === "exclusive";
+
+/** Whether two leases can meet on a common ref; null is every ref. */
+export const refsMeet = (a: readonly string[] | null, b: readonly string[] | null): boolean =>
+  a === null || b === null || a.some((ref) => b.includes(ref));
+
+/** The full name of a branch or ref as people write it: `main` -> `refs/heads/main`. */
+export const fullRef = (ref: string): string =>
+  ref.startsWith("refs/") ? ref : `refs/heads/${ref}`;
+
+/** A holder as the wire shows it: the name of an agent, the principal of anybody else. */
+export function holderName(principal: string, project: string): string {
+  const prefix = `agent:${project}/`;
+  return principal.startsWith(prefix) ? principal.slice(prefix.length) : principal;
+}
+
+/** The principal that `holderName` shows as this. */
+export const holderPrincipal = (name: string, project: string): string =>
+  name.includes(":") ? name : `agent:${project}/${name}`;

@@ -1,0 +1,4 @@
+import { reservationsSuite } from "../suites/reservations.suite.ts";
+import { drivers } from "../support/drivers.ts";
+
+for (const driver of drivers) reservationsSuite(driver);

@@ -1,0 +1,67 @@
+import type { Principal } from "../../contract/handlers.ts";
+import { ROLES } from "../../contract/scopes.ts";
+import { reservationsDeadlines } from "../../reservations/deadlines.ts";
+import { reservationsHandlers } from "../../reservations/handlers.ts";
+import { reservationsProjection } from "../../reservations/projection.ts";
+import { DEFAULT_LEASE_SETTINGS, type LeaseSettings } from "../../reservations/settings.ts";
+import type { EventLog } from "../../storage/event-log.ts";
+import { openLog } from "../../storage/event-log.ts";
+import { migrate } from "../../storage/migrate.ts";
+import type { TestClock } from "../support/clock.ts";
+import type { Driver } from "../support/drivers.ts";
+
+export const PROJECT = "default";
+
+export const agent = (name: string): Principal => ({
+  id: `agent:${PROJECT}/${name}`,
+  kind: "agent",
+  name,
+  project: PROJECT,
+  act: null,
+  actor: `agent:${PROJECT}/${name}`,
+  scopes: new Set(ROLES.admin),
+});
+
+/** What a handler needs beside its input. */
+export const as = (name: string, key?: string) => ({
+  principal: agent(name),
+  idempotency: key === undefined ? null : { key, endpoint: "test", hash: key },
+  signal: new AbortController().signal,
+});
+
+export interface Bench {
+  readonly log: EventLog;
+  readonly clock: TestClock;
+  readonly handlers: ReturnType<typeof reservationsHandlers>;
+  /** Time passes and due deadlines fire. */
+  pass(ms: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The reservations domain over an empty database of the driver. */
+export async function openReservations(
+  driver: Driver,
+  settings: LeaseSettings = DEFAULT_LEASE_SETTINGS,
+): Promise<Bench> {
+  const opened = await driver.open();
+  const { db, clock } = opened;
+  await migrate(db);
+  const log = openLog({
+    db,
+    projections: [reservationsProjection],
+    deadlines: reservationsDeadlines({ settings }),
+  });
+  return {
+    log,
+    clock,
+    handlers: reservationsHandlers({ log, settings }),
+    pass: async (ms) => {
+      clock.advance(ms);
+      await log.deadlines.fireDue();
+    },
+    close: () => opened.close(),
+  };
+}
+
+export const files = (...patterns: string[]) =>
+  patterns.map((pattern) => ({ kind: "file" as const, repo: "app", pattern }));
