@@ -55,6 +55,21 @@ describe("a SQLite data folder", () => {
     await db.close();
   });
 
+  it("is written ahead and synced at each COMMIT, because a killed machine forgets what a killed process keeps", async () => {
+    const db = openSqlite({ file });
+    const settings = await db.tx([], async (query) => [
+      await query("pragma journal_mode"),
+      await query("pragma synchronous"),
+      await query("pragma foreign_keys"),
+    ]);
+    expect(settings.flat()).toEqual([
+      { journal_mode: "wal" },
+      { synchronous: 2 },
+      { foreign_keys: 1 },
+    ]);
+    await db.close();
+  });
+
   it("says what to do when the disk is full, and loses only what did not fit", async () => {
     const db = openSqlite({ file });
     await db.tx([], (query) => query("create table e_rows (id text primary key, body text)"));

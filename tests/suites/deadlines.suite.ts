@@ -54,6 +54,23 @@ function firing(bench: () => Bench): void {
     expect(fired).toEqual(["grace cleared", "expiry moved"]);
   });
 
+  it("does not fire a deadline that was moved after it was found due", async () => {
+    const { clock, withDeadlines } = bench();
+    const fired: string[] = [];
+    const fire = async (tx: LogTx, subject: string): Promise<void> => {
+      fired.push(subject);
+      await tx.setDeadline("expiry", "second", tx.now + 1_000);
+    };
+    const log = withDeadlines({ expiry: { fire } });
+    await log.tx([], async (tx) => {
+      await tx.setDeadline("expiry", "first", tx.now);
+      await tx.setDeadline("expiry", "second", tx.now + 1);
+    });
+    clock.advance(1);
+    expect(await log.deadlines.fireDue()).toBe(1);
+    expect(fired).toEqual(["first"]);
+  });
+
   it("refuses to set a kind that nobody handles", async () => {
     const set = bench().log.tx([], (tx) => tx.setDeadline("unknown", "a", tx.now));
     await expect(set).rejects.toMatchObject({ code: "INTERNAL" });

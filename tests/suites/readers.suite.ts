@@ -69,6 +69,17 @@ function reading(bench: () => Bench): void {
     ]);
   });
 
+  it("gives a batch to one of two processes that run the same transactional reader", async () => {
+    const { log } = bench();
+    await fill(3);
+    let handled = 0;
+    const handle = (events: readonly LoggedEvent[]): Promise<void> =>
+      Promise.resolve(void (handled += events.length));
+    const options: ReaderOptions = { log, name: "twice", batch: 10, transactional: true, handle };
+    await Promise.all([readBatch(options), readBatch(options)]);
+    expect(handled).toBe(3);
+  });
+
   it("runs until stopped: woken by commits, going on after an error, ending after the batch in flight", async () => {
     const { log } = bench();
     const seen: number[] = [];
