@@ -105,11 +105,12 @@ export const identity = {
       server: z.object({ version: z.string(), protocol: z.int() }),
     }),
   }),
+  /** For others: scope `token:write`. Without it a user may make one for itself and for agents that it owns or would own. */
   createToken: defineEndpoint({
     method: "POST",
     path: "/v1/tokens",
     summary: "Make a join token",
-    scope: "token:write",
+    scope: "self",
     idempotent: false,
     body: z.strictObject({
       kind: TokenKind,

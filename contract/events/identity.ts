@@ -37,6 +37,8 @@ export const identityEvents = {
     /** null: no end (the first admin token). */
     ttlMs: z.int().nullable(),
     role: RoleName.nullable(),
+    /** The named principal exists: the token adds a key to it. Any other token makes a new principal only. */
+    addsKey: z.boolean(),
   }),
   "token.revoked": z.object({ id: z.uuid() }),
   /** A key was registered with a join token; the principal is new unless the token was made for it. */

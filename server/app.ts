@@ -1,0 +1,88 @@
+import swagger from "@fastify/swagger";
+import { jsonSchemaTransform, jsonSchemaTransformObject } from "@fastify/type-provider-zod";
+import Fastify, { type FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import { ProblemError } from "../contract/problem.ts";
+import type { Authenticator } from "./identity/authenticate.ts";
+import { type Domain, mountDomain } from "./mount.ts";
+import { sendProblem, toProblemError } from "./problems.ts";
+
+const MAX_URL = 8_192;
+const REQUEST_TIMEOUT_MS = 60_000;
+
+export interface AppOptions {
+  readonly domains: readonly Domain[];
+  readonly auth: Authenticator;
+  readonly log: Logger;
+  readonly version: string;
+}
+
+/** The HTTP application without a listening socket: the contract's routes and how it refuses. */
+export async function buildApp({
+  domains,
+  auth,
+  log,
+  version,
+}: AppOptions): Promise<FastifyInstance> {
+  const app = Fastify({
+    logger: false,
+    // Requests on open connections are answered while the server stops; only then do they end.
+    return503OnClosing: false,
+    forceCloseConnections: "idle",
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: 256, ignoreTrailingSlash: false },
+    frameworkErrors: (error, _request, reply) => void sendProblem(reply, toProblemError(error)),
+  });
+  app.decorateRequest("principal", null);
+  // The contract's schemas are applied once, by `Call`, after authentication and with all mistakes at once.
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.addHook("onRequest", (request, _reply, done) => {
+    done(request.url.length > MAX_URL ? uriTooLong() : undefined);
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const problem = toProblemError(error);
+    if (problem.status >= 500)
+      log.error({ err: error, url: request.routeOptions.url }, "request failed");
+    return sendProblem(reply, problem);
+  });
+  app.setNotFoundHandler(async (request, reply) => {
+    await auth.authenticate(request.headers.authorization, null);
+    return sendProblem(reply, noRoute(request.method, request.url));
+  });
+  await app.register(swagger, {
+    openapi: openApiHead(version),
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  for (const one of domains)
+    await app.register((instance, _options, done) => {
+      mountDomain(instance, one, auth);
+      done();
+    });
+  return app;
+}
+
+const openApiHead = (version: string) => ({
+  openapi: "3.1.0",
+  info: {
+    title: "Gridpost",
+    version,
+    description: "Mail, leases and a result ledger for fleets of GPU benchmark nodes",
+  },
+  components: {
+    securitySchemes: {
+      accessToken: { type: "http" as const, scheme: "bearer", bearerFormat: "JWT" },
+    },
+  },
+});
+
+const uriTooLong = (): ProblemError =>
+  new ProblemError("URI_TOO_LONG", `the URL has more than ${MAX_URL} characters`, {
+    next: "shorten the query",
+  });
+
+const noRoute = (method: string, url: string): ProblemError =>
+  new ProblemError("NOT_FOUND", `there is no ${method} ${url.split("?", 1)[0] ?? ""}`, {
+    next: "see /openapi.json",
+  });

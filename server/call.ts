@@ -1,0 +1,113 @@
+import { createHash } from "node:crypto";
+import type { FastifyRequest } from "fastify";
+import type { z } from "zod";
+import type { Endpoint } from "../contract/endpoint.ts";
+import type { CallContext, Idempotency, Principal } from "../contract/handlers.ts";
+import { ProblemError } from "../contract/problem.ts";
+
+const KEY = /^[\x21-\x7e]{1,128}$/;
+
+/** The parsed parts of a request, by the names that handlers use. */
+export interface Parts {
+  readonly params?: unknown;
+  readonly query?: unknown;
+  readonly body?: unknown;
+}
+
+/** One part of a request and where Fastify has it; a missing body is an empty one. */
+const PARTS = [
+  { name: "params", read: (request: FastifyRequest): unknown => request.params },
+  { name: "query", read: (request: FastifyRequest): unknown => request.query },
+  { name: "body", read: (request: FastifyRequest): unknown => request.body ?? {} },
+] as const;
+
+/** Parses params, query and body by the contract. @throws ProblemError BAD_REQUEST with every mistake of all three */
+export function parseParts(endpoint: Endpoint, request: FastifyRequest): Parts {
+  const parts: { -readonly [K in keyof Parts]: Parts[K] } = {};
+  let issues: Record<string, unknown>[] | undefined;
+  for (const { name, read } of PARTS) {
+    const schema = endpoint[name];
+    if (schema === undefined) continue;
+    const result = schema.safeParse(read(request));
+    if (result.success) parts[name] = result.data;
+    else issues = [...(issues ?? []), ...issuesOf(name, result.error)];
+  }
+  if (issues !== undefined) throw badRequest(endpoint, issues);
+  return parts;
+}
+
+const issuesOf = (part: string, { issues }: z.ZodError): Record<string, unknown>[] =>
+  issues.map(({ path, message }) => ({ path: [part, ...path.map(String)].join("."), message }));
+
+function badRequest(endpoint: Endpoint, details: Record<string, unknown>[]): ProblemError {
+  const [first] = details;
+  const more = details.length > 1 ? ` (and ${details.length - 1} more)` : "";
+  return new ProblemError(
+    "BAD_REQUEST",
+    `${String(first?.["path"])}: ${String(first?.["message"])}${more}`,
+    { details, next: `see ${endpoint.method} ${endpoint.path} in /openapi.json` },
+  );
+}
+
+/** The idempotency key of a request; null when there is none. @throws ProblemError IDEMPOTENCY_KEY_INVALID */
+export function idempotencyOf(
+  endpoint: Endpoint,
+  request: FastifyRequest,
+  parts: Parts,
+): Idempotency | null {
+  const key = request.headers["idempotency-key"];
+  if (key === undefined || endpoint.method !== "POST") return null;
+  if (endpoint.idempotent === false) {
+    throw new ProblemError("IDEMPOTENCY_KEY_INVALID", "this call takes no Idempotency-Key", {
+      next: "leave the header out: the answer holds a secret, or nothing durable changes",
+    });
+  }
+  if (typeof key !== "string" || !KEY.test(key)) {
+    throw new ProblemError(
+      "IDEMPOTENCY_KEY_INVALID",
+      "Idempotency-Key must be 1 to 128 printable ASCII characters without spaces",
+      { next: "send a UUID" },
+    );
+  }
+  const hash = createHash("sha256")
+    .update(JSON.stringify([parts.params, parts.query, parts.body]))
+    .digest("hex");
+  return { key, endpoint: `${endpoint.method} ${endpoint.path}`, hash };
+}
+
+/** The input of a handler. Its `signal` is made only for those that look at it. */
+export class Call implements CallContext {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  readonly idempotency: Idempotency | null;
+  private readonly request: FastifyRequest;
+  private readonly caller: Principal | null;
+  private controller: AbortController | undefined;
+
+  constructor(endpoint: Endpoint, request: FastifyRequest, caller: Principal | null) {
+    const parts = parseParts(endpoint, request);
+    this.params = parts.params;
+    this.query = parts.query;
+    this.body = parts.body;
+    this.idempotency = idempotencyOf(endpoint, request, parts);
+    this.request = request;
+    this.caller = caller;
+  }
+
+  get principal(): Principal {
+    if (this.caller !== null) return this.caller;
+    throw new ProblemError("INTERNAL", "a public endpoint has no principal");
+  }
+
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      const controller = new AbortController();
+      this.controller = controller;
+      const { socket } = this.request;
+      if (socket.destroyed) controller.abort();
+      else socket.once("close", () => controller.abort());
+    }
+    return this.controller.signal;
+  }
+}

@@ -1,0 +1,111 @@
+import { createHash, randomUUID } from "node:crypto";
+import { SignJWT } from "jose";
+import { z } from "zod";
+import { ProblemError } from "../../contract/problem.ts";
+import { TOKEN_ALGORITHM, TOKEN_TYPES } from "../../contract/token.ts";
+import { type Kind, parsePrincipal } from "./rules.ts";
+import type { SigningKeys } from "./signing-keys.ts";
+import { MAX_TOKEN_BYTES, plainHeader, verifyJwt } from "./verify-jwt.ts";
+
+const LIFETIME_MS = 600_000;
+const MAX_REMEMBERED = 20_000;
+
+/** What an access token says. */
+export interface AccessClaims {
+  readonly sub: string;
+  readonly kind: Kind;
+  /** The user that acts as the agent `sub`; null for everybody's own token. */
+  readonly act: string | null;
+  /** The generation of `act`, or else of `sub`, when the token was made. */
+  readonly gen: number;
+  /** The generation of a delegated `sub` that has joined with a key of its own; 0 if it has none. */
+  readonly agen: number;
+  /** Milliseconds since the epoch. */
+  readonly exp: number;
+}
+
+const Payload = z.object({
+  sub: z.string(),
+  act: z.string().optional(),
+  gen: z.int(),
+  agen: z.int(),
+  exp: z.int(),
+});
+
+export interface AccessTokens {
+  sign(
+    claims: Omit<AccessClaims, "exp" | "kind">,
+    now: number,
+  ): Promise<{ token: string; exp: number }>;
+  /**
+   * Checks everything that does not change while a token lives, once per token: a verified one is remembered by its hash.
+   * @throws ProblemError UNAUTHENTICATED
+   */
+  verify(token: string, now: number): AccessClaims | Promise<AccessClaims>;
+}
+
+export interface AccessTokensOptions {
+  /** Read for each token, so that a rotation takes effect. */
+  readonly keys: () => SigningKeys;
+  /** `iss` and `aud`. */
+  readonly audience: string;
+}
+
+export function createAccessTokens({ keys, audience }: AccessTokensOptions): AccessTokens {
+  const remembered = new Map<string, AccessClaims>();
+  const check = async (token: string, now: number): Promise<AccessClaims> => {
+    const { typ, kid } = plainHeader(token);
+    const key = keys().verifier(kid);
+    if (key === undefined) throw refused("the token is signed by an unknown key");
+    const payload = await verifyJwt(token, {
+      key,
+      now,
+      typ,
+      issuer: audience,
+      audience,
+      foreignClock: false,
+    });
+    const { sub, act = null, gen, agen, exp } = Payload.parse(payload);
+    const kind = parsePrincipal(sub)?.kind;
+    if (kind === undefined || typ !== TOKEN_TYPES[kind])
+      throw refused("this is not an access token of that class");
+    return { sub, kind, act, gen, agen, exp: exp * 1_000 };
+  };
+  const remember = (hash: string, claims: AccessClaims): AccessClaims => {
+    const oldest = remembered.size < MAX_REMEMBERED ? undefined : remembered.keys().next().value;
+    if (oldest !== undefined) remembered.delete(oldest);
+    remembered.set(hash, claims);
+    return claims;
+  };
+  return {
+    sign: async ({ sub, act, gen, agen }, now) => {
+      const { kid, key } = keys().current(now);
+      const kind = parsePrincipal(sub)?.kind ?? "user";
+      const iat = Math.floor(now / 1_000);
+      const exp = iat + LIFETIME_MS / 1_000;
+      const token = await new SignJWT({ gen, agen, ...(act === null ? {} : { act }) })
+        .setProtectedHeader({ alg: TOKEN_ALGORITHM, typ: TOKEN_TYPES[kind], kid })
+        .setIssuer(audience)
+        .setAudience(audience)
+        .setSubject(sub)
+        .setIssuedAt(iat)
+        .setExpirationTime(exp)
+        .setJti(randomUUID())
+        .sign(key);
+      return { token, exp: exp * 1_000 };
+    },
+    verify: (token, now) => {
+      if (token.length > MAX_TOKEN_BYTES)
+        throw refused(`a token has at most ${MAX_TOKEN_BYTES} bytes`);
+      const hash = createHash("sha256").update(token).digest("base64");
+      const known = remembered.get(hash);
+      if (known === undefined) return check(token, now).then((claims) => remember(hash, claims));
+      if (known.exp > now) return known;
+      remembered.delete(hash);
+      throw refused("the token has expired");
+    },
+  };
+}
+
+const refused = (message: string): ProblemError =>
+  new ProblemError("UNAUTHENTICATED", message, { next: "get a new access token" });

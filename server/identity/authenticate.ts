@@ -1,0 +1,88 @@
+import type { Principal } from "../../contract/handlers.ts";
+import { ProblemError } from "../../contract/problem.ts";
+import type { AccessClaims, AccessTokens } from "./access-tokens.ts";
+import { actorOf, parsePrincipal } from "./rules.ts";
+import type { Standings } from "./standings.ts";
+
+export interface Authenticator {
+  /**
+   * The caller of a request, proved by its `Authorization` header, with the scopes it holds for a project.
+   * @throws ProblemError UNAUTHENTICATED
+   */
+  authenticate(authorization: string | undefined, project: string | null): Promise<Authenticated>;
+  /** Whether a token that was accepted earlier would still be: for sockets that outlive their first check. */
+  stillValid(claims: AccessClaims): Promise<boolean>;
+}
+
+export interface Authenticated {
+  readonly principal: Principal;
+  readonly claims: AccessClaims;
+}
+
+export interface AuthenticatorOptions {
+  readonly tokens: AccessTokens;
+  readonly standings: Standings;
+  readonly now: () => number;
+}
+
+export function createAuthenticator({
+  tokens,
+  standings,
+  now,
+}: AuthenticatorOptions): Authenticator {
+  const refuseRevoked = async ({ sub, act, gen, agen }: AccessClaims): Promise<void> => {
+    const self = await standings.of(sub);
+    if (act === null) {
+      if (self.generation !== gen) throw revoked(sub);
+      return;
+    }
+    const user = await standings.of(act);
+    if (user.generation !== gen || self.generation !== agen) throw revoked(act);
+    if (self.owner !== act) throw unauthenticated(`${act} no longer owns ${sub}`);
+  };
+  return {
+    authenticate: async (authorization, project) => {
+      const claims = await tokens.verify(bearer(authorization), now());
+      await refuseRevoked(claims);
+      const { sub: id, act, kind } = claims;
+      const scopes = await standings.scopes({ id, act }, project);
+      const parts = parsePrincipal(id);
+      const principal: Principal = {
+        id,
+        kind,
+        name: parts?.name ?? "",
+        project: parts?.project ?? null,
+        act,
+        actor: actorOf({ id, act }),
+        scopes,
+      };
+      return { principal, claims };
+    },
+    stillValid: async (claims) => {
+      if (claims.exp <= now()) return false;
+      return refuseRevoked(claims).then(
+        () => true,
+        () => false,
+      );
+    },
+  };
+}
+
+/** The token of `Bearer TOKEN`, or the password of Basic, which is how Git sends it. */
+function bearer(authorization: string | undefined): string {
+  if (authorization === undefined) throw unauthenticated("this call needs an access token");
+  const [, scheme = "", value = ""] = /^(\S+) +(\S+) *$/.exec(authorization) ?? [];
+  if (/^bearer$/i.test(scheme)) return value;
+  if (/^basic$/i.test(scheme)) {
+    const pair = Buffer.from(value, "base64").toString();
+    return pair.slice(pair.indexOf(":") + 1);
+  }
+  throw unauthenticated("the Authorization header must be: Bearer TOKEN");
+}
+
+const revoked = (id: string): ProblemError => unauthenticated(`${id} was revoked`);
+
+const unauthenticated = (message: string): ProblemError =>
+  new ProblemError("UNAUTHENTICATED", message, {
+    next: "get an access token: gridpost join, then POST /v1/auth/token",
+  });

@@ -1,0 +1,19 @@
+import type { EventLog } from "../../storage/event-log.ts";
+import type { AccessTokens } from "./access-tokens.ts";
+import type { Nonces } from "./nonces.ts";
+import type { AgentsPort, CountProject } from "./ports.ts";
+import type { SigningKeys } from "./signing-keys.ts";
+import type { Standings } from "./standings.ts";
+
+/** What the handlers of identity work with. */
+export interface IdentityDeps {
+  readonly log: EventLog;
+  readonly keys: () => SigningKeys;
+  readonly tokens: AccessTokens;
+  readonly nonces: Nonces;
+  readonly standings: Standings;
+  readonly agents: AgentsPort;
+  readonly countProject: CountProject;
+  /** `iss` and `aud` of everything that is signed for or by this server. */
+  readonly audience: string;
+}

@@ -1,0 +1,51 @@
+import type { EndpointInput } from "../../contract/endpoint.ts";
+import type { identity } from "../../contract/identity.ts";
+import { toTime } from "../../contract/ids.ts";
+import { ProblemError } from "../../contract/problem.ts";
+import type { IdentityDeps } from "./deps.ts";
+import { verifyAssertion } from "./proofs.ts";
+import { principalId } from "./rules.ts";
+
+type Body = EndpointInput<typeof identity.token>["body"];
+
+/** An access token for a signed assertion, as its signer or as an agent that the signer owns. */
+export async function exchange(
+  deps: IdentityDeps,
+  { assertion, agent }: Body,
+): Promise<{ token: string; expiresAt: string; principal: string }> {
+  const { log, standings, tokens } = deps;
+  const { principal, nonce } = await verifyAssertion(deps, assertion, {
+    query: log.query,
+    now: log.now(),
+  });
+  await log.tx([`nonce:${nonce}`], (tx) => deps.nonces.spend(tx, nonce));
+  const sub = agent === undefined ? principal : await agentOf(deps, principal, agent);
+  const act = sub === principal ? null : principal;
+  const { generation: gen } = await standings.of(principal);
+  const agen = act === null ? 0 : (await standings.of(sub)).generation;
+  const { token, exp } = await tokens.sign({ sub, act, gen, agen }, log.now());
+  return { token, expiresAt: toTime(exp), principal: sub };
+}
+
+async function agentOf(
+  { agents, log }: IdentityDeps,
+  principal: string,
+  { project, name }: { project: string; name: string },
+): Promise<string> {
+  const id = principalId("agent", name, project);
+  if (id === principal) return id;
+  const found = await agents.find(log.query, project, name);
+  if (found === null || found.name !== name) {
+    const similar = found === null ? "" : `; did you mean ${found.name}?`;
+    throw new ProblemError(
+      "AGENT_NOT_FOUND",
+      `there is no agent ${name} in project ${project}${similar}`,
+      { next: `gridpost agent register ${name}` },
+    );
+  }
+  const { owner } = found;
+  if (owner === principal) return id;
+  throw new ProblemError("FORBIDDEN", `agent ${name} belongs to ${owner}, not to ${principal}`, {
+    next: "act as an agent of yours: gridpost agent ls --mine",
+  });
+}

@@ -1,0 +1,155 @@
+import type { Handlers, Principal } from "../../contract/handlers.ts";
+import type { identity } from "../../contract/identity.ts";
+import { toTime } from "../../contract/ids.ts";
+import { ProblemError } from "../../contract/problem.ts";
+import { PROTOCOL_VERSION } from "../../contract/stream.ts";
+import { TOKEN_ALGORITHM } from "../../contract/token.ts";
+import { packageVersion } from "../../runtime/version.ts";
+import { callOf } from "../../storage/idempotency.ts";
+import type { IdentityDeps } from "./deps.ts";
+import { exchange } from "./exchange.ts";
+import { join } from "./join.ts";
+import { parsePrincipal } from "./rules.ts";
+import { generationOf, listProjects, projectByName, type ProjectRow } from "./store.ts";
+import { tokenHandlers } from "./token-handlers.ts";
+
+type IdentityHandlers = Handlers<typeof identity>;
+
+export function identityHandlers(deps: IdentityDeps): IdentityHandlers {
+  return {
+    ...accessHandlers(deps),
+    ...tokenHandlers(deps),
+    ...principalHandlers(deps),
+    ...projectHandlers(deps),
+  };
+}
+
+function accessHandlers(
+  deps: IdentityDeps,
+): Pick<IdentityHandlers, "nonce" | "token" | "join" | "jwks" | "whoami"> {
+  const { log, keys, nonces, audience } = deps;
+  const server = { version: packageVersion(), protocol: PROTOCOL_VERSION };
+  return {
+    nonce: () => {
+      const { nonce, expiresAt } = nonces.make(log.now());
+      return Promise.resolve({ nonce, expiresAt: toTime(expiresAt), audience });
+    },
+    token: ({ body }) => exchange(deps, body),
+    join: ({ body }) => join(deps, body),
+    jwks: () =>
+      Promise.resolve({
+        keys: keys()
+          .published()
+          .map(({ kid, jwk }) => ({
+            ...jwk,
+            kid,
+            alg: TOKEN_ALGORITHM,
+            use: "sig" as const,
+          })),
+      }),
+    whoami: async ({ principal, query }) => {
+      const { id, kind, name, act } = principal;
+      const project = query.project ?? principal.project;
+      const scopes = await deps.standings.scopes({ id, act }, project);
+      const agents = await deps.agents.ownedBy(log.query, act ?? id, query.project ?? null);
+      const said = { principal: id, kind, name, project: principal.project, act };
+      return { ...said, scopes: [...scopes], agents, server };
+    },
+  };
+}
+
+function principalHandlers({
+  log,
+  standings,
+}: IdentityDeps): Pick<IdentityHandlers, "revokePrincipal"> {
+  return {
+    revokePrincipal: async (call) => {
+      const { principal } = call.params;
+      const reply = { principal, revoked: true as const };
+      const done = await log.once(
+        callOf(call, [`principal:${principal}`], principal),
+        async (tx) => {
+          const known =
+            parsePrincipal(principal)?.kind === "agent" ||
+            (await generationOf(tx.query, principal)) !== undefined;
+          if (!known) throw noPrincipal(principal);
+          await tx.append({
+            type: "principal.revoked",
+            project: null,
+            actor: call.principal.actor,
+            body: { principal, reason: call.body.reason ?? null },
+          });
+          return reply;
+        },
+        () => Promise.resolve(reply),
+      );
+      standings.clear();
+      return done;
+    },
+  };
+}
+
+function projectHandlers({
+  log,
+  standings,
+  countProject,
+}: IdentityDeps): Pick<IdentityHandlers, "createProject" | "projects" | "project"> {
+  const find = async (name: string): Promise<ProjectRow> => {
+    const row = await projectByName(log.query, name);
+    if (row === undefined) throw noProject(name);
+    return row;
+  };
+  const mayRead = async ({ id, act }: Principal, project: string): Promise<boolean> =>
+    (await standings.scopes({ id, act }, project)).has("project:read");
+  return {
+    createProject: (call) => {
+      const { name } = call.body;
+      return log.once(
+        callOf(call, [`project:${name}`], name),
+        async (tx) => {
+          if ((await projectByName(tx.query, name)) !== undefined)
+            throw new ProblemError("NAME_TAKEN", `project ${name} exists`, {
+              next: `gridpost project show ${name}`,
+            });
+          const { actor } = call.principal;
+          await tx.append({ type: "project.created", project: name, actor, body: { name } });
+          return { name, createdAt: toTime(tx.now) };
+        },
+        async (query) => {
+          const row = await projectByName(query, name);
+          return { name, createdAt: toTime(row?.created_at ?? 0) };
+        },
+      );
+    },
+    projects: async ({ principal, query: { after, limit } }) => {
+      const readable: ProjectRow[] = [];
+      let from = after ?? "";
+      for (;;) {
+        const rows = await listProjects(log.query, from, limit);
+        for (const row of rows) if (await mayRead(principal, row.name)) readable.push(row);
+        const last = rows.at(-1);
+        if (last === undefined || rows.length < limit || readable.length > limit) break;
+        from = last.name;
+      }
+      const page = readable.slice(0, limit);
+      const next = readable.length > limit ? (page.at(-1)?.name ?? null) : null;
+      return {
+        projects: page.map(({ name, created_at }) => ({ name, createdAt: toTime(created_at) })),
+        next,
+      };
+    },
+    project: async ({ params }) => {
+      const { name, created_at } = await find(params.project);
+      const counts = await countProject(log.query, name);
+      return { name, createdAt: toTime(created_at), ...counts };
+    },
+  };
+}
+
+const noProject = (name: string): ProblemError =>
+  new ProblemError("NOT_FOUND", `there is no project ${name}`, { next: "gridpost project ls" });
+
+const noPrincipal = (id: string): ProblemError =>
+  new ProblemError("NOT_FOUND", `there is no principal ${id}`, {
+    next: "write it as user:NAME, node:NAME or agent:PROJECT/NAME",
+  });

@@ -1,0 +1,114 @@
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifySchema,
+  RouteOptions,
+} from "fastify";
+import type { DomainContract, Endpoint } from "../contract/endpoint.ts";
+import type { Handlers, Principal } from "../contract/handlers.ts";
+import { Problem, ProblemError } from "../contract/problem.ts";
+import { Call } from "./call.ts";
+import type { Authenticator } from "./identity/authenticate.ts";
+
+const DEFAULT_BODY_LIMIT = 2 * 1_048_576;
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Who calls; null on public routes. Set before the body is read. */
+    principal: Principal | null;
+  }
+}
+
+/** The handlers of one domain with the endpoints that they serve. */
+export interface Domain {
+  readonly name: string;
+  readonly endpoints: DomainContract;
+  readonly handlers: Readonly<Record<string, (call: never) => Promise<unknown>>>;
+}
+
+/** Binds handlers to their endpoints; a missing handler does not compile. */
+export const domain = <C extends DomainContract>(
+  name: string,
+  endpoints: C,
+  handlers: Handlers<C>,
+): Domain => ({ name, endpoints, handlers: handlers as Domain["handlers"] });
+
+/** Mounts every endpoint of a domain as a route. */
+export function mountDomain(
+  app: FastifyInstance,
+  { name, endpoints, handlers }: Domain,
+  auth: Authenticator,
+): void {
+  for (const [key, endpoint] of Object.entries(endpoints)) {
+    const handle = handlers[key];
+    if (handle === undefined) throw new Error(`no handler for ${name}.${key}`);
+    app.route(routeOf({ name: `${name}.${key}`, tag: name, endpoint, handle }, auth));
+  }
+}
+
+interface Route {
+  readonly name: string;
+  readonly tag: string;
+  readonly endpoint: Endpoint;
+  readonly handle: (call: never) => Promise<unknown>;
+}
+
+function routeOf({ name, tag, endpoint, handle }: Route, auth: Authenticator): RouteOptions {
+  const { method, path, bodyLimit = DEFAULT_BODY_LIMIT, scope } = endpoint;
+  return {
+    method,
+    url: path,
+    bodyLimit,
+    schema: documentation(name, tag, endpoint),
+    // Before the body is read: a stranger learns nothing about what a call takes.
+    ...(scope === "public" ? {} : { onRequest: (request) => admit(request, scope, auth) }),
+    handler: async (request, reply) => {
+      const call = new Call(endpoint, request, request.principal);
+      // Endpoint and handler were paired, with their types, by `domain`.
+      return answer(endpoint, reply, await handle(call as never));
+    },
+  };
+}
+
+/** Authenticates, then asks for the scope. @throws ProblemError UNAUTHENTICATED, FORBIDDEN */
+async function admit(
+  request: FastifyRequest,
+  scope: Exclude<Endpoint["scope"], "public">,
+  auth: Authenticator,
+): Promise<void> {
+  const { project } = request.params as { project?: string };
+  const { authorization } = request.headers;
+  const { principal } = await auth.authenticate(authorization, project ?? null);
+  request.principal = principal;
+  if (scope === "self" || principal.scopes.has(scope)) return;
+  const where = project === undefined ? "on the server" : `in project ${project}`;
+  throw new ProblemError("FORBIDDEN", `${principal.id} lacks the scope ${scope} ${where}`, {
+    details: [{ scope, project: project ?? null }],
+    next:
+      principal.kind === "user"
+        ? "ask an admin for a role that has it"
+        : "call it as a user that may",
+  });
+}
+
+function answer(endpoint: Endpoint, reply: FastifyReply, result: unknown): FastifyReply {
+  void reply.header("content-type", "application/json; charset=utf-8");
+  return reply.send(JSON.stringify(endpoint.response.parse(result)));
+}
+
+/** What the OpenAPI document says about a route; nothing is validated or serialised by it. */
+function documentation(name: string, tag: string, endpoint: Endpoint): FastifySchema {
+  const { summary, params, query, body, response, scope } = endpoint;
+  return {
+    operationId: name.replace(".", "_"),
+    tags: [tag],
+    summary,
+    description: scope === "public" || scope === "self" ? `Scope: ${scope}` : `Scope: \`${scope}\``,
+    security: scope === "public" ? [] : [{ accessToken: [] }],
+    ...(params === undefined ? {} : { params }),
+    ...(query === undefined ? {} : { querystring: query }),
+    ...(body === undefined ? {} : { body }),
+    response: { 200: response, default: Problem },
+  };
+}

@@ -1,0 +1,65 @@
+import type { FastifyError, FastifyReply } from "fastify";
+import { type ProblemCode, ProblemError } from "../contract/problem.ts";
+
+const BY_FASTIFY_CODE: Readonly<Record<string, readonly [ProblemCode, string, string]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: [
+    "PAYLOAD_TOO_LARGE",
+    "the body is larger than this call takes",
+    "send less, or in several calls",
+  ],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [
+    "UNSUPPORTED_MEDIA_TYPE",
+    "this call takes JSON",
+    "send the header content-type: application/json",
+  ],
+  FST_ERR_CTP_EMPTY_JSON_BODY: [
+    "BAD_REQUEST",
+    "the body is empty",
+    "send a JSON object, or no content-type",
+  ],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
+    "BAD_REQUEST",
+    "the body is not as long as content-length says",
+    "repeat the call",
+  ],
+  FST_ERR_BAD_URL: ["BAD_REQUEST", "the path is not a valid URL", "encode the path's parts"],
+};
+
+const BY_STATUS: Readonly<Record<number, ProblemCode>> = {
+  401: "UNAUTHENTICATED",
+  403: "FORBIDDEN",
+  404: "NOT_FOUND",
+  413: "PAYLOAD_TOO_LARGE",
+  414: "URI_TOO_LONG",
+  415: "UNSUPPORTED_MEDIA_TYPE",
+  429: "RATE_LIMITED",
+  503: "UNAVAILABLE",
+};
+
+/** Turns whatever was thrown into the problem that the client sees; what is unexpected shows nothing of itself. */
+export function toProblemError(error: unknown): ProblemError {
+  if (error instanceof ProblemError) return error;
+  const { code, statusCode = 500, message } = error as Partial<FastifyError>;
+  const known = BY_FASTIFY_CODE[code ?? ""];
+  if (known !== undefined) return new ProblemError(known[0], known[1], { next: known[2] });
+  if (error instanceof SyntaxError && statusCode === 400) {
+    return new ProblemError("BAD_REQUEST", `the body is not JSON: ${message}`, {
+      next: "send one JSON document",
+    });
+  }
+  if (statusCode >= 400 && statusCode < 500)
+    return new ProblemError(BY_STATUS[statusCode] ?? "BAD_REQUEST", message ?? "bad request");
+  return new ProblemError("INTERNAL", "the server failed to answer; the log says why", {
+    next: "repeat the call; if it fails again, look at the server's log",
+    cause: error,
+  });
+}
+
+/** Sends a problem body with its status and the headers that belong to it. */
+export function sendProblem(reply: FastifyReply, problem: ProblemError): FastifyReply {
+  void reply.code(problem.status).header("content-type", "application/json; charset=utf-8");
+  if (problem.status === 401) void reply.header("www-authenticate", 'Bearer realm="gridpost"');
+  if (problem.retryAfterMs !== undefined)
+    void reply.header("retry-after", Math.ceil(problem.retryAfterMs / 1_000));
+  return reply.send(JSON.stringify(problem.toProblem()));
+}
