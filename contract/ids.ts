@@ -57,12 +57,12 @@ export const Name = z
     "must be 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit",
   );
 
-/** A thread id: as a name, up to 128 characters. */
+/** A thread id: as a name, up to 128 characters; not a word of `gridpost thread`. */
 export const ThreadId = z
   .string()
   .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
-    "must be 1 to 128 letters, digits, '.', '_' or '-', starting with a letter or digit",
+    /^(?!(?:follow|mute|export)$)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
+    "must be 1 to 128 letters, digits, '.', '_' or '-', starting with a letter or digit, and not follow, mute or export",
   );
 
 export const MessageId = z.uuid().brand("MessageId");

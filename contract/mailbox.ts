@@ -14,6 +14,8 @@ export const Agent = z
     task: z.string().nullable(),
     node: z.string().nullable(),
     registeredAt: Time,
+    /** When it last registered, sent, read or acknowledged. */
+    activeAt: Time,
     retiredAt: Time.nullable(),
   })
   .meta({ id: "Agent" });
@@ -41,10 +43,10 @@ export const Message = z
     thread: ThreadId,
     replyTo: MessageId.nullable(),
     from: Name,
-    to: z.array(Name),
-    cc: z.array(Name),
+    to: z.array(z.string()),
+    cc: z.array(z.string()),
     /** Given to the sender only. */
-    bcc: z.array(Name).optional(),
+    bcc: z.array(z.string()).optional(),
     subject: z.string(),
     body: z.string(),
     importance: Importance,
@@ -60,22 +62,27 @@ export const Message = z
 export const MAX_SUBJECT = 200;
 export const MAX_BODY_BYTES = 1_048_576;
 
-const Subject = z
-  .string()
-  .min(1, "must not be empty")
-  .max(MAX_SUBJECT, `must be at most ${MAX_SUBJECT} characters`);
-const Body = z
-  .string()
-  .refine(
-    (text) =>
-      text.length <= MAX_BODY_BYTES && new TextEncoder().encode(text).length <= MAX_BODY_BYTES,
-    {
-      message: `must be at most ${MAX_BODY_BYTES} bytes of UTF-8; attach longer text as a file`,
-    },
-  );
-/** A name of an agent; later also `@group` and `@all`. */
+/** Text that every store and terminal can hold. */
+const Text = z.string().refine((text) => !/[\0\p{Surrogate}]/u.test(text), {
+  message:
+    "must not contain NUL characters or lone surrogates; encode binary data, or attach it as a file",
+});
+const Subject = Text.min(1, "must not be empty")
+  .max(MAX_SUBJECT, `must be at most ${MAX_SUBJECT} characters`)
+  .refine((text) => !/[\r\n]/.test(text), { message: "must be one line" });
+const fits = (text: string): boolean =>
+  // No character takes more than three bytes per UTF-16 unit, so that most texts need not be encoded.
+  text.length * 3 <= MAX_BODY_BYTES ||
+  (text.length <= MAX_BODY_BYTES && new TextEncoder().encode(text).length <= MAX_BODY_BYTES);
+const Body = Text.refine(fits, {
+  message: `must be at most ${MAX_BODY_BYTES} bytes of UTF-8; attach longer text as a file`,
+});
+export const MAX_RECIPIENTS = 1_000;
+/** A name of an agent. */
 const Recipient = z.string().min(1).max(130);
-const Recipients = z.array(Recipient).max(1_000);
+const Recipients = z
+  .array(Recipient)
+  .max(MAX_RECIPIENTS, `must name at most ${MAX_RECIPIENTS} recipients; use a group or @all`);
 
 export const Sent = z
   .object({
@@ -101,7 +108,8 @@ export const mailbox = {
     scope: "agent:write",
     params: project,
     body: z.strictObject({
-      name: Name,
+      /** As `Name`; what looks like a mistake is refused with an explanation. */
+      name: z.string().min(1).max(254),
       program: z.string().max(128).optional(),
       model: z.string().max(128).optional(),
       task: z.string().max(1_000).optional(),

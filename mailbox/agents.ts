@@ -1,0 +1,219 @@
+import type { z } from "zod";
+import type { Handlers, Principal } from "../contract/handlers.ts";
+import { toTime } from "../contract/ids.ts";
+import type { Agent as AgentView, mailbox } from "../contract/mailbox.ts";
+import { ProblemError } from "../contract/problem.ts";
+import { didYouMean } from "../contract/suggest.ts";
+import type { Query } from "../storage/db.ts";
+import type { EventLog } from "../storage/event-log.ts";
+import { callOf } from "../storage/idempotency.ts";
+import type { LogTx } from "../storage/log.ts";
+import { fold } from "./projection.ts";
+import { refuseBadName } from "./rules.ts";
+
+const COLUMNS =
+  "project, name, owner, program, model, task, node, registered_at, active_at, retired_at";
+const ONE = `select ${COLUMNS} from p_agents where project = $1 and folded = $2`;
+const PAGE = `select ${COLUMNS} from p_agents where project = $1 and folded > $2 order by folded limit $3`;
+const OWN_PAGE = `select ${COLUMNS} from p_agents where owner = $4 and project = $1 and folded > $2
+  order by folded limit $3`;
+const NAMES = "select name from p_agents where project = $1 and retired_at is null limit 2000";
+
+interface AgentRow {
+  readonly project: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly program: string | null;
+  readonly model: string | null;
+  readonly task: string | null;
+  readonly node: string | null;
+  readonly registered_at: number;
+  readonly active_at: number;
+  readonly retired_at: number | null;
+}
+
+/** An agent to register. */
+export interface NewAgent {
+  readonly project: string;
+  readonly name: string;
+  /** The principal that will own it. */
+  readonly owner: string;
+  readonly actor: string;
+  readonly program?: string | undefined;
+  readonly model?: string | undefined;
+  readonly task?: string | undefined;
+  readonly node?: string | undefined;
+}
+
+/** Who owns an agent, and its name as it was registered; null when there is none. */
+export async function agentOwner(
+  query: Query,
+  project: string,
+  name: string,
+): Promise<{ name: string; owner: string; retired: boolean } | null> {
+  const row = await findAgent(query, project, name);
+  if (row === undefined) return null;
+  return { name: row.name, owner: row.owner, retired: row.retired_at !== null };
+}
+
+/**
+ * Registers an agent, or renews the profile of one that the owner has already.
+ * @throws ProblemError BAD_REQUEST for a name that looks like a mistake, NAME_TAKEN, AGENT_RETIRED
+ */
+export async function registerAgent(tx: LogTx, agent: NewAgent): Promise<void> {
+  const { project, name, owner, actor, program, model, task, node } = agent;
+  refuseBadName(name);
+  const existing = await findAgent(tx.query, project, name);
+  if (existing !== undefined) refuseTaken(existing, agent);
+  await tx.append({
+    type: "agent.registered",
+    project,
+    actor,
+    body: {
+      name,
+      owner,
+      program: program ?? null,
+      model: model ?? null,
+      task: task ?? null,
+      node: node ?? null,
+    },
+  });
+}
+
+function refuseTaken({ name, owner, retired_at }: AgentRow, wanted: NewAgent): void {
+  const details = [{ name }];
+  if (owner !== wanted.owner) {
+    throw new ProblemError("NAME_TAKEN", `the agent name ${name} is taken`, {
+      details,
+      next: "choose another name, or give none to get one",
+    });
+  }
+  if (name !== wanted.name) {
+    throw new ProblemError(
+      "NAME_TAKEN",
+      `${wanted.name} is your agent ${name}: names differ by more than case`,
+      {
+        details,
+        next: `use ${name}`,
+      },
+    );
+  }
+  if (retired_at !== null) {
+    throw new ProblemError("AGENT_RETIRED", `your agent ${name} is retired`, {
+      details,
+      next: `bring it back: gridpost agent unretire ${name}`,
+    });
+  }
+}
+
+async function findAgent(
+  query: Query,
+  project: string,
+  name: string,
+): Promise<AgentRow | undefined> {
+  const [row] = await query<AgentRow>(ONE, [project, fold(name)]);
+  return row;
+}
+
+/** @throws ProblemError AGENT_NOT_FOUND with a suggestion */
+export async function getAgent(query: Query, project: string, name: string): Promise<AgentRow> {
+  const row = await findAgent(query, project, name);
+  return row ?? Promise.reject(await unknownAgents(query, project, [name]));
+}
+
+/** The refusal of names that no agent of the project has. */
+export async function unknownAgents(
+  query: Query,
+  project: string,
+  names: readonly string[],
+): Promise<ProblemError> {
+  const known = (await query<{ name: string }>(NAMES, [project])).map(({ name }) => name);
+  const said = names.map((name) => `${JSON.stringify(name)}${didYouMean(name, known)}`);
+  return new ProblemError("AGENT_NOT_FOUND", `no agent ${said.join(", ")} in project ${project}`, {
+    details: names.map((agent) => ({ agent })),
+    next: "list the agents: gridpost agent ls",
+  });
+}
+
+export const agentView = (row: AgentRow): z.input<typeof AgentView> => ({
+  name: row.name,
+  project: row.project,
+  owner: row.owner,
+  program: row.program,
+  model: row.model,
+  task: row.task,
+  node: row.node,
+  registeredAt: toTime(row.registered_at),
+  activeAt: toTime(row.active_at),
+  retiredAt: row.retired_at === null ? null : toTime(row.retired_at),
+});
+
+type AgentHandlers = Pick<
+  Handlers<typeof mailbox>,
+  "registerAgent" | "agents" | "agent" | "retireAgent"
+>;
+
+/** The handlers about agents themselves. */
+export function agentHandlers(log: EventLog): AgentHandlers {
+  const show = async (query: Query, project: string, name: string) =>
+    agentView(await getAgent(query, project, name));
+  return {
+    registerAgent: (call) => {
+      const { project } = call.params;
+      const { principal, body } = call;
+      const owner = { owner: principal.id, actor: principal.actor };
+      return log.once(
+        callOf(call, [`agents:${project}`], body.name),
+        async (tx, name) => {
+          await registerAgent(tx, { ...body, name, project, ...owner });
+          return show(tx.query, project, name);
+        },
+        (query, name) => show(query, project, name),
+      );
+    },
+    agents: async ({ params: { project }, query: { after, limit, mine }, principal }) => {
+      const owner = principal.act ?? principal.id;
+      const rows = await log.query<AgentRow>(mine ? OWN_PAGE : PAGE, [
+        project,
+        fold(after ?? ""),
+        limit + 1,
+        ...(mine ? [owner] : []),
+      ]);
+      const page = rows.slice(0, limit);
+      const next = rows.length > limit ? fold(page.at(-1)?.name ?? "") : null;
+      return { agents: page.map(agentView), next };
+    },
+    agent: ({ params: { project, name } }) => show(log.query, project, name),
+    retireAgent: setRetired(log, true),
+  };
+}
+
+function setRetired(log: EventLog, retired: boolean): AgentHandlers["retireAgent"] {
+  return (call) => {
+    const { project, name } = call.params;
+    return log.once(
+      callOf(call, [`agents:${project}`], name),
+      async (tx) => {
+        const agent = await getAgent(tx.query, project, name);
+        refuseStranger(agent, call.principal);
+        if ((agent.retired_at !== null) !== retired) {
+          await tx.append({
+            type: retired ? "agent.retired" : "agent.unretired",
+            project,
+            actor: call.principal.actor,
+            body: { name: agent.name },
+          });
+        }
+        return agentView(await getAgent(tx.query, project, name));
+      },
+      async (query) => agentView(await getAgent(query, project, name)),
+    );
+  };
+}
+
+function refuseStranger({ name, owner }: AgentRow, { id, scopes }: Principal): void {
+  if (id === owner || scopes.has("principal:write")) return;
+  throw new ProblemError("FORBIDDEN", `the agent ${name} belongs to ${owner}`, {
+    next: `ask ${owner}, or a server admin`,
+  });
+}

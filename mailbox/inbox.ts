@@ -1,0 +1,126 @@
+import type { z } from "zod";
+import type { Handlers } from "../contract/handlers.ts";
+import { toTime } from "../contract/ids.ts";
+import type { InboxEntry, mailbox } from "../contract/mailbox.ts";
+import { ProblemError } from "../contract/problem.ts";
+import type { Query } from "../storage/db.ts";
+import type { EventLog } from "../storage/event-log.ts";
+import type { InboxAddress, Wait } from "./ports.ts";
+import { callingAgent } from "./visibility.ts";
+
+const ENTRY = `select d.seq, d.read_at, d.acked_at, m.id, m.sender, m.subject, m.thread, m.importance,
+    m.ack_required, m.at
+  from p_deliveries d join p_messages m on m.id = d.message
+  where d.project = $1 and d.agent = $2`;
+const HEAD = "select max(seq) as head from p_deliveries where project = $1 and agent = $2";
+
+interface EntryRow {
+  readonly seq: number;
+  readonly read_at: number | null;
+  readonly acked_at: number | null;
+  readonly id: string;
+  readonly sender: string;
+  readonly subject: string;
+  readonly thread: string;
+  readonly importance: z.input<typeof InboxEntry>["importance"];
+  readonly ack_required: number;
+  readonly at: number;
+}
+
+export interface Page {
+  readonly after?: number | undefined;
+  readonly limit: number;
+  readonly unread: boolean;
+}
+
+interface InboxPage {
+  messages: z.input<typeof InboxEntry>[];
+  next: number;
+  more: boolean;
+}
+
+/** A page of an agent's inbox by ascending seq: what follows `after`, or the newest `limit`. Consumes nothing. */
+export async function inboxPage(
+  query: Query,
+  inbox: InboxAddress,
+  { after, limit, unread }: Page,
+): Promise<InboxPage> {
+  const { project, agent } = inbox;
+  // Read before the page: what arrives in between is then on the page or after `next`, and never skipped.
+  const head = unread || after !== undefined ? await headOf(query, inbox) : 0;
+  if (after !== undefined && after > head) throw ahead(after, head);
+  const filter = unread ? "and d.read_at is null" : "";
+  const rows =
+    after === undefined
+      ? await query<EntryRow>(`${ENTRY} ${filter} order by d.seq desc limit $3`, [
+          project,
+          agent,
+          limit,
+        ])
+      : await query<EntryRow>(`${ENTRY} ${filter} and d.seq > $4 order by d.seq limit $3`, [
+          project,
+          agent,
+          limit + 1,
+          after,
+        ]);
+  if (after === undefined) rows.reverse();
+  const more = rows.length > limit;
+  const messages = rows.slice(0, limit).map(entryView);
+  const last = messages.at(-1)?.seq ?? 0;
+  return { messages, next: more ? last : Math.max(last, head), more };
+}
+
+/** The highest seq given in the inbox; 0 while it is empty. */
+export async function headOf(query: Query, { project, agent }: InboxAddress): Promise<number> {
+  const [row] = await query<{ head: number | null }>(HEAD, [project, agent]);
+  return row?.head ?? 0;
+}
+
+const entryView = (row: EntryRow): z.input<typeof InboxEntry> => ({
+  id: row.id,
+  seq: row.seq,
+  from: row.sender,
+  subject: row.subject,
+  thread: row.thread,
+  importance: row.importance,
+  ackRequired: row.ack_required === 1,
+  sentAt: toTime(row.at),
+  readAt: row.read_at === null ? null : toTime(row.read_at),
+  ackedAt: row.acked_at === null ? null : toTime(row.acked_at),
+});
+
+const ahead = (after: number, head: number): ProblemError =>
+  new ProblemError(
+    "BAD_REQUEST",
+    `after=${after} is ahead of this inbox, whose newest seq is ${head}`,
+    {
+      details: [{ after, head }],
+      next: "use the next of a page of this same inbox; leave after out for the newest messages",
+    },
+  );
+
+export interface InboxDeps {
+  readonly log: EventLog;
+  readonly wait: Wait;
+}
+
+/** The handler of the inbox, with its long poll. */
+export function inboxHandlers({ log, wait }: InboxDeps): Pick<Handlers<typeof mailbox>, "inbox"> {
+  return {
+    inbox: async ({ params: { project }, query, principal, signal }) => {
+      const inbox = { project, agent: callingAgent(principal, project) };
+      const until = performance.now() + query.wait;
+      const look = (): Promise<InboxPage> => inboxPage(log.query, inbox, query);
+      for (;;) {
+        const left = Math.ceil(until - performance.now());
+        if (left <= 0 || signal.aborted) return look();
+        const stop = new AbortController();
+        const grown = wait(inbox, { ms: left, signal: AbortSignal.any([signal, stop.signal]) });
+        const page = await look();
+        if (page.messages.length === 0) await grown;
+        stop.abort();
+        if (page.messages.length > 0) return page;
+      }
+    },
+  };
+}

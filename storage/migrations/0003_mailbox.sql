@@ -1,0 +1,73 @@
+create table p_agents (
+  project       text   not null,
+  -- The name in lower case: names are unique without regard to case.
+  folded        text   not null,
+  name          text   not null,
+  owner         text   not null,
+  program       text,
+  model         text,
+  task          text,
+  node          text,
+  -- The place that the next message takes in the inbox.
+  next_seq      bigint not null,
+  registered_at bigint not null,
+  active_at     bigint not null,
+  retired_at    bigint,
+  primary key (project, folded)
+);
+create index p_agents_by_owner on p_agents (owner, project, folded);
+
+create table p_threads (
+  project      text    not null,
+  thread       text    not null,
+  open         integer not null,
+  subject      text    not null,
+  messages     bigint  not null,
+  last_message text    not null,
+  primary key (project, thread)
+);
+create index p_threads_open on p_threads (project, last_message) where open = 1;
+
+-- Who sent or received a message of a thread. The subject is that of the first message that the agent saw.
+create table p_thread_members (
+  project      text not null,
+  thread       text not null,
+  agent        text not null,
+  subject      text not null,
+  last_message text not null,
+  primary key (project, thread, agent)
+);
+create index p_thread_members_by_agent on p_thread_members (project, agent, last_message);
+
+create table p_messages (
+  id           text    primary key,
+  project      text    not null,
+  thread       text    not null,
+  -- The place in the thread, gapless, from 1.
+  n            bigint  not null,
+  reply_to     text,
+  sender       text    not null,
+  -- As addressed, each a JSON array.
+  to_list      text    not null,
+  cc_list      text    not null,
+  bcc_list     text    not null,
+  subject      text    not null,
+  body         text    not null,
+  importance   text    not null,
+  ack_required integer not null,
+  at           bigint  not null
+);
+create unique index p_messages_by_thread on p_messages (project, thread, n);
+
+create table p_deliveries (
+  project  text   not null,
+  agent    text   not null,
+  seq      bigint not null,
+  message  text   not null,
+  kind     text   not null,
+  read_at  bigint,
+  acked_at bigint,
+  primary key (project, agent, seq)
+);
+create unique index p_deliveries_by_message on p_deliveries (message, agent);
+create index p_deliveries_unread on p_deliveries (project, agent, seq) where read_at is null;

@@ -1,0 +1,168 @@
+import { afterEach, beforeEach, expect } from "vitest";
+import type { z } from "zod";
+import type { EndpointInput, EndpointOutput, EndpointRequest } from "../../contract/endpoint.ts";
+import type { CallContext, Idempotency, Principal } from "../../contract/handlers.ts";
+import { mailbox } from "../../contract/mailbox.ts";
+import { mailboxHandlers } from "../../mailbox/handlers.ts";
+import type { Wait } from "../../mailbox/ports.ts";
+import { mailboxProjection } from "../../mailbox/projection.ts";
+import type { Db } from "../../storage/db.ts";
+import { type EventLog, openLog } from "../../storage/event-log.ts";
+import { diffProjections } from "../../storage/projection-diff.ts";
+import { replay } from "../../storage/replay.ts";
+import type { TestClock } from "./clock.ts";
+import type { Driver, OpenedDb } from "./drivers.ts";
+import { openMigrated } from "./log-bench.ts";
+
+type Mailbox = typeof mailbox;
+type Request<K extends keyof Mailbox> = Omit<EndpointRequest<Mailbox[K]>, "params"> & {
+  readonly params?: Record<string, string>;
+};
+
+/** What one caller can do: every endpoint of the mailbox, in project `default` unless the params say otherwise. */
+export type Caller = {
+  readonly [K in keyof Mailbox]: (
+    request?: Request<K>,
+    options?: { readonly key?: string; readonly signal?: AbortSignal },
+  ) => Promise<EndpointOutput<Mailbox[K]>>;
+};
+
+/** The mailbox over an open database, without a server. */
+export interface PostOffice {
+  readonly log: EventLog;
+  readonly db: Db;
+  readonly clock: TestClock;
+  /** A user with every scope of the mailbox. */
+  user(name: string): Caller;
+  /** An agent of project `default` by its own key. */
+  agent(name: string, project?: string): Caller;
+  /** Registers agents owned by `user:anna` and answers their callers. */
+  agents<const N extends string>(...names: readonly N[]): Promise<Record<N, Caller>>;
+}
+
+export const userPrincipal = (name: string): Principal => ({
+  id: `user:${name}`,
+  kind: "user",
+  name,
+  project: null,
+  act: null,
+  actor: `user:${name}`,
+  scopes: new Set(["agent:write", "mail:read", "mail:send", "contact:approve", "project:read"]),
+});
+
+export const agentPrincipal = (name: string, project = "default"): Principal => ({
+  id: `agent:${project}/${name}`,
+  kind: "agent",
+  name,
+  project,
+  act: null,
+  actor: `agent:${project}/${name}`,
+  scopes: new Set(["mail:read", "mail:send", "project:read"]),
+});
+
+/** Gives each test of the surrounding `describe` a new post office, and checks after it that a replay gives the same state. */
+export function usePostOffice(driver: Driver): () => PostOffice {
+  let opened: OpenedDb;
+  beforeEach(async () => {
+    opened = await openMigrated(driver);
+  });
+  afterEach(async () => {
+    await expectReplayed(driver, opened.db);
+    await opened.close();
+  });
+  return () => openPostOffice(opened);
+}
+
+export function openPostOffice({ db, clock }: Pick<OpenedDb, "db" | "clock">): PostOffice {
+  const log = openLog({ db, projections: [mailboxProjection] });
+  const handlers = mailboxHandlers({ log, wait: waitOnCommits(db) });
+  const caller = (principal: Principal): Caller => callerOf(handlers, principal);
+  const user = (name: string): Caller => caller(userPrincipal(name));
+  const agent = (name: string, project?: string): Caller => caller(agentPrincipal(name, project));
+  return {
+    log,
+    db,
+    clock,
+    user,
+    agent,
+    agents: async (...names) => {
+      for (const name of names) await user("anna").registerAgent({ body: { name } });
+      return Object.fromEntries(names.map((name) => [name, agent(name)])) as Record<
+        (typeof names)[number],
+        Caller
+      >;
+    },
+  };
+}
+
+async function expectReplayed(driver: Driver, db: Db): Promise<void> {
+  const copy = await openMigrated(driver);
+  try {
+    await replay(db, copy.db, [mailboxProjection]);
+    expect(await diffProjections(db, copy.db, mailboxProjection.tables)).toBeNull();
+  } finally {
+    await copy.close();
+  }
+}
+
+/** Wakes every waiter at every commit. */
+const waitOnCommits =
+  (db: Db): Wait =>
+  async (_inbox, { ms, signal }) => {
+    let wake = (): void => undefined;
+    const woken = new Promise<void>((resolve) => (wake = resolve));
+    const timer = setTimeout(wake, ms);
+    signal.addEventListener("abort", wake);
+    const unlisten = await db.listen(wake);
+    await woken;
+    clearTimeout(timer);
+    await unlisten();
+  };
+
+function callerOf(handlers: ReturnType<typeof mailboxHandlers>, principal: Principal): Caller {
+  const call =
+    (name: keyof Mailbox) =>
+    async (request?: object, options?: { key?: string; signal?: AbortSignal }) => {
+      const endpoint = mailbox[name];
+      const parts = parse(endpoint, request ?? {});
+      const handler = handlers[name] as unknown as (input: unknown) => Promise<unknown>;
+      const context: CallContext = {
+        principal,
+        idempotency: idempotencyOf(endpoint, parts, options?.key),
+        signal: options?.signal ?? new AbortController().signal,
+      };
+      const reply = await handler({ ...parts, ...context });
+      return endpoint.response.parse(JSON.parse(JSON.stringify(reply)));
+    };
+  return Object.fromEntries(
+    (Object.keys(mailbox) as (keyof Mailbox)[]).map((name) => [name, call(name)]),
+  ) as unknown as Caller;
+}
+
+interface Schemas {
+  readonly method: string;
+  readonly path: string;
+  readonly params?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+}
+
+function parse(endpoint: Schemas, request: object): EndpointInput<Mailbox[keyof Mailbox]> {
+  const { params, query, body } = request as Record<string, unknown>;
+  const parsed = {
+    params: endpoint.params?.parse({ project: "default", ...(params as object) }),
+    query: endpoint.query?.parse(query ?? {}),
+    body: endpoint.body?.parse(body ?? {}),
+  };
+  return parsed as unknown as EndpointInput<Mailbox[keyof Mailbox]>;
+}
+
+function idempotencyOf(
+  { method, path }: Schemas,
+  parts: unknown,
+  key: string | undefined,
+): Idempotency | null {
+  return key === undefined
+    ? null
+    : { key, endpoint: `${method} ${path}`, hash: JSON.stringify(parts) };
+}
