@@ -49,9 +49,6 @@ const ADVICE: readonly (readonly [prefix: string, what: string, next: string])[]
   ],
 ];
 
-/** True for a failure of the store itself (disk, permissions, damage) as opposed to a refused statement. */
-export const isStoreFailure = (error: unknown): boolean => adviceFor(error) !== undefined;
-
 /** Turns a failure of the store into UNAVAILABLE with what to do about it; leaves every other error as it is. */
 export function storeError(error: unknown, file: string): unknown {
   const advice = adviceFor(error);
