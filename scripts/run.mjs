@@ -1,4 +1,4 @@
-// Child processes of the scripts: one at a time, ended when the script is told to end.
+// Child processes of the scripts: each in its own process group, which ends when the script is told to end.
 import { spawn } from "node:child_process";
 
 const children = new Set();
@@ -7,8 +7,16 @@ let interruption;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.on(signal, () => {
     interruption ??= signal;
-    for (const child of children) child.kill("SIGTERM");
+    for (const child of children) if (child.pid) endGroup(child.pid);
   });
+}
+
+function endGroup(pid) {
+  try {
+    process.kill(-pid, "SIGTERM");
+  } catch {
+    // The group has ended by itself.
+  }
 }
 
 /** The script was told to end; its clean-up runs on the way out. */
@@ -28,7 +36,8 @@ export function throwIfInterrupted() {
  */
 export async function run(command, args, options = {}) {
   throwIfInterrupted();
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+  const stdio = ["ignore", "pipe", "pipe"];
+  const child = spawn(command, args, { stdio, ...options, detached: true });
   children.add(child);
   let output = "";
   child.stdout?.on("data", (chunk) => (output += chunk));
