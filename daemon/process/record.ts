@@ -1,0 +1,60 @@
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import type { Launched } from "../launcher.ts";
+import { isAlive, parseStat } from "./processes.ts";
+
+/** A wrapper that has not written its number after so long was never started: the daemon died just before. */
+const WRAPPER_START_MS = 5_000;
+
+/** What an execution's folder says of its launch. */
+export const ProcessRecord = z.object({
+  name: z.string(),
+  attempt: z.string(),
+  spec: z.string(),
+  createdAt: z.number(),
+  command: z.array(z.string()),
+});
+export type ProcessRecord = z.infer<typeof ProcessRecord>;
+
+/** The state of an execution as its folder and the process table tell it; null when there is no such folder. */
+export function readLaunched(root: string, name: string): Launched | null {
+  const folder = join(root, name);
+  const record = read(folder, "spec.json");
+  if (record === undefined) return null;
+  const { attempt, spec, createdAt } = ProcessRecord.parse(JSON.parse(record));
+  return { id: name, name, attempt, spec, createdAt, oom: false, ...stateOf(folder) };
+}
+
+function stateOf(folder: string): Pick<Launched, "state" | "exitCode" | "durationMs"> {
+  const started = modified(folder, "started");
+  if (started === undefined) return { state: "created", exitCode: null, durationMs: null };
+  // The code is written after the file appears: an empty one is not there yet.
+  const code = /^(\d+)\n/.exec(read(folder, "exit") ?? "")?.[1];
+  if (code !== undefined) {
+    const durationMs = (modified(folder, "exit") ?? started) - started;
+    return { state: "exited", exitCode: Number(code), durationMs: Math.max(0, durationMs) };
+  }
+  if (wrapperRuns(folder, started)) return { state: "running", exitCode: null, durationMs: null };
+  return { state: "exited", exitCode: null, durationMs: null };
+}
+
+function wrapperRuns(folder: string, started: number): boolean {
+  const wrapper = parseStat(read(folder, "wrapper") ?? "");
+  if (wrapper === undefined) return Date.now() - started < WRAPPER_START_MS;
+  if (isAlive(wrapper)) return true;
+  // It may have written the code and ended between the two looks.
+  return /^\d+\n/.test(read(folder, "exit") ?? "");
+}
+
+export function read(folder: string, file: string): string | undefined {
+  try {
+    return readFileSync(join(folder, file), "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function modified(folder: string, file: string): number | undefined {
+  return statSync(join(folder, file), { throwIfNoEntry: false })?.mtimeMs;
+}

@@ -1,0 +1,38 @@
+/**
+ * What stands between the daemon and the process of an execution, so that the process outlives the daemon and leaves its
+ * exit code behind. `$1` is the folder of the execution; the rest is the command. Built-ins of the shell only: it runs
+ * with the daemon's rights, and nothing of the cell's environment may reach it.
+ */
+export const WRAPPER = `
+dir=$1
+shift
+trap : HUP INT TERM
+read -r stat </proc/$$/stat
+echo "$stat" >"$dir/wrapper"
+"$@" </dev/null >>"$dir/log" 2>&1 &
+child=$!
+echo "$child" >"$dir/pid"
+while :; do
+  wait "$child"
+  code=$?
+  kill -0 "$child" 2>/dev/null || break
+done
+echo "$code" >"$dir/exit"
+`;
+
+const quote = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
+
+/** The script that becomes the command, in the cell's environment: read, so that no value shows in a process list. */
+export function runScript(
+  command: readonly string[],
+  env: Readonly<Record<string, string>>,
+  folder: string,
+): string {
+  const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`);
+  return [
+    `cd ${quote(folder)} || exit 126`,
+    ...exports,
+    `exec ${command.map(quote).join(" ")}`,
+    "",
+  ].join("\n");
+}
