@@ -1,0 +1,46 @@
+import { automatonOf, type Alternative, type FilePattern } from "../../contract/pattern/pattern.ts";
+import { ProblemError } from "../../contract/problem.ts";
+import { commonText } from "./product.ts";
+
+/**
+ * A path that both patterns cover, or null if there is none. Exact and symmetric in its answer.
+ * @throws ProblemError UNPROCESSABLE, naming both, if deciding would take more than `steps`
+ */
+export function commonPath(a: FilePattern, b: FilePattern, steps = MAX_STEPS): string | null {
+  const budget = { steps };
+  for (const one of a.alternatives) {
+    for (const other of b.alternatives) {
+      const witness = meet(one, other, budget);
+      if (witness === undefined) throw tooComplex(a, b);
+      if (witness !== null) return witness;
+    }
+  }
+  return null;
+}
+
+/** About a tenth of a second of work. */
+const MAX_STEPS = 2_000_000;
+
+function meet(
+  a: Alternative,
+  b: Alternative,
+  budget: { steps: number },
+): string | null | undefined {
+  if (!a.prefix.startsWith(b.prefix) && !b.prefix.startsWith(a.prefix)) return null;
+  // Of two plain paths that passed this test, one lies above the other, which is below itself.
+  if (a.plain && b.plain) return a.text.length > b.text.length ? a.text : b.text;
+  return commonText(automatonOf(a.text), automatonOf(b.text), budget);
+}
+
+const tooComplex = (a: FilePattern, b: FilePattern): ProblemError =>
+  new ProblemError(
+    "UNPROCESSABLE",
+    `whether ${brief(a.text)} and ${brief(b.text)} meet is too much work to decide`,
+    {
+      details: [{ pattern: brief(a.text) }, { pattern: brief(b.text) }],
+      next: "use shorter patterns with fewer wildcards",
+    },
+  );
+
+const brief = (text: string): string =>
+  JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
