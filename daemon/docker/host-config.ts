@@ -15,8 +15,8 @@ const FROZEN_IMAGE = /^([a-z0-9][^\s@]*@)?sha256:[0-9a-f]{64}$/;
 const NAME = /^gridpost-[A-Za-z0-9-]{1,64}-\d{1,6}$/;
 const DEVICE = /^\/dev\/(kfd|dri\/renderD\d{1,4})$/;
 /** Never mounted, whatever the node's policy allows: the host's own state and every way to its engine. */
-const FORBIDDEN_SOURCE =
-  /^\/($|(proc|sys|dev|run|boot|etc|root|var\/run|var\/lib\/(docker|containerd))($|\/))|docker\.sock$/;
+const SYSTEM_SOURCE =
+  /^\/($|(proc|sys|dev|run|boot|etc|var\/run|var\/lib\/(docker|containerd))($|\/))|docker\.sock$/;
 const FORBIDDEN_TARGET = /^\/($|(proc|sys|dev|gridpost)($|\/))/;
 const MOST_PIDS = 4_096;
 /** Chosen by the daemon alone: they say which GPUs a container may use. */
@@ -146,10 +146,11 @@ function refuseUnsafe(launch: Launch): void {
 
 function refuseMounts(launch: Launch): void {
   for (const own of [launch.files, launch.out]) {
-    if (!isPlainPath(own)) throw new LaunchError(`${own} is not the folder of an attempt`);
+    if (SYSTEM_SOURCE.test(own) || !isPlainPath(own))
+      throw new LaunchError(`${own} is not the folder of an attempt`);
   }
   for (const { source, target } of launch.mounts) {
-    if (FORBIDDEN_SOURCE.test(source) || !isPlainPath(source))
+    if (SYSTEM_SOURCE.test(source) || /^\/root($|\/)/.test(source) || !isPlainPath(source))
       throw new LaunchError(`${source} may not be mounted into a container`);
     if (FORBIDDEN_TARGET.test(target) || !isPlainPath(target))
       throw new LaunchError(`nothing may be mounted at ${target}`, { cellsFault: true });
