@@ -1,18 +1,20 @@
 // A container engine for tests and the demo: the one that answers, or on Debian as root a private one that is stopped
 // afterwards. Node built-ins only.
-import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync } from "node:fs";
-import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { run, throwIfInterrupted } from "./run.mjs";
+import { run, start, throwIfInterrupted } from "./run.mjs";
 
 const DEFAULT_HOST = "unix:///var/run/docker.sock";
 const POLICY = "/usr/sbin/policy-rc.d";
 const START_MS = 30_000;
-const STOP_MS = 20_000;
+const NAMESPACES = ["--net", "--mount", "--propagation", "slave"];
+/** With the wish to end when its parent dies, and a loopback interface. */
+const DOCKERD = "setpriv --pdeathsig TERM sh -c".split(" ");
+DOCKERD.push('ip link set lo up && exec dockerd "$@"', "dockerd");
 
 /** True if an engine answers at a `unix://` or `tcp://` address. */
 function answers(host) {
@@ -78,43 +80,26 @@ const lastLines = (text) => text.trim().split("\n").slice(-5).join("\n");
  */
 async function startPrivate(dataRoot) {
   const base = mkdtempSync(join(tmpdir(), "gridpost-engine-"));
-  const data = dataRoot ?? join(base, "data");
   const host = `unix://${base}/docker.sock`;
-  mkdirSync(data, { recursive: true });
-  writeFileSync(join(base, "daemon.json"), "{}");
-  const flags = ["-H", host, "--data-root", data, "--exec-root", join(base, "exec")];
-  flags.push("--pidfile", join(base, "pid"), "--config-file", join(base, "daemon.json"));
-  flags.push(
-    "--containerd-namespace",
-    "gridpost",
-    "--containerd-plugins-namespace",
-    "gridpost-plugins",
-  );
-  flags.push("--shutdown-timeout", "5");
-  const log = openSync(join(base, "log"), "a");
-  const inside = [
-    "setpriv",
-    "--pdeathsig",
-    "TERM",
-    "sh",
-    "-c",
-    'ip link set lo up && exec dockerd "$@"',
-    "sh",
-  ];
-  const args = ["--net", "--mount", "--propagation", "slave", ...inside, ...flags];
-  const daemon = spawn("unshare", args, { stdio: ["ignore", log, log], detached: true });
-  closeSync(log);
-  const ended = new Promise((resolve) => daemon.once("exit", resolve).once("error", resolve));
-
+  const settings = {
+    hosts: [host],
+    "data-root": dataRoot ?? join(base, "data"),
+    "exec-root": join(base, "exec"),
+    pidfile: join(base, "pid"),
+    // Should a containerd of the system be found, this engine's containers are its own.
+    "containerd-namespace": basename(base),
+    "containerd-plugins-namespace": `${basename(base)}-plugins`,
+    "shutdown-timeout": 5,
+  };
+  writeFileSync(join(base, "daemon.json"), JSON.stringify(settings));
+  const args = [...NAMESPACES, ...DOCKERD, "--config-file", join(base, "daemon.json")];
+  const daemon = start("unshare", args, { log: join(base, "log") });
   const stop = async () => {
-    daemon.kill("SIGTERM");
-    const late = sleep(STOP_MS, "late", { ref: false });
-    if ((await Promise.race([ended, late])) === "late") daemon.kill("SIGKILL");
-    await ended;
+    await daemon.stop();
     rmSync(base, { recursive: true, force: true });
   };
   try {
-    await untilReady({ host, daemon, log: join(base, "log") });
+    await untilReady(host, daemon);
   } catch (error) {
     await stop();
     throw error;
@@ -122,11 +107,11 @@ async function startPrivate(dataRoot) {
   return { host, stop };
 }
 
-async function untilReady({ host, daemon, log }) {
+async function untilReady(host, { child, log }) {
   const deadline = Date.now() + START_MS;
   while (!(await answers(host))) {
     throwIfInterrupted();
-    if (daemon.exitCode !== null || Date.now() > deadline) {
+    if (child.exitCode !== null || Date.now() > deadline) {
       throw new EngineFailed(`dockerd did not start: ${lastLines(readFileSync(log, "utf8"))}`);
     }
     await sleep(50);

@@ -1,5 +1,7 @@
 // Child processes of the scripts: each in its own process group, which ends when the script is told to end.
 import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const children = new Set();
 let interruption;
@@ -58,4 +60,29 @@ export async function run(command, args, options = {}) {
 export async function must(command, args, options = {}) {
   const { status } = await run(command, args, { stdio: "inherit", ...options });
   if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with status ${status}`);
+}
+
+/**
+ * Starts a process that runs beside the script; the caller stops it. `stop` asks politely, and after `patience`
+ * milliseconds no longer; it answers the exit status, null after a signal.
+ */
+export function start(command, args, { log, patience = 20_000, ...options }) {
+  throwIfInterrupted();
+  const output = openSync(log, "w");
+  const child = spawn(command, args, {
+    ...options,
+    stdio: ["ignore", output, output],
+    detached: true,
+  });
+  closeSync(output);
+  const ended = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
+  const stop = async () => {
+    child.kill("SIGTERM");
+    if ((await Promise.race([ended, sleep(patience, "late", { ref: false })])) === "late") {
+      child.kill("SIGKILL");
+    }
+    await ended;
+    return child.exitCode;
+  };
+  return { child, log, stop };
 }
