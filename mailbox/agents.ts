@@ -17,6 +17,10 @@ const ONE = `select ${COLUMNS} from p_agents where project = $1 and folded = $2`
 const PAGE = `select ${COLUMNS} from p_agents where project = $1 and folded > $2 order by folded limit $3`;
 const OWN_PAGE = `select ${COLUMNS} from p_agents where owner = $4 and project = $1 and folded > $2
   order by folded limit $3`;
+const OWNED = `select project, name from p_agents where owner = $1 and retired_at is null
+  order by project, folded`;
+const OWNED_IN = `select project, name from p_agents where owner = $1 and project = $2 and retired_at is null
+  order by folded`;
 const NAMES = "select name from p_agents where project = $1 and retired_at is null limit 2000";
 
 interface AgentRow {
@@ -55,6 +59,14 @@ export async function agentOwner(
   if (row === undefined) return null;
   return { name: row.name, owner: row.owner, retired: row.retired_at !== null };
 }
+
+/** The agents that a principal owns and that are not retired, in one project or (null) in all. */
+export const agentsOwnedBy = (
+  query: Query,
+  owner: string,
+  project: string | null,
+): Promise<{ project: string; name: string }[]> =>
+  project === null ? query(OWNED, [owner]) : query(OWNED_IN, [owner, project]);
 
 /**
  * Registers an agent, or renews the profile of one that the owner has already.

@@ -3,8 +3,7 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from "@fastify/type-pr
 import Fastify, { type FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { ProblemError } from "../contract/problem.ts";
-import type { Authenticator } from "./identity/authenticate.ts";
-import { type Domain, mountDomain } from "./mount.ts";
+import { type Domain, type Gate, mountDomain } from "./mount.ts";
 import { sendProblem, toProblemError } from "./problems.ts";
 
 const MAX_URL = 8_192;
@@ -12,7 +11,7 @@ const REQUEST_TIMEOUT_MS = 60_000;
 
 export interface AppOptions {
   readonly domains: readonly Domain[];
-  readonly auth: Authenticator;
+  readonly gate: Gate;
   readonly log: Logger;
   readonly version: string;
 }
@@ -20,7 +19,7 @@ export interface AppOptions {
 /** The HTTP application without a listening socket: the contract's routes and how it refuses. */
 export async function buildApp({
   domains,
-  auth,
+  gate,
   log,
   version,
 }: AppOptions): Promise<FastifyInstance> {
@@ -34,7 +33,7 @@ export async function buildApp({
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toProblemError(error)),
   });
   app.decorateRequest("principal", null);
-  // The contract's schemas are applied once, by `Call`, after authentication and with all mistakes at once.
+  // The contract's schemas are applied once, by `callOf`, after authentication and with all mistakes at once.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.addHook("onRequest", (request, _reply, done) => {
@@ -47,7 +46,7 @@ export async function buildApp({
     return sendProblem(reply, problem);
   });
   app.setNotFoundHandler(async (request, reply) => {
-    await auth.authenticate(request.headers.authorization, null);
+    await gate.auth.authenticate(request.headers.authorization, null);
     return sendProblem(reply, noRoute(request.method, request.url));
   });
   await app.register(swagger, {
@@ -57,7 +56,7 @@ export async function buildApp({
   });
   for (const one of domains)
     await app.register((instance, _options, done) => {
-      mountDomain(instance, one, auth);
+      mountDomain(instance, one, gate);
       done();
     });
   return app;

@@ -75,39 +75,40 @@ export function idempotencyOf(
   return { key, endpoint: `${endpoint.method} ${endpoint.path}`, hash };
 }
 
-/** The input of a handler. Its `signal` is made only for those that look at it. */
-export class Call implements CallContext {
-  readonly params: unknown;
-  readonly query: unknown;
-  readonly body: unknown;
-  readonly idempotency: Idempotency | null;
-  private readonly request: FastifyRequest;
-  private readonly caller: Principal | null;
-  private controller: AbortController | undefined;
+/**
+ * The input of a handler: the parsed parts with who calls. Handlers spread it, so that everything is its own property;
+ * `signal` is made only for those that look at it.
+ */
+export function callOf(
+  endpoint: Endpoint,
+  request: FastifyRequest,
+  { caller, stopping }: { readonly caller: Principal | null; readonly stopping: AbortSignal },
+): Parts & CallContext {
+  const parts = parseParts(endpoint, request);
+  let controller: AbortController | undefined;
+  return {
+    ...parts,
+    idempotency: idempotencyOf(endpoint, request, parts),
+    // The types of public handlers do not have it.
+    principal: caller as Principal,
+    get signal() {
+      controller ??= abortedBy(request, stopping);
+      return controller.signal;
+    },
+  };
+}
 
-  constructor(endpoint: Endpoint, request: FastifyRequest, caller: Principal | null) {
-    const parts = parseParts(endpoint, request);
-    this.params = parts.params;
-    this.query = parts.query;
-    this.body = parts.body;
-    this.idempotency = idempotencyOf(endpoint, request, parts);
-    this.request = request;
-    this.caller = caller;
+/** Fires when the client goes away before it has its answer, or when the server stops. */
+function abortedBy({ socket }: FastifyRequest, stopping: AbortSignal): AbortController {
+  const controller = new AbortController();
+  const abort = (): void => {
+    stopping.removeEventListener("abort", abort);
+    controller.abort();
+  };
+  if (socket.destroyed || stopping.aborted) controller.abort();
+  else {
+    socket.once("close", abort);
+    stopping.addEventListener("abort", abort);
   }
-
-  get principal(): Principal {
-    if (this.caller !== null) return this.caller;
-    throw new ProblemError("INTERNAL", "a public endpoint has no principal");
-  }
-
-  get signal(): AbortSignal {
-    if (this.controller === undefined) {
-      const controller = new AbortController();
-      this.controller = controller;
-      const { socket } = this.request;
-      if (socket.destroyed) controller.abort();
-      else socket.once("close", () => controller.abort());
-    }
-    return this.controller.signal;
-  }
+  return controller;
 }

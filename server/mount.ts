@@ -8,7 +8,7 @@ import type {
 import type { DomainContract, Endpoint } from "../contract/endpoint.ts";
 import type { Handlers, Principal } from "../contract/handlers.ts";
 import { Problem, ProblemError } from "../contract/problem.ts";
-import { Call } from "./call.ts";
+import { callOf } from "./call.ts";
 import type { Authenticator } from "./identity/authenticate.ts";
 
 const DEFAULT_BODY_LIMIT = 2 * 1_048_576;
@@ -27,6 +27,13 @@ export interface Domain {
   readonly handlers: Readonly<Record<string, (call: never) => Promise<unknown>>>;
 }
 
+/** What stands before every handler. */
+export interface Gate {
+  readonly auth: Authenticator;
+  /** Fires when the server begins to stop: ends long polls. */
+  readonly stopping: AbortSignal;
+}
+
 /** Binds handlers to their endpoints; a missing handler does not compile. */
 export const domain = <C extends DomainContract>(
   name: string,
@@ -38,12 +45,12 @@ export const domain = <C extends DomainContract>(
 export function mountDomain(
   app: FastifyInstance,
   { name, endpoints, handlers }: Domain,
-  auth: Authenticator,
+  gate: Gate,
 ): void {
   for (const [key, endpoint] of Object.entries(endpoints)) {
     const handle = handlers[key];
     if (handle === undefined) throw new Error(`no handler for ${name}.${key}`);
-    app.route(routeOf({ name: `${name}.${key}`, tag: name, endpoint, handle }, auth));
+    app.route(routeOf({ name: `${name}.${key}`, tag: name, endpoint, handle }, gate));
   }
 }
 
@@ -54,7 +61,7 @@ interface Route {
   readonly handle: (call: never) => Promise<unknown>;
 }
 
-function routeOf({ name, tag, endpoint, handle }: Route, auth: Authenticator): RouteOptions {
+function routeOf({ name, tag, endpoint, handle }: Route, { auth, stopping }: Gate): RouteOptions {
   const { method, path, bodyLimit = DEFAULT_BODY_LIMIT, scope } = endpoint;
   return {
     method,
@@ -64,7 +71,7 @@ function routeOf({ name, tag, endpoint, handle }: Route, auth: Authenticator): R
     // Before the body is read: a stranger learns nothing about what a call takes.
     ...(scope === "public" ? {} : { onRequest: (request) => admit(request, scope, auth) }),
     handler: async (request, reply) => {
-      const call = new Call(endpoint, request, request.principal);
+      const call = callOf(endpoint, request, { caller: request.principal, stopping });
       // Endpoint and handler were paired, with their types, by `domain`.
       return answer(endpoint, reply, await handle(call as never));
     },

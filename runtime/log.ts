@@ -1,0 +1,36 @@
+import { pino, type Logger } from "pino";
+
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+const LEVELS: Readonly<Record<number, string>> = {
+  20: "debug",
+  30: "info",
+  40: "warn",
+  50: "ERROR",
+  60: "FATAL",
+};
+
+/** The log of a process on stderr: one JSON object per line, or readable lines on a terminal. */
+export function createLog(level: LogLevel): Logger {
+  const { isTTY } = process.stderr;
+  const options = {
+    level,
+    base: null,
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    redact: ["*.headers.authorization", "headers.authorization"],
+  };
+  if (!isTTY) return pino(options, pino.destination({ fd: 2, sync: true }));
+  return pino(options, { write: (line) => void process.stderr.write(readable(line)) });
+}
+
+function readable(line: string): string {
+  const { level, time, msg, ...rest } = JSON.parse(line) as {
+    msg?: string;
+    [key: string]: unknown;
+  };
+  const fields = Object.entries(rest).map(
+    ([key, value]) => ` ${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+  );
+  const clock = String(time).slice(11, 19);
+  return `${clock} ${LEVELS[Number(level)] ?? String(level)} ${msg ?? ""}${fields.join("")}\n`;
+}

@@ -1,0 +1,57 @@
+import { contract } from "../contract/index.ts";
+import { mailboxHandlers } from "../mailbox/handlers.ts";
+import { mailboxProjection } from "../mailbox/projection.ts";
+import { reservationsDeadlines } from "../reservations/deadlines.ts";
+import { reservationsHandlers } from "../reservations/handlers.ts";
+import { reservationsProjection } from "../reservations/projection.ts";
+import { DEFAULT_LEASE_SETTINGS, type LeaseSettings } from "../reservations/settings.ts";
+import type { Db } from "../storage/db.ts";
+import { type EventLog, openLog } from "../storage/event-log.ts";
+import type { Projection } from "../storage/log.ts";
+import type { Hub } from "./hub.ts";
+import { identityHandlers } from "./identity/handlers.ts";
+import type { IdentityDeps } from "./identity/deps.ts";
+import { identityProjection } from "./identity/projection.ts";
+import { type Domain, domain } from "./mount.ts";
+import type { Settings } from "./settings.ts";
+import { inboxTopic } from "./topics.ts";
+
+/** The projections of all domains: what a replay of the log builds. */
+export const projections: readonly Projection[] = [
+  identityProjection,
+  mailboxProjection,
+  reservationsProjection,
+];
+
+const leaseSettings = ({ leases }: Settings): LeaseSettings => ({
+  ...DEFAULT_LEASE_SETTINGS,
+  minTtlMs: leases.minTtl,
+});
+
+/** The log with every domain's projections and deadlines. */
+export function openDomainLog(db: Db, settings: Settings): EventLog {
+  const deadlines = { ...reservationsDeadlines({ settings: leaseSettings(settings) }) };
+  return openLog({ db, projections, deadlines });
+}
+
+export interface DomainParts {
+  readonly log: EventLog;
+  readonly hub: Hub;
+  readonly settings: Settings;
+  readonly identity: IdentityDeps;
+}
+
+/** The handlers of all domains, each with the ports that it asks for. */
+export function openDomains({ log, hub, settings, identity }: DomainParts): Domain[] {
+  const wait: Parameters<typeof mailboxHandlers>[0]["wait"] = ({ project, agent }, options) =>
+    hub.wait(inboxTopic(project, agent), options);
+  return [
+    domain("identity", contract.identity, identityHandlers(identity)),
+    domain("mailbox", contract.mailbox, mailboxHandlers({ log, wait })),
+    domain(
+      "reservations",
+      contract.reservations,
+      reservationsHandlers({ log, settings: leaseSettings(settings) }),
+    ),
+  ];
+}

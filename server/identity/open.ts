@@ -1,0 +1,45 @@
+import { ProblemError } from "../../contract/problem.ts";
+import type { EventLog } from "../../storage/event-log.ts";
+import { createAccessTokens } from "./access-tokens.ts";
+import { type Authenticator, createAuthenticator } from "./authenticate.ts";
+import type { IdentityDeps } from "./deps.ts";
+import { keysFolder, prepareIdentity } from "./first-start.ts";
+import { createNonces } from "./nonces.ts";
+import type { AgentsPort, CountProject } from "./ports.ts";
+import { loadSigningKeys } from "./signing-keys.ts";
+import { createStandings } from "./standings.ts";
+import { serverId } from "./store.ts";
+
+export interface OpenIdentity {
+  readonly log: EventLog;
+  readonly data: string;
+  readonly newAdminJoin: boolean;
+  readonly agents: AgentsPort;
+  readonly countProject: CountProject;
+}
+
+export interface Identity {
+  readonly deps: IdentityDeps;
+  readonly auth: Authenticator;
+  /** Whether a join token for the admin was written to `<data>/admin.join` at this start. */
+  readonly wroteAdminJoin: boolean;
+}
+
+/** Prepares what a first start needs and loads the keys. */
+export async function openIdentity(options: OpenIdentity): Promise<Identity> {
+  const { log, agents } = options;
+  const wroteAdminJoin = await prepareIdentity(log, options);
+  const keys = await loadSigningKeys(log.query, keysFolder(options.data));
+  const id = await serverId(log.query);
+  if (id === undefined) throw new ProblemError("INTERNAL", "the log has no server.created");
+  const audience = `gridpost:${id}`;
+  const standings = createStandings(log.query, agents);
+  const tokens = createAccessTokens({ keys: () => keys, audience });
+  const nonces = createNonces(keys.secret("nonce"));
+  const now = (): number => log.now();
+  return {
+    deps: { ...options, keys: () => keys, tokens, nonces, standings, audience },
+    auth: createAuthenticator({ tokens, standings, now }),
+    wroteAdminJoin,
+  };
+}

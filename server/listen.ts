@@ -1,0 +1,42 @@
+import type { AddressInfo } from "node:net";
+import type { FastifyInstance } from "fastify";
+import { ProblemError } from "../contract/problem.ts";
+
+const ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE: "stop the program that uses the port, or choose another with --listen HOST:PORT",
+  EACCES: "choose a port above 1023 with --listen HOST:PORT",
+  EADDRNOTAVAIL: "this machine has no such address: choose one with --listen HOST:PORT",
+  ENOTFOUND: "this host name is unknown: choose an address with --listen HOST:PORT",
+};
+const IDLE_CHECK_MS = 50;
+
+/** Listens and answers with the address. @throws ProblemError UNAVAILABLE with what to do */
+export async function listen(
+  app: FastifyInstance,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const next = ADVICE[code];
+    if (next === undefined) throw error;
+    throw new ProblemError("UNAVAILABLE", `cannot listen on ${host}:${port} (${code})`, {
+      next,
+      cause: error,
+    });
+  }
+  // A TCP server has an address with a port, never a pipe's name.
+  const { address, family, port: bound } = app.server.address() as AddressInfo;
+  return `http://${family === "IPv6" ? `[${address}]` : address}:${bound}`;
+}
+
+/** Takes no new connection, answers what has arrived, and closes connections as they fall idle. */
+export async function closeGracefully(app: FastifyInstance): Promise<void> {
+  const timer = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
+  try {
+    await app.close();
+  } finally {
+    clearInterval(timer);
+  }
+}

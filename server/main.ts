@@ -1,0 +1,46 @@
+import { join, resolve } from "node:path";
+import { loadConfig } from "../runtime/config.ts";
+import { createLog } from "../runtime/log.ts";
+import { exitAfter, untilSignal } from "../runtime/shutdown.ts";
+import { startServer } from "./start.ts";
+import { Settings, SETTINGS_ENV } from "./settings.ts";
+
+export { startServer, type RunningServer, type ServerOptions } from "./start.ts";
+
+const STOP_MS = 9_000;
+
+/** The flags of `gridpost server`. */
+export interface ServerFlags {
+  readonly data: string;
+  readonly listen?: string | undefined;
+  /** `a.b=c`, repeated. */
+  readonly set?: readonly string[] | undefined;
+  readonly newAdminJoin?: boolean | undefined;
+}
+
+/** Reads the settings of a server from its flags, the environment and `<data>/config.yaml`. @throws ProblemError */
+export const readSettings = (flags: ServerFlags): Settings =>
+  loadConfig(Settings, {
+    flags: { data: resolve(flags.data), listen: flags.listen },
+    set: flags.set ?? [],
+    env: SETTINGS_ENV,
+    file: join(flags.data, "config.yaml"),
+  });
+
+/**
+ * `gridpost server`: runs until SIGTERM or SIGINT, then stops within 10 s.
+ * @throws ProblemError, before it listens, with one line on what is wrong
+ */
+export async function runServer(flags: ServerFlags): Promise<void> {
+  const settings = readSettings(flags);
+  const log = createLog(settings.log.level);
+  const signal = untilSignal();
+  const server = await startServer({ settings, newAdminJoin: flags.newAdminJoin ?? false, log });
+  log.debug({ settings }, "settings");
+  if (server.adminJoin !== null)
+    process.stderr.write(`join token for the admin: ${server.adminJoin}\n`);
+  process.stderr.write(`listening on ${server.url}\n`);
+  log.info({ signal: await signal }, "stopping");
+  exitAfter(STOP_MS, 0);
+  await server.stop();
+}

@@ -1,0 +1,63 @@
+import type { FastifyInstance } from "fastify";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { lastSeq } from "../storage/events.ts";
+import type { Query } from "../storage/db.ts";
+
+/** What `/metrics` shows, in the Prometheus text format. */
+export interface Metrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+  /** Counts and times the requests of an application. */
+  watch(app: FastifyInstance): void;
+  /** Shows the number of open stream sockets. */
+  streams(count: () => number): void;
+}
+
+export function createMetrics(query: Query): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const requests = new Counter({
+    name: "gridpost_http_requests_total",
+    help: "Answered requests by route and status",
+    labelNames: ["method", "route", "status"],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: "gridpost_http_request_seconds",
+    help: "Time from the first byte of a request to its answer",
+    labelNames: ["route"],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 10],
+    registers,
+  });
+  new Gauge({
+    name: "gridpost_log_seq",
+    help: "Place of the newest event",
+    registers,
+    async collect() {
+      this.set(await lastSeq(query));
+    },
+  });
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    watch: (app) => {
+      app.addHook("onResponse", (request, reply, done) => {
+        const route = request.routeOptions.url ?? "none";
+        requests.inc({ method: request.method, route, status: reply.statusCode });
+        seconds.observe({ route }, reply.elapsedTime / 1_000);
+        done();
+      });
+    },
+    streams: (count) => {
+      new Gauge({
+        name: "gridpost_stream_sockets",
+        help: "Open stream sockets",
+        registers,
+        collect() {
+          this.set(count());
+        },
+      });
+    },
+  };
+}

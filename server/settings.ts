@@ -1,0 +1,41 @@
+import { z } from "zod";
+import { Duration } from "../contract/duration.ts";
+
+/** `127.0.0.1:7411`, `[::1]:7411`, `localhost:0`. */
+const Listen = z.string().transform((text, context) => {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  const host = match?.[1] ?? match?.[2];
+  if (host !== undefined && port <= 65_535) return { host, port };
+  context.addIssue({
+    code: "custom",
+    message: `"${text}" is not HOST:PORT, such as 127.0.0.1:7411`,
+  });
+  return z.NEVER;
+});
+
+/** Every setting of the server: in `<data>/config.yaml`, the environment, `--set` and flags. */
+export const Settings = z.strictObject({
+  /** The folder of database, keys, blobs and archive. */
+  data: z.string().min(1),
+  listen: Listen.prefault("127.0.0.1:7411"),
+  log: z
+    .strictObject({ level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info") })
+    .prefault({}),
+  leases: z
+    .strictObject({
+      /** The shortest lease that is granted. */
+      minTtl: Duration.prefault("60s"),
+    })
+    .prefault({}),
+  /** How long after a restart nothing expires: silence may have been the server's own. */
+  freeze: Duration.prefault("300s"),
+});
+export type Settings = z.output<typeof Settings>;
+
+/** The environment variables of the server and the settings that they give. */
+export const SETTINGS_ENV = {
+  GRIDPOST_DATA: "data",
+  GRIDPOST_LISTEN: "listen",
+  GRIDPOST_LOG_LEVEL: "log.level",
+} as const;

@@ -1,0 +1,35 @@
+import type { EventBody } from "../contract/events/index.ts";
+import { fold, recipientsOf } from "../mailbox/projection.ts";
+import type { Happening } from "./hub.ts";
+
+/** Mail for one agent. */
+export const inboxTopic = (project: string, agent: string): string =>
+  `inbox ${project} ${fold(agent)}`;
+
+/** There may be work for nodes, or a change for what they run. */
+export const WORK_TOPIC = "work";
+
+/** What concerns a sweep: its runs and its end. */
+export const sweepTopic = (sweep: string): string => `sweep ${sweep}`;
+
+const WORK = new Set([
+  "sweep.submitted",
+  "sweep.cancelled",
+  "run.cancelled",
+  "attempt.finished",
+  "attempt.lost",
+  "node.resumed",
+]);
+
+/** The topics of an event: who may want to look again. */
+export function topicsOf({ type, project, body }: Happening): string[] {
+  if (type === "message.sent") {
+    const recipients = recipientsOf(body as EventBody<"message.sent">);
+    return [...recipients.keys()].map((agent) => inboxTopic(project ?? "", agent));
+  }
+  const topics = WORK.has(type) ? [WORK_TOPIC] : [];
+  const { sweep, id } = body as { sweep?: string; id?: string };
+  if (type.startsWith("sweep.") && id !== undefined) topics.push(sweepTopic(id));
+  if (sweep !== undefined) topics.push(sweepTopic(sweep));
+  return topics;
+}

@@ -1,0 +1,27 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startTestServer, type TestServer } from "../support/server.ts";
+
+describe("identity", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startTestServer();
+  });
+  afterAll(() => server.stop());
+
+  it("makes the user of admin.join an admin of the server and of project default", async () => {
+    const who = await server.admin.client.identity.whoami({ query: { project: "default" } });
+    expect(who).toMatchObject({ principal: "user:admin", kind: "user", act: null });
+    expect(who.scopes).toContain("journal:read");
+    expect(who.scopes).toContain("archive:read");
+    const { projects } = await server.admin.client.identity.projects({});
+    expect(projects.map(({ name }) => name)).toEqual(["default"]);
+  });
+
+  it("lets a user act as an agent that it owns, with agent scopes only", async () => {
+    const anna = await server.join("user", "anna");
+    const blue = await anna.asAgent("blue");
+    const who = await blue.identity.whoami({ query: {} });
+    expect(who).toMatchObject({ principal: "agent:default/blue", act: "user:anna" });
+    expect(who.scopes).not.toContain("agent:write");
+  });
+});
