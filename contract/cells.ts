@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { Cell, CellFile, Resolved } from "./cell/cell.ts";
-import { Phases, SweepFile } from "./cell/sweep-file.ts";
+import { PhaseLimits, SweepFile } from "./cell/sweep-file.ts";
 import { defineEndpoint } from "./endpoint.ts";
 import {
   AttemptId,
@@ -31,6 +31,8 @@ export const SweepView = z
     cells: z.int(),
     runs: z.int(),
     states: z.partialRecord(RunState, z.int()),
+    /** Why queued runs do not start: what no known node offers. One line each; empty when all is well. */
+    waiting: z.array(z.string()),
     submittedBy: z.string(),
     submittedAt: Time,
     finishedAt: Time.nullable(),
@@ -50,7 +52,7 @@ export const GrantedRun = z.object({
   image: z.string().nullable(),
   repeats: z.int(),
   warmup: z.int(),
-  phases: Phases,
+  phases: PhaseLimits,
   lostAfterMs: z.int(),
 });
 export type GrantedRun = z.infer<typeof GrantedRun>;
@@ -163,7 +165,7 @@ export const cells = {
           id: AttemptId,
           n: z.int(),
           holder: z.string(),
-          state: z.enum(["claimed", "running", "finished", "superseded"]),
+          state: z.enum(["claimed", "running", "finished", "lost", "superseded"]),
           report: AttemptReport.nullable(),
         }),
       ),

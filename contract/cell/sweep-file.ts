@@ -71,6 +71,14 @@ export const Phases = z.strictObject({
 });
 export type Phases = z.infer<typeof Phases>;
 
+/** The same on the wire between server and daemon: milliseconds. */
+export const PhaseLimits = z.object({
+  setup: z.object({ timeout: z.int() }),
+  run: z.object({ timeout: z.int(), silence: z.int().optional() }),
+  stop: z.object({ timeout: z.int() }),
+});
+export type PhaseLimits = z.infer<typeof PhaseLimits>;
+
 export const Resources = z.strictObject({
   memory: ByteSize.optional(),
   cpus: z.number().positive().max(4_096).optional(),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Cell } from "../cell/cell.ts";
+import type { SweepFile } from "../cell/sweep-file.ts";
 import {
   AttemptId,
   CellId,
@@ -20,17 +21,17 @@ export const cellsEvents = {
     id: SweepId,
     name: Name,
     thread: ThreadId,
-    /** The sweep file as it was written, for the archive and for `sweep show`. */
-    source: z.unknown(),
+    /** The sweep file, parsed: durations in milliseconds, sizes in bytes. */
+    source: z.custom<SweepFile>(),
     cells: z.array(Cell),
+    /** In the order in which they are to be granted. */
     runs: z.array(z.object({ id: RunId, cell: CellId, block: z.int() })),
     /** Frozen image per image as written; null until a node has reported it. */
     images: z.record(z.string(), z.string().nullable()),
-    priority: z.int(),
-    lostAfterMs: z.int(),
   }),
   /** A node reported the identity of an image that was not known at submission. */
   "image.frozen": z.object({ sweep: SweepId, image: z.string(), id: z.string() }),
+  /** Every run of the sweep that had not ended is cancelled. */
   "sweep.cancelled": z.object({ id: SweepId, reason: z.string().nullable() }),
   "sweep.finished": z.object({
     id: SweepId,
@@ -43,6 +44,9 @@ export const cellsEvents = {
     /** `node:n1`, or the principal that claimed by hand. */
     holder: z.string(),
     lease: LeaseId,
+    /** The fence of the lease. */
+    fence: z.int(),
+    /** UUIDs of the GPUs that the session holds on its node. */
     gpus: z.array(z.string()),
     attempts: z.array(z.object({ id: AttemptId, run: RunId, n: z.int() })),
   }),
@@ -52,7 +56,7 @@ export const cellsEvents = {
     runtime: z.enum(["docker", "process"]),
     image: z.string().nullable(),
   }),
-  /** The attempt ended and its report was taken; `state` is what became of the run. */
+  /** The attempt ended and its report was taken; `state` is what became of the run, told by the next event. */
   "attempt.finished": z.object({
     attempt: AttemptId,
     run: RunId,
@@ -64,10 +68,25 @@ export const cellsEvents = {
   /** The report of an attempt that no longer holds its run: kept as evidence, never in the ledger. */
   "attempt.superseded": z.object({ attempt: AttemptId, run: RunId, report: AttemptReport }),
   /** The server ended an attempt that its node no longer answers for. */
-  "attempt.lost": z.object({ attempt: AttemptId, run: RunId, sweep: SweepId, state: RunState }),
-  "run.cancelled": z.object({ run: RunId, sweep: SweepId }),
+  /** The server gave up on an attempt whose holder no longer answers for it. */
+  "attempt.lost": z.object({
+    attempt: AttemptId,
+    run: RunId,
+    sweep: SweepId,
+    message: z.string(),
+    /** What became of the run. */
+    state: RunState,
+  }),
+  /** An attempt was the infrastructure's failure: the run waits for a node other than `avoid`. */
+  "run.requeued": z.object({ run: RunId, sweep: SweepId, avoid: Name.nullable() }),
   "run.succeeded": z.object({ run: RunId, sweep: SweepId, attempt: AttemptId }),
-  "run.failed": z.object({ run: RunId, sweep: SweepId, attempt: AttemptId, state: FinalRunState }),
+  /** The run has ended without a result. */
+  "run.failed": z.object({
+    run: RunId,
+    sweep: SweepId,
+    attempt: AttemptId,
+    state: FinalRunState.exclude(["succeeded", "skipped"]),
+  }),
   "node.registered": z.object({ node: Name, inventory: Inventory }),
   "node.drained": z.object({ node: Name }),
   "node.resumed": z.object({ node: Name }),

@@ -1,4 +1,4 @@
-import canonicalize from "canonicalize";
+import { createRequire } from "node:module";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { canonicalJson, cellIdOf } from "../../contract/cell/cell-id.ts";
@@ -6,6 +6,9 @@ import type { CellSpec } from "../../contract/cell/cell.ts";
 import { expandSweep } from "../../contract/cell/expand.ts";
 import { SweepFile, type SweepSource } from "../../contract/cell/sweep-file.ts";
 import { ProblemError } from "../../contract/problem.ts";
+
+// Its types describe a module that it is not.
+const canonicalize = createRequire(import.meta.url)("canonicalize") as (value: unknown) => string;
 
 const FILES = new Map([["k.mjs", { sha256: "a".repeat(64), size: 10 }]]);
 

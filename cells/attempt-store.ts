@@ -1,0 +1,78 @@
+import { ProblemError } from "../contract/problem.ts";
+import type { RunState } from "../contract/run.ts";
+import type { Query } from "../storage/db.ts";
+
+export type AttemptState = "claimed" | "running" | "finished" | "lost" | "superseded";
+
+/** An attempt with what surrounds it. */
+export interface AttemptRow {
+  readonly id: string;
+  readonly state: AttemptState;
+  readonly holder: string;
+  readonly session: string;
+  readonly claimed_at: number;
+  readonly runtime: string | null;
+  readonly image: string | null;
+  readonly run: string;
+  readonly run_state: RunState;
+  /** The run's latest attempt. */
+  readonly latest: string;
+  readonly lane: string;
+  readonly retries: number;
+  readonly cell: string;
+  readonly project: string;
+  readonly sweep: string;
+  readonly lease: string;
+  /** Attempts of the session, JSON. */
+  readonly siblings: string;
+  readonly queue: string;
+  readonly queue_open: number;
+  readonly demand: string;
+  readonly written_image: string | null;
+  readonly frozen_image: string | null;
+  readonly repeats: number;
+  readonly primary_metric: string;
+  readonly lost_after_ms: number;
+  readonly budget_ms: number;
+}
+
+const ATTEMPT = `select a.id, a.state, a.holder, a.session, a.claimed_at, a.runtime, a.image, a.run,
+    r.state as run_state, r.attempt_id as latest, r.lane, r.retries, r.cell, r.project, r.sweep,
+    s.lease, s.attempts as siblings, r.queue, q.open as queue_open, q.demand, q.image as written_image,
+    q.image_id as frozen_image, w.repeats, w.primary_metric, w.lost_after_ms, w.budget_ms
+  from p_attempts a join p_runs r on r.id = a.run join p_sessions s on s.id = a.session
+    join p_queues q on q.id = r.queue join p_sweeps w on w.id = r.sweep`;
+const BY_ID = `${ATTEMPT} where a.id = $1`;
+const LIVE = `${ATTEMPT} where a.holder = $1 and a.state in ('claimed', 'running') order by a.claimed_at, a.id`;
+const STATE = "select state from p_attempts where id = $1";
+
+/** Whether somebody still works on it, as far as the server knows. */
+export const isLive = ({ state }: Pick<AttemptRow, "state">): boolean =>
+  state === "claimed" || state === "running";
+
+/**
+ * An attempt that its own holder calls about.
+ * @throws ProblemError NOT_FOUND, or FORBIDDEN for the attempt of another
+ */
+export async function ownAttempt(query: Query, id: string, holder: string): Promise<AttemptRow> {
+  const [row] = await query<AttemptRow>(BY_ID, [id]);
+  if (row === undefined) throw new ProblemError("NOT_FOUND", `there is no attempt ${id}`);
+  if (row.holder === holder) return row;
+  throw new ProblemError("FORBIDDEN", `the attempt ${id} was not granted to ${holder}`, {
+    next: "report only attempts that your own claims returned",
+  });
+}
+
+/** Everything that a holder works on. */
+export const liveAttempts = (query: Query, holder: string): Promise<AttemptRow[]> =>
+  query<AttemptRow>(LIVE, [holder]);
+
+/** Whether another attempt of the same session goes on. */
+export async function hasLiveSibling(query: Query, { id, siblings }: AttemptRow): Promise<boolean> {
+  const others = (JSON.parse(siblings) as { id: string }[]).filter((one) => one.id !== id);
+  for (const other of others) {
+    const [row] = await query<{ state: AttemptState }>(STATE, [other.id]);
+    if (row !== undefined && isLive(row)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,85 @@
+import type { Query } from "../storage/db.ts";
+import type { Demand, Waiting } from "./match.ts";
+import { parseOnce } from "./parse-once.ts";
+import type { RunState } from "../contract/run.ts";
+
+/** A queue with the first of its runs that no node has failed yet. */
+export interface QueueRow extends Waiting {
+  readonly sweep: string;
+  readonly run: string | null;
+}
+
+const OPEN_QUEUES = `select q.id, q.project, q.sweep, q.priority, q.submitted_at, q.image, q.image_id, q.demand, q.open,
+    q.taken, case when q.open > q.taken then (select r.id from p_runs r
+      where r.queue = q.id and r.state = 'queued' and r.lane = '' order by r.ord limit 1) end as run
+  from p_queues q where q.open > 0`;
+const LANES =
+  "select distinct lane from p_runs where queue = $1 and state = 'queued' and lane <> ''";
+const FIRST_OF_LANE = `select id from p_runs where queue = $1 and state = 'queued' and lane = $2
+  order by ord limit 1`;
+const RUN = `select r.id, r.project, r.sweep, r.cell, r.block, r.attempt, r.state, r.lane, q.image_id, q.demand, c.spec,
+    s.name, s.thread, s.source
+  from p_runs r join p_queues q on q.id = r.queue join p_cells c on c.id = r.cell join p_sweeps s on s.id = r.sweep
+  where r.id = $1`;
+const HELD_GPUS = `select s.gpus from p_attempts a join p_sessions s on s.id = a.session
+  where a.holder = $1 and a.state in ('claimed', 'running')`;
+
+interface RawQueue extends Omit<QueueRow, "submittedAt" | "imageId" | "demand"> {
+  readonly submitted_at: number;
+  readonly image_id: string | null;
+  readonly demand: string;
+}
+
+/** Every queue with runs that have not ended; few, however many runs there are. */
+export async function openQueues(query: Query): Promise<QueueRow[]> {
+  const rows = await query<RawQueue>(OPEN_QUEUES);
+  return rows.map(({ submitted_at: submittedAt, image_id: imageId, demand, ...row }) => ({
+    ...row,
+    submittedAt,
+    imageId,
+    demand: parseOnce<Demand>(demand),
+  }));
+}
+
+export async function lanesOf(query: Query, queue: string): Promise<string[]> {
+  const rows = await query<{ lane: string }>(LANES, [queue]);
+  return rows.map(({ lane }) => lane);
+}
+
+export async function firstOfLane(
+  query: Query,
+  queue: string,
+  lane: string,
+): Promise<string | undefined> {
+  const [row] = await query<{ id: string }>(FIRST_OF_LANE, [queue, lane]);
+  return row?.id;
+}
+
+/** A run with all that granting it needs; `spec` and `source` are JSON. */
+export interface ClaimableRow {
+  readonly id: string;
+  readonly project: string;
+  readonly sweep: string;
+  readonly cell: string;
+  readonly block: number;
+  readonly attempt: number;
+  readonly state: RunState;
+  readonly lane: string;
+  readonly image_id: string | null;
+  readonly demand: string;
+  readonly spec: string;
+  readonly name: string;
+  readonly thread: string;
+  readonly source: string;
+}
+
+export async function claimable(query: Query, run: string): Promise<ClaimableRow | undefined> {
+  const [row] = await query<ClaimableRow>(RUN, [run]);
+  return row;
+}
+
+/** The GPUs that the sessions of a holder have in use. */
+export async function heldGpus(query: Query, holder: string): Promise<string[]> {
+  const rows = await query<{ gpus: string }>(HELD_GPUS, [holder]);
+  return rows.flatMap(({ gpus }) => JSON.parse(gpus) as string[]);
+}

@@ -1,0 +1,84 @@
+import { ProblemError } from "../contract/problem.ts";
+import type { Capacity } from "../contract/cells.ts";
+import type { Query } from "../storage/db.ts";
+import type { LogTx } from "../storage/log.ts";
+import type { z } from "zod";
+import {
+  claimable,
+  firstOfLane,
+  heldGpus,
+  lanesOf,
+  openQueues,
+  type QueueRow,
+} from "./claim-store.ts";
+import { type Candidate, pickGpus, ranked } from "./match.ts";
+import { nodeState, SESSION_TTL_MS } from "./node-state.ts";
+import { nodeByName } from "./node-store.ts";
+import type { LeasePort } from "./ports.ts";
+import { grantSession, type SessionReply } from "./session.ts";
+import { nodesOf } from "./state.ts";
+
+type Offered = z.output<typeof Capacity>;
+
+export interface NodeClaim {
+  /** The node's name. */
+  readonly node: string;
+  /** The id for the session, if one is granted. */
+  readonly session: string;
+  readonly capacity: Offered;
+}
+
+/**
+ * Grants the next session that fits a node, over all projects; null if none does, or if the node may take no work now
+ * (draining, not ready, silent for too long).
+ */
+export async function claimNext(
+  tx: LogTx,
+  leases: LeasePort,
+  { node: name, session, capacity }: NodeClaim,
+): Promise<SessionReply | null> {
+  const node = await nodeByName(tx.query, name);
+  if (node === undefined || nodeState(node, tx.now) !== "ready") return null;
+  const queues = await openQueues(tx.query);
+  if (queues.length === 0) return null;
+  const holder = `node:${name}`;
+  const taken = capacity.gpus.length === 0 ? [] : await heldGpus(tx.query, holder);
+  const offer = { ...capacity, gpus: capacity.gpus.filter((uuid) => !taken.includes(uuid)) };
+  const candidate: Candidate = { inventory: node.inventory, images: node.images, offer };
+  for (const queue of ranked(queues, candidate)) {
+    const id = queue.run ?? (await retriedRun(tx.query, queue, name));
+    const run = id === undefined ? undefined : await claimable(tx.query, id);
+    const gpus = pickGpus(queue.demand, node.inventory, offer.gpus);
+    if (run === undefined || gpus === undefined) continue;
+    return grantSession(tx, leases, {
+      id: session,
+      holder,
+      actor: holder,
+      run,
+      gpus,
+      ttlMs: SESSION_TTL_MS,
+    });
+  }
+  return null;
+}
+
+/** The first run of the queue that other nodes have spoiled, and this one has not. */
+async function retriedRun(
+  query: Query,
+  queue: QueueRow,
+  node: string,
+): Promise<string | undefined> {
+  const lanes = await lanesOf(query, queue.id);
+  const open = lanes.find((lane) => !nodesOf(lane).includes(node));
+  return open === undefined ? undefined : firstOfLane(query, queue.id, open);
+}
+
+/** A GPU that is under somebody's lease, or in its lock-delay, makes the claim empty, not wrong. */
+export async function orNothing<T>(claim: Promise<T | null>): Promise<T | null> {
+  try {
+    return await claim;
+  } catch (error) {
+    if (error instanceof ProblemError && error.code === "RESERVATION_CONFLICT") return null;
+    throw error;
+  }
+}

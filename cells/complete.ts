@@ -1,0 +1,80 @@
+import { measuredIdOf } from "../contract/cell/cell-id.ts";
+import type { AttemptReport, RunState } from "../contract/run.ts";
+import type { LogTx } from "../storage/log.ts";
+import { type AttemptRow, isLive, ownAttempt } from "./attempt-store.ts";
+import { leaveSession, nextState, settleRun } from "./end.ts";
+import { judged } from "./judge.ts";
+import type { LeasePort } from "./ports.ts";
+import { isFinal } from "./state.ts";
+
+/** What a completion answers, without the next session. */
+export interface Ended {
+  readonly run: string;
+  readonly state: RunState;
+  readonly accepted: boolean;
+}
+
+export interface Completion {
+  readonly attempt: string;
+  /** The caller. */
+  readonly holder: string;
+  readonly report: AttemptReport;
+}
+
+/**
+ * Takes the report of an attempt, once: a repeat changes nothing. The report counts if the run's fence is still the
+ * attempt's and its lease was not taken over; otherwise it is kept as superseded evidence.
+ * @throws ProblemError NOT_FOUND, FORBIDDEN (another's attempt), UNPROCESSABLE
+ */
+export async function completeAttempt(
+  tx: LogTx,
+  leases: LeasePort,
+  { attempt: id, holder, report }: Completion,
+): Promise<Ended> {
+  const attempt = await ownAttempt(tx.query, id, holder);
+  const { run, run_state: state } = attempt;
+  if (attempt.state === "finished") return { run, state, accepted: true };
+  if (attempt.state === "superseded") return { run, state, accepted: false };
+  if (await isFencedOut(tx, leases, attempt)) {
+    const { project } = attempt;
+    const body = { attempt: id, run, report };
+    await tx.append({ type: "attempt.superseded", project, actor: holder, body });
+    await leaveSession(tx, leases, attempt);
+    return { run, state, accepted: false };
+  }
+  return accept(tx, leases, { attempt, report });
+}
+
+async function accept(
+  tx: LogTx,
+  leases: LeasePort,
+  { attempt, report: raw }: { readonly attempt: AttemptRow; readonly report: AttemptReport },
+): Promise<Ended> {
+  const { id, run, sweep, project, holder, cell } = attempt;
+  const report = judged(raw, {
+    repeats: attempt.repeats,
+    primaryMetric: attempt.primary_metric,
+    frozenImage: attempt.frozen_image,
+  });
+  const state = await nextState(tx, attempt, report.outcome);
+  const { runtime, image } = report;
+  const measuredId = runtime === null ? null : measuredIdOf(cell, { image, runtime });
+  await tx.append({
+    type: "attempt.finished",
+    project,
+    actor: holder,
+    body: { attempt: id, run, sweep, report, measuredId, state },
+  });
+  await leaveSession(tx, leases, attempt);
+  await settleRun(tx, attempt, { state, actor: holder });
+  return { run, state, accepted: true };
+}
+
+/**
+ * An attempt that was given up may still deliver while nobody has replaced it: the attempt number is the fence. One
+ * that goes on is fenced out when its lease was taken from it.
+ */
+async function isFencedOut(tx: LogTx, leases: LeasePort, attempt: AttemptRow): Promise<boolean> {
+  if (attempt.latest !== attempt.id || isFinal(attempt.run_state)) return true;
+  return isLive(attempt) && !(await leases.accepts(tx.query, attempt.lease));
+}

@@ -1,0 +1,84 @@
+import type { Outcome, RunState } from "../contract/run.ts";
+import type { LogTx } from "../storage/log.ts";
+import { type AttemptRow, hasLiveSibling, isLive, ownAttempt } from "./attempt-store.ts";
+import { couldRun, type Demand } from "./match.ts";
+import { knownNodes } from "./node-store.ts";
+import { parseOnce } from "./parse-once.ts";
+import type { LeasePort } from "./ports.ts";
+import { nodeOf } from "./session.ts";
+import { isFinal, isInfrastructure, MAX_RETRIES, nodesOf, stateAfter } from "./state.ts";
+import { finishIfDone } from "./finish.ts";
+
+/** What becomes of the run of an attempt that ends so. */
+export async function nextState(
+  tx: LogTx,
+  attempt: AttemptRow,
+  outcome: Outcome,
+): Promise<RunState> {
+  const { retries } = attempt;
+  const mayRetry = isInfrastructure(outcome) && retries < MAX_RETRIES;
+  return stateAfter({
+    outcome,
+    retries,
+    elsewhere: mayRetry && (await canGoElsewhere(tx, attempt)),
+  });
+}
+
+/** Whether a node that has not spoiled the run yet could run it, though it may be away or busy now. */
+async function canGoElsewhere(tx: LogTx, attempt: AttemptRow): Promise<boolean> {
+  const spoiled = new Set([...nodesOf(attempt.lane), nodeOf(attempt.holder)]);
+  const demand = parseOnce<Demand>(attempt.demand);
+  const nodes = await knownNodes(tx.query);
+  return nodes.some(({ name, inventory }) => !spoiled.has(name) && couldRun(demand, inventory));
+}
+
+/** What became of a run, and who says so. */
+export interface Settled {
+  readonly state: RunState;
+  readonly actor: string;
+}
+
+/** Tells what became of a run; when it was the sweep's last one, the sweep has finished. */
+export async function settleRun(
+  tx: LogTx,
+  attempt: AttemptRow,
+  { state, actor }: Settled,
+): Promise<void> {
+  const { run, sweep, project, holder, id } = attempt;
+  const event = { project, actor };
+  if (state === "queued") {
+    const body = { run, sweep, avoid: nodeOf(holder) };
+    await tx.append({ type: "run.requeued", ...event, body });
+    return;
+  }
+  if (state === "succeeded")
+    await tx.append({ type: "run.succeeded", ...event, body: { run, sweep, attempt: id } });
+  else await tx.append({ type: "run.failed", ...event, body: { run, sweep, attempt: id, state } });
+  if (attempt.queue_open === 1) await finishIfDone(tx, project, sweep);
+}
+
+/** Gives the session's lease back when its last attempt ends. */
+export async function leaveSession(
+  tx: LogTx,
+  leases: LeasePort,
+  attempt: AttemptRow,
+): Promise<void> {
+  if (!isLive(attempt) || (await hasLiveSibling(tx.query, attempt))) return;
+  await leases.release(tx, { lease: attempt.lease, actor: attempt.holder });
+}
+
+/** The server gives an attempt up; its run goes to another node, or ends. */
+export async function loseAttempt(
+  tx: LogTx,
+  leases: LeasePort,
+  lost: { readonly attempt: string; readonly holder: string; readonly message: string },
+): Promise<void> {
+  const attempt = await ownAttempt(tx.query, lost.attempt, lost.holder);
+  const { id, run, sweep, project } = attempt;
+  const ended = isFinal(attempt.run_state);
+  const state = ended ? attempt.run_state : await nextState(tx, attempt, "lost");
+  const body = { attempt: id, run, sweep, message: lost.message, state };
+  await tx.append({ type: "attempt.lost", project, actor: "server", body });
+  await leaveSession(tx, leases, attempt);
+  if (!ended) await settleRun(tx, attempt, { state, actor: "server" });
+}

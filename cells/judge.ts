@@ -1,0 +1,49 @@
+import type { AttemptReport, Sample } from "../contract/run.ts";
+import { ProblemError } from "../contract/problem.ts";
+
+/** What a report is held against. */
+export interface Expected {
+  readonly repeats: number;
+  readonly primaryMetric: string;
+  /** Frozen identity of the image; null when there is none. */
+  readonly frozenImage: string | null;
+}
+
+/**
+ * The report as it counts: an `ok` without a value for each repeat, or of another image than the frozen one, is none.
+ * @throws ProblemError UNPROCESSABLE for two values of one (repeat, metric, statistic)
+ */
+export function judged(report: AttemptReport, expected: Expected): AttemptReport {
+  refuseDoubles(report.samples);
+  if (report.outcome !== "ok") return report;
+  const { frozenImage, primaryMetric, repeats } = expected;
+  if (report.runtime === "docker" && frozenImage !== null && report.image !== frozenImage) {
+    const message = `ran the image ${report.image ?? "(not named)"}; the sweep is frozen at ${frozenImage}`;
+    return { ...report, outcome: "invalid", message };
+  }
+  const missing = missingRepeats(report.samples, primaryMetric, repeats);
+  if (missing.length === 0) return report;
+  const message = `no value of "${primaryMetric}" for repeat ${missing.join(", ")}`;
+  return { ...report, outcome: "failed", message };
+}
+
+function refuseDoubles(samples: readonly Sample[]): void {
+  const seen = new Set<string>();
+  for (const { repeat, metric, statistic } of samples) {
+    const key = `${repeat} ${statistic} ${metric}`;
+    if (!seen.has(key)) {
+      seen.add(key);
+      continue;
+    }
+    throw new ProblemError(
+      "UNPROCESSABLE",
+      `two values for repeat ${repeat}, metric "${metric}", statistic "${statistic}"`,
+      { next: "report one value for each repeat, metric and statistic" },
+    );
+  }
+}
+
+function missingRepeats(samples: readonly Sample[], metric: string, repeats: number): number[] {
+  const found = new Set(samples.filter((one) => one.metric === metric).map(({ repeat }) => repeat));
+  return Array.from({ length: repeats }, (_, i) => i + 1).filter((repeat) => !found.has(repeat));
+}

@@ -1,0 +1,43 @@
+import type { Resource } from "../contract/resource.ts";
+import type { Query } from "../storage/db.ts";
+import type { EventLog } from "../storage/event-log.ts";
+import type { Blobs } from "../storage/blobs.ts";
+import type { LogTx } from "../storage/log.ts";
+
+/** Leases on a session's runs and GPUs, taken and given back in the transaction of the claim and of the result. */
+export interface LeasePort {
+  /** An exclusive lease on all resources. @throws ProblemError RESERVATION_CONFLICT */
+  grant(
+    tx: LogTx,
+    request: {
+      readonly project: string;
+      readonly holder: string;
+      readonly resources: readonly Resource[];
+      readonly ttlMs: number;
+      readonly reason: string | null;
+      readonly thread: string | null;
+      readonly actor: string;
+    },
+  ): Promise<{ readonly id: string; readonly fence: number }>;
+  release(tx: LogTx, end: { readonly lease: string; readonly actor: string }): Promise<void>;
+  /** Extends the leases from now; returns those that are held no longer. */
+  renewMany(tx: LogTx, leases: readonly string[], ttlMs: number): Promise<string[]>;
+  /** Whether work under the lease still counts: held, or expired with no conflicting grant since. */
+  accepts(query: Query, lease: string): Promise<boolean>;
+}
+
+/** Times that the server's settings may change, in milliseconds. */
+export interface CellsSettings {
+  /** How much longer than `lostAfter` a run waits for its node when half the fleet fell silent at once. */
+  readonly freezeMs: number;
+}
+
+export const DEFAULT_CELLS_SETTINGS: CellsSettings = { freezeMs: 300_000 };
+
+/** What the cells need of the rest of the server. */
+export interface CellsDeps {
+  readonly log: EventLog;
+  readonly leases: LeasePort;
+  readonly blobs: Blobs;
+  readonly settings: CellsSettings;
+}

@@ -1,0 +1,128 @@
+import type { EventBody } from "../contract/events/index.ts";
+import type { Query } from "../storage/db.ts";
+import type { Apply, Event } from "../storage/log.ts";
+import { insertRows } from "./insert-rows.ts";
+import { laneWith } from "./state.ts";
+
+const SESSION = `insert into p_sessions (id, project, holder, lease, fence, gpus, attempts, granted_at)
+  values ($1, $2, $3, $4, $5, $6, $7, $8)`;
+const ATTEMPT = `insert into p_attempts (id, run, n, session, holder, state, claimed_at)
+  values ($1, $2, $3, $4, $5, 'claimed', $6)`;
+const CLAIM = "update p_runs set state = 'claimed', attempt = $2, attempt_id = $3 where id = $1";
+const TAKE =
+  "update p_queues set taken = taken + 1 where id = (select queue from p_runs where id = $1)";
+const START_ATTEMPT = `update p_attempts set state = 'running', started_at = $2, runtime = $3, image = $4
+  where id = $1`;
+const START_RUN = "update p_runs set state = 'running', started_at = $2 where id = $1";
+const END_ATTEMPT = `update p_attempts set state = $2, finished_at = $3, runtime = $4, image = $5, outcome = $6,
+  message = $7, measured_id = $8, report = $9 where id = $1`;
+const LOSE_ATTEMPT = `update p_attempts set state = 'lost', finished_at = $2, outcome = 'lost', message = $3
+  where id = $1`;
+const LANE = "select lane from p_runs where id = $1";
+const END_RUN = "update p_runs set state = $2, finished_at = $3 where id = $1";
+const REQUEUE = `update p_runs set state = 'queued', lane = $2, retries = retries + 1, queued_at = $3, started_at = null
+  where id = $1`;
+/** Before the run itself changes: a run that was queued again is not counted as taken. */
+const COUNT = `update p_queues set open = open - $2,
+  taken = taken - (select count(*) from p_runs where id = $1 and state in ('claimed', 'running'))
+  where id = (select queue from p_runs where id = $1)`;
+
+async function granted(query: Query, { project, at, body }: Event): Promise<void> {
+  const { id, holder, lease, fence, gpus, attempts } = body as EventBody<"session.granted">;
+  await query(SESSION, [
+    id,
+    project,
+    holder,
+    lease,
+    fence,
+    JSON.stringify(gpus),
+    JSON.stringify(attempts),
+    at,
+  ]);
+  for (const attempt of attempts) {
+    await query(ATTEMPT, [attempt.id, attempt.run, attempt.n, id, holder, at]);
+    await query(CLAIM, [attempt.run, attempt.n, attempt.id]);
+    await query(TAKE, [attempt.run]);
+  }
+}
+
+async function started(query: Query, { at, body }: Event): Promise<void> {
+  const { attempt, run, runtime, image } = body as EventBody<"attempt.started">;
+  await query(START_ATTEMPT, [attempt, at, runtime, image]);
+  await query(START_RUN, [run, at]);
+}
+
+type Report = EventBody<"attempt.finished">["report"];
+
+/** Values of an accepted result are rows; what an attempt that did not succeed printed stays with its report. */
+async function finished(query: Query, { at, body }: Event): Promise<void> {
+  const { attempt, report, measuredId } = body as EventBody<"attempt.finished">;
+  const accepted = report.outcome === "ok";
+  const kept: Report = accepted ? { ...report, samples: [] } : report;
+  await query(END_ATTEMPT, endOf(attempt, ["finished", at], [kept, measuredId]));
+  if (!accepted || report.samples.length === 0) return;
+  await insertRows(
+    query,
+    "p_samples (attempt, repeat, metric, statistic, value, unit, n)",
+    report.samples.map((one) => [
+      attempt,
+      one.repeat,
+      one.metric,
+      one.statistic,
+      one.value,
+      one.unit,
+      one.n,
+    ]),
+  );
+}
+
+async function superseded(query: Query, { at, body }: Event): Promise<void> {
+  const { attempt, report } = body as EventBody<"attempt.superseded">;
+  await query(END_ATTEMPT, endOf(attempt, ["superseded", at], [report, null]));
+}
+
+const endOf = (
+  attempt: string,
+  [state, at]: readonly [string, number],
+  [report, measuredId]: readonly [Report, string | null],
+): unknown[] => [
+  attempt,
+  state,
+  at,
+  report.runtime,
+  report.image,
+  report.outcome,
+  report.message,
+  measuredId,
+  JSON.stringify(report),
+];
+
+async function lost(query: Query, { at, body }: Event): Promise<void> {
+  const { attempt, message } = body as EventBody<"attempt.lost">;
+  await query(LOSE_ATTEMPT, [attempt, at, message]);
+}
+
+async function requeued(query: Query, { at, body }: Event): Promise<void> {
+  const { run, avoid } = body as EventBody<"run.requeued">;
+  const [row] = await query<{ lane: string }>(LANE, [run]);
+  const lane = row?.lane ?? "";
+  await query(COUNT, [run, 0]);
+  await query(REQUEUE, [run, avoid === null ? lane : laneWith(lane, avoid), at]);
+}
+
+async function ended(query: Query, { at, body }: Event): Promise<void> {
+  const { run, state = "succeeded" } = body as Partial<EventBody<"run.failed">>;
+  await query(COUNT, [run, 1]);
+  await query(END_RUN, [run, state, at]);
+}
+
+export const runApply: Readonly<Record<string, Apply>> = {
+  "session.granted": granted,
+  "attempt.started": started,
+  "attempt.finished": finished,
+  "attempt.superseded": superseded,
+  "attempt.lost": lost,
+  "run.requeued": requeued,
+  "run.succeeded": ended,
+  "run.failed": ended,
+};

@@ -1,0 +1,114 @@
+import type { z } from "zod";
+import type { CellSpec } from "../contract/cell/cell.ts";
+import type { AttemptRef } from "../contract/run.ts";
+import type { SweepFile } from "../contract/cell/sweep-file.ts";
+import type { Session } from "../contract/cells.ts";
+import type { EventBody } from "../contract/events/index.ts";
+import { newId } from "../contract/ids.ts";
+import type { Resource } from "../contract/resource.ts";
+import type { Query } from "../storage/db.ts";
+import type { LogTx } from "../storage/log.ts";
+import { claimable, type ClaimableRow } from "./claim-store.ts";
+import { SESSION_TTL_MS } from "./node-state.ts";
+import { parseOnce } from "./parse-once.ts";
+import type { LeasePort } from "./ports.ts";
+
+export type SessionReply = z.input<typeof Session>;
+type Granted = EventBody<"session.granted">;
+
+/** Who is given what. */
+export interface Grant {
+  readonly id: string;
+  /** The principal, and what events call it. */
+  readonly holder: string;
+  readonly actor: string;
+  readonly run: ClaimableRow;
+  readonly gpus: readonly string[];
+  readonly ttlMs: number;
+}
+
+/**
+ * Grants a session of one run: its lease on run and GPUs, a new attempt whose number is the fencing token, and the
+ * change of the run's state, all in the caller's transaction.
+ * @throws ProblemError RESERVATION_CONFLICT if another lease holds the run or a GPU
+ */
+export async function grantSession(
+  tx: LogTx,
+  leases: LeasePort,
+  { id, holder, actor, run, gpus, ttlMs }: Grant,
+): Promise<SessionReply> {
+  const { project, thread } = run;
+  const node = nodeOf(holder);
+  const resources: Resource[] = [
+    { kind: "cell", run: run.id },
+    ...gpus.map((uuid): Resource => ({ kind: "gpu", node: node ?? "", uuid })),
+  ];
+  const lease = await leases.grant(tx, {
+    project,
+    holder,
+    resources,
+    ttlMs,
+    reason: null,
+    thread,
+    actor,
+  });
+  const attempt = { id: newId(), run: run.id, n: run.attempt + 1 };
+  await tx.append({
+    type: "session.granted",
+    project,
+    actor,
+    body: { id, holder, lease: lease.id, fence: lease.fence, gpus, attempts: [attempt] },
+  });
+  return { id, lease: { ...lease, ttlMs }, gpus: [...gpus], runs: [grantedRun(run, attempt)] };
+}
+
+/** The node that a holder is, or null for an agent or user. */
+export const nodeOf = (holder: string): string | null =>
+  holder.startsWith("node:") ? holder.slice("node:".length) : null;
+
+function grantedRun(
+  run: ClaimableRow,
+  attempt: z.input<typeof AttemptRef>,
+): SessionReply["runs"][number] {
+  const source = parseOnce<SweepFile>(run.source);
+  return {
+    project: run.project,
+    sweep: run.sweep,
+    sweepName: run.name,
+    thread: run.thread,
+    block: run.block,
+    attempt,
+    cell: { id: run.cell, ...(JSON.parse(run.spec) as CellSpec) },
+    image: run.image_id,
+    repeats: source.repeats,
+    warmup: source.warmup,
+    phases: source.cell.phases,
+    lostAfterMs: source.lostAfter,
+  };
+}
+
+const SESSION = "select * from p_sessions where id = $1";
+const LIVE = "select 1 from p_attempts where id = $1 and state in ('claimed', 'running')";
+
+interface SessionRow {
+  readonly id: string;
+  readonly lease: string;
+  readonly fence: number;
+  readonly gpus: string;
+  readonly attempts: string;
+}
+
+/** A session as it is now, with those of its runs that are still the holder's; null if it has none or is unknown. */
+export async function sessionView(query: Query, id: string): Promise<SessionReply | null> {
+  const [row] = await query<SessionRow>(SESSION, [id]);
+  if (row === undefined) return null;
+  const runs: SessionReply["runs"] = [];
+  for (const attempt of JSON.parse(row.attempts) as Granted["attempts"]) {
+    const live = await query(LIVE, [attempt.id]);
+    const run = live.length === 0 ? undefined : await claimable(query, attempt.run);
+    if (run !== undefined) runs.push(grantedRun(run, attempt));
+  }
+  if (runs.length === 0) return null;
+  const lease = { id: row.lease, fence: row.fence, ttlMs: SESSION_TTL_MS };
+  return { id, lease, gpus: JSON.parse(row.gpus) as string[], runs };
+}
