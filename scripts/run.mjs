@@ -30,19 +30,23 @@ export function throwIfInterrupted() {
 }
 
 /**
- * Runs a command to its end and answers its exit status and, unless `stdio` is `inherit`, what it printed.
+ * Runs a command to its end. Unless `stdio` is `inherit`, `output` is all that it printed and `stdout` the part of it.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {import("node:child_process").SpawnOptions} [options]
- * @returns {Promise<{ status: number, output: string }>}
+ * @returns {Promise<{ status: number, stdout: string, output: string }>}
  */
 export async function run(command, args, options = {}) {
   throwIfInterrupted();
   const stdio = ["ignore", "pipe", "pipe"];
   const child = spawn(command, args, { stdio, ...options, detached: true });
   children.add(child);
+  let stdout = "";
   let output = "";
-  child.stdout?.on("data", (chunk) => (output += chunk));
+  child.stdout?.on("data", (chunk) => {
+    stdout += chunk;
+    output += chunk;
+  });
   child.stderr?.on("data", (chunk) => (output += chunk));
   const status = await new Promise((resolve) => {
     child.on("error", (error) => {
@@ -53,7 +57,7 @@ export async function run(command, args, options = {}) {
   });
   children.delete(child);
   throwIfInterrupted();
-  return { status, output };
+  return { status, stdout, output };
 }
 
 /** As `run` with the terminal shared; throws if the command fails. */
