@@ -1,12 +1,12 @@
 import type { EventBody } from "../contract/events/index.ts";
 import type { MessageId } from "../contract/ids.ts";
-import type { Sent } from "../contract/mailbox.ts";
+import type { Sent as SentView } from "../contract/mailbox.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { z } from "zod";
-import type { Dialect, Query } from "../storage/db.ts";
+import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import { unknownAgents } from "./agents.ts";
-import { fold } from "./projection.ts";
+import { fold, recipientsOf } from "./projection.ts";
 
 /** A message before it is admitted; names in any case. */
 export interface Draft {
@@ -28,28 +28,28 @@ export interface Draft {
 }
 
 interface Known {
-  readonly folded: string;
   readonly name: string;
+  readonly next_seq: number;
   readonly retired: number;
 }
+
+type Sent = z.input<typeof SentView>;
 
 const THREAD = `select t.open, exists (select 1 from p_thread_members k
     where k.project = t.project and k.thread = t.thread and k.agent = $3) as member
   from p_threads t where t.project = $1 and t.thread = $2`;
-const SENT = "select m.thread, m.id from p_messages m where m.id = $1";
+const SENT = "select thread from p_messages where id = $1";
 const PLACES = "select agent, seq from p_deliveries where message = $1 order by agent";
+const AGENT = `select name, next_seq, retired_at is not null as retired from p_agents
+  where project = $1 and folded = $2`;
 
 /**
  * Admits a message and appends it, in the caller's transaction.
  * @throws ProblemError AGENT_NOT_FOUND, AGENT_RETIRED, THREAD_TAKEN; all bad recipients at once
  */
-export async function sendMessage(
-  tx: LogTx,
-  dialect: Dialect,
-  { id, draft }: { readonly id: string; readonly draft: Draft },
-): Promise<void> {
+export async function sendMessage(tx: LogTx, id: string, draft: Draft): Promise<Sent> {
   const { project, actor } = draft;
-  const known = await knownAgents(tx.query, dialect, draft);
+  const known = await knownAgents(tx.query, draft);
   const nameOf = (name: string): string => known.get(fold(name))?.name ?? name;
   const thread = draft.thread ?? id;
   const body: EventBody<"message.sent"> = {
@@ -67,33 +67,36 @@ export async function sendMessage(
     ackRequired: draft.ackRequired,
   };
   await tx.append({ type: "message.sent", project, actor, body });
+  const recipients = [...recipientsOf(body).keys()]
+    .toSorted()
+    .map((agent) => ({ agent, seq: known.get(fold(agent))?.next_seq ?? 0 }));
+  return { id, thread, recipients };
 }
 
-/** The answer to `send` and `reply`, also when the call is repeated. */
-export async function sentReply(query: Query, id: string): Promise<z.input<typeof Sent>> {
+/** The answer to a repeated call: the same as to the first. */
+export async function sentReply(query: Query, id: string): Promise<Sent> {
   const [row] = await query<{ thread: string }>(SENT, [id]);
   const recipients = await query<{ agent: string; seq: number }>(PLACES, [id]);
   return { id, thread: row?.thread ?? id, recipients };
 }
 
+/** The sender and the recipients by folded name, as they are before the message. */
 async function knownAgents(
   query: Query,
-  dialect: Dialect,
   { project, from, to, cc, bcc }: Draft,
 ): Promise<Map<string, Known>> {
-  const named = new Map([...to, ...cc, ...bcc].map((name) => [fold(name), name]));
-  const rows = await query<Known>(
-    `select folded, name, retired_at is not null as retired from p_agents
-     where project = $1 and folded in ${dialect.list("$2")}`,
-    [project, JSON.stringify([...named.keys(), fold(from)])],
-  );
-  const known = new Map(rows.map((row) => [row.folded, row]));
-  const missing = [...named].filter(([folded]) => !known.has(folded)).map(([, name]) => name);
+  const known = new Map<string, Known>();
+  const missing: string[] = [];
+  for (const name of new Set([from, ...to, ...cc, ...bcc])) {
+    const folded = fold(name);
+    if (known.has(folded)) continue;
+    const [agent] = await query<Known>(AGENT, [project, folded]);
+    if (agent === undefined) missing.push(name);
+    else known.set(folded, agent);
+  }
   if (missing.length > 0) throw await unknownAgents(query, project, missing);
-  const retired = [...named.keys(), fold(from)]
-    .map((folded) => known.get(folded))
-    .filter((agent) => agent?.retired === 1);
-  if (retired.length > 0) throw retiredAgents(retired.map((agent) => agent?.name ?? ""));
+  const retired = [...known.values()].filter((agent) => agent.retired === 1);
+  if (retired.length > 0) throw retiredAgents(retired.map(({ name }) => name));
   return known;
 }
 

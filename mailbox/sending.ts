@@ -28,8 +28,7 @@ export function sendHandlers(log: EventLog): SendHandlers {
             thread: call.body.thread,
             replyTo: null,
           };
-          await sendMessage(tx, dialect, { id, draft });
-          return sentReply(tx.query, id);
+          return sendMessage(tx, id, draft);
         },
         sentReply,
       );
@@ -43,8 +42,7 @@ export function sendHandlers(log: EventLog): SendHandlers {
         async (tx, id) => {
           const original = await readMessage(tx.query, dialect, { viewer, ref: call.params });
           const draft = replyDraft(original, { ...call, from });
-          await sendMessage(tx, dialect, { id, draft });
-          return sentReply(tx.query, id);
+          return sendMessage(tx, id, draft);
         },
         sentReply,
       );
