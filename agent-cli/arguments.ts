@@ -1,0 +1,53 @@
+import { readFile } from "node:fs/promises";
+import { text as textOf } from "node:stream/consumers";
+import { InvalidArgumentError } from "@commander-js/extra-typings";
+import { ProblemError } from "../contract/problem-error.ts";
+import { parseDuration } from "../contract/units.ts";
+
+/** `30s`, `10m`, `2h` as milliseconds. */
+export function duration(value: string): number {
+  const ms = parseDuration(value);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError("write a number with a unit, such as 30s, 10m or 2h.");
+}
+
+/** A whole number from 0. */
+export function count(value: string): number {
+  if (/^\d{1,15}$/.test(value)) return Number(value);
+  throw new InvalidArgumentError("write a whole number.");
+}
+
+/** One name or several with commas between them; the option may be repeated. */
+export const names = (value: string, previous: readonly string[] = []): string[] => [
+  ...previous,
+  ...value.split(",").filter((name) => name !== ""),
+];
+
+/** A file's text; `-` is stdin. @throws ProblemError BAD_REQUEST for a file that cannot be read */
+export async function readText(path: string): Promise<string> {
+  if (path === "-") return textOf(process.stdin);
+  return readFile(path, "utf8").catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+}
+
+export const unreadable = (path: string, cause: unknown): ProblemError => {
+  const why =
+    cause instanceof Error && "code" in cause && cause.code === "ENOENT"
+      ? "there is no such file"
+      : cause instanceof Error
+        ? cause.message
+        : String(cause);
+  return new ProblemError("BAD_REQUEST", `cannot read ${path}: ${why}`, {
+    next: "check the path",
+    cause,
+  });
+};
+
+type Given<T> = { -readonly [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** The options that were given, without those left undefined: a request leaves them to the server's defaults. */
+export const given = <const T extends Record<string, unknown>>(options: T): Given<T> =>
+  Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as Given<T>;

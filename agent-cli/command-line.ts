@@ -1,0 +1,39 @@
+import { ALIASES } from "./commands.ts";
+
+/** The words of one invocation, sorted out before any command's module is loaded. */
+export interface CommandLine {
+  /** The word that chooses the command; undefined when there is none. */
+  readonly noun: string | undefined;
+  /** Everything after the noun, options that stood before it at the end. */
+  readonly rest: readonly string[];
+  /** What follows `--`; undefined without it. */
+  readonly trailing: readonly string[] | undefined;
+  readonly json: boolean;
+}
+
+const TAKES_VALUE = new Set(["--as", "--project", "--url", "--key"]);
+
+/** `gridpost --as blue inbox` means `gridpost inbox --as blue`; `leases` means `lease ls`. */
+export function parseCommandLine(argv: readonly string[]): CommandLine {
+  const end = argv.indexOf("--");
+  const words = end < 0 ? argv : argv.slice(0, end);
+  const at = nounAt(words);
+  const word = words[at];
+  const [noun, ...verbs] = word === undefined ? [] : (ALIASES[word] ?? [word]);
+  return {
+    noun,
+    rest: [...verbs, ...words.slice(at + 1), ...words.slice(0, at)],
+    trailing: end < 0 ? undefined : argv.slice(end + 1),
+    json: words.includes("--json"),
+  };
+}
+
+/** The first word that is neither an option nor the value of one; the number of words if there is none. */
+function nounAt(words: readonly string[]): number {
+  for (let i = 0; i < words.length; i += 1) {
+    const word = words[i] ?? "";
+    if (TAKES_VALUE.has(word)) i += 1;
+    else if (!word.startsWith("-")) return i;
+  }
+  return words.length;
+}

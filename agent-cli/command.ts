@@ -1,0 +1,78 @@
+import { randomUUID } from "node:crypto";
+import type { Command } from "@commander-js/extra-typings";
+import { type CommonOptions, type Context, createContext } from "./context.ts";
+import type { Environment } from "./environment.ts";
+import type { Output } from "./output.ts";
+
+/** What commands need of the process. */
+export interface Cli {
+  readonly environment: Environment;
+  readonly out: Output;
+  /** The words after `--`; undefined without it. */
+  readonly trailing: readonly string[] | undefined;
+  context(options: CommonOptions): Context;
+  /**
+   * The idempotency key of this command: the given one or a new one. It is asked for before the first call, so that the
+   * error of an unreachable server can name the command that is safe to repeat.
+   */
+  key(options: { readonly key?: string | undefined }): string;
+  /** Ends the process with this code although nothing was thrown. */
+  exitWith(code: number): void;
+}
+
+/** The state of one invocation, as `main` reads it when the command has ended. */
+export interface Invocation extends Cli {
+  readonly usedKey: () => string | undefined;
+  readonly exitCode: () => number;
+}
+
+export interface CliParts {
+  readonly environment: Environment;
+  readonly out: Output;
+  readonly trailing: readonly string[] | undefined;
+}
+
+export function createCli({ environment, out, trailing }: CliParts): Invocation {
+  let key: string | undefined;
+  let code = 0;
+  return {
+    environment,
+    out,
+    trailing,
+    context: (options) => createContext({ environment, out, options }),
+    key: (options) => (key = options.key ?? randomUUID()),
+    exitWith: (given) => void (code = given),
+    usedKey: () => key,
+    exitCode: () => code,
+  };
+}
+
+/** Adds a noun's commands to the program. */
+export type Define = (program: Command, cli: Cli) => void;
+
+/** A command with the options that all of them take. `usage` is its name and arguments. */
+export function leaf<const Usage extends string>(parent: Command, usage: Usage, summary: string) {
+  return parent
+    .command(usage)
+    .description(summary)
+    .option("--json", "print one JSON document")
+    .option("--as <agent>", "act as this agent (GRIDPOST_AGENT)")
+    .option("--project <name>", "the project (GRIDPOST_PROJECT, else default)")
+    .option("--url <url>", "the server (GRIDPOST_URL, else the one joined last)");
+}
+
+/** The same for a command that changes something on the server. */
+export function change<const Usage extends string>(parent: Command, usage: Usage, summary: string) {
+  return leaf(parent, usage, summary).option(
+    "--key <key>",
+    "idempotency key: repeating a command with the same key changes nothing more",
+  );
+}
+
+/** A noun that has verbs. */
+export const group = (parent: Command, name: string, summary: string): Command =>
+  parent.command(name).description(summary);
+
+/** Examples at the end of a command's help. */
+export const examples = (...lines: readonly string[]): string =>
+  `\nExamples:\n${lines.map((line) => `  $ gridpost ${line}`).join("\n")}`;

@@ -1,0 +1,169 @@
+import type { Define } from "./command.ts";
+
+/** One word after `gridpost`; its module is loaded only when it is used. */
+export interface Noun {
+  readonly name: string;
+  readonly summary: string;
+  readonly topic: "Set up" | "Mail" | "Leases" | "Fleet" | "Measure" | "More";
+  readonly load: () => Promise<Define>;
+}
+
+const mail = () => import("./commands/mail.ts");
+const leases = () => import("./commands/lease.ts");
+
+/** Every word after `gridpost`, in the order of the help. */
+export const NOUNS: readonly Noun[] = [
+  {
+    name: "up",
+    summary: "Server and daemon on this machine, until Ctrl-C",
+    topic: "Set up",
+    load: async () => (await import("./commands/up.ts")).defineUp,
+  },
+  {
+    name: "server",
+    summary: "Run the server",
+    topic: "Set up",
+    load: async () => (await import("./commands/service.ts")).defineServer,
+  },
+  {
+    name: "daemon",
+    summary: "Run this machine as a node",
+    topic: "Set up",
+    load: async () => (await import("./commands/service.ts")).defineDaemon,
+  },
+  {
+    name: "join",
+    summary: "Register this machine's key with a server",
+    topic: "Set up",
+    load: async () => (await import("./commands/join.ts")).defineJoin,
+  },
+  {
+    name: "whoami",
+    summary: "Who you are and what you may do",
+    topic: "Set up",
+    load: async () => (await import("./commands/join.ts")).defineWhoami,
+  },
+  {
+    name: "project",
+    summary: "Projects: create, ls, show",
+    topic: "Set up",
+    load: async () => (await import("./commands/project.ts")).defineProject,
+  },
+  {
+    name: "agent",
+    summary: "Agents: register, ls, show, retire",
+    topic: "Mail",
+    load: async () => (await import("./commands/agent.ts")).defineAgent,
+  },
+  {
+    name: "send",
+    summary: "Send a message",
+    topic: "Mail",
+    load: async () => (await mail()).defineSend,
+  },
+  {
+    name: "inbox",
+    summary: "List your newest messages",
+    topic: "Mail",
+    load: async () => (await mail()).defineInbox,
+  },
+  {
+    name: "read",
+    summary: "Show a message and mark it read",
+    topic: "Mail",
+    load: async () => (await mail()).defineRead,
+  },
+  {
+    name: "reply",
+    summary: "Reply in the thread of a message",
+    topic: "Mail",
+    load: async () => (await mail()).defineReply,
+  },
+  {
+    name: "ack",
+    summary: "Accept responsibility for a message",
+    topic: "Mail",
+    load: async () => (await mail()).defineAck,
+  },
+  {
+    name: "thread",
+    summary: "Show a thread, or list them",
+    topic: "Mail",
+    load: async () => (await mail()).defineThread,
+  },
+  {
+    name: "reserve",
+    summary: "Take a lease on file patterns or other resources",
+    topic: "Leases",
+    load: async () => (await leases()).defineReserve,
+  },
+  {
+    name: "renew",
+    summary: "Extend leases from now",
+    topic: "Leases",
+    load: async () => (await leases()).defineRenew,
+  },
+  {
+    name: "release",
+    summary: "Give leases back",
+    topic: "Leases",
+    load: async () => (await leases()).defineRelease,
+  },
+  {
+    name: "lease",
+    summary: "Leases: ls, show (also: leases)",
+    topic: "Leases",
+    load: async () => (await leases()).defineLease,
+  },
+  {
+    name: "node",
+    summary: "Nodes: ls, show, drain, resume",
+    topic: "Fleet",
+    load: async () => (await import("./commands/node.ts")).defineNode,
+  },
+  {
+    name: "token",
+    summary: "Join tokens: create, ls, revoke; print an access token",
+    topic: "Fleet",
+    load: async () => (await import("./commands/token.ts")).defineToken,
+  },
+  {
+    name: "sweep",
+    summary: "Sweeps: validate, plan, run, ls, show, watch, cancel",
+    topic: "Measure",
+    load: async () => (await import("./commands/sweep.ts")).defineSweep,
+  },
+  {
+    name: "run",
+    summary: "Runs of a sweep: ls, show, logs",
+    topic: "Measure",
+    load: async () => (await import("./commands/run.ts")).defineRun,
+  },
+  {
+    name: "report",
+    summary: "The report of a sweep",
+    topic: "Measure",
+    load: async () => (await import("./commands/report.ts")).defineReport,
+  },
+  {
+    name: "archive",
+    summary: "The Git archive of record: status",
+    topic: "More",
+    load: async () => (await import("./commands/archive.ts")).defineArchive,
+  },
+  {
+    name: "doctor",
+    summary: "Find out why something does not work",
+    topic: "More",
+    load: async () => (await import("./commands/doctor.ts")).defineDoctor,
+  },
+  {
+    name: "completion",
+    summary: "Completion script for bash, zsh or fish",
+    topic: "More",
+    load: async () => (await import("./commands/completion.ts")).defineCompletion,
+  },
+];
+
+/** Another way to write a noun. */
+export const ALIASES: Readonly<Record<string, readonly string[]>> = { leases: ["lease", "ls"] };

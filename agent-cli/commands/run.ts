@@ -1,0 +1,116 @@
+import { Option, type Command } from "@commander-js/extra-typings";
+import type { Answer } from "../api.ts";
+import { count, given } from "../arguments.ts";
+import { type Cli, type Define, examples, group, leaf } from "../command.ts";
+import { at, record, table } from "../view.ts";
+
+const stateOption = () =>
+  new Option("--state <state>", "only runs in this state").choices([
+    "blocked",
+    "queued",
+    "claimed",
+    "running",
+    "succeeded",
+    "failed",
+    "invalid",
+    "skipped",
+    "cancelled",
+  ] as const);
+
+/** `gridpost run` */
+export const defineRun: Define = (program, cli) => {
+  const run = group(program, "run", "Runs: the measurements of a sweep's cells");
+
+  leaf(run, "ls <sweep>", "List the runs of a sweep")
+    .addOption(stateOption())
+    .option("--after <cursor>", "the next of the page before")
+    .option("--limit <n>", "at most so many", count)
+    .addHelpText("after", examples("run ls nightly --state failed"))
+    .action(async (sweep, { state, after, limit, ...common }) => {
+      const context = cli.context(common);
+      const api = await context.caller();
+      const page = await api("GET /v1/projects/:project/sweeps/:sweep/runs", {
+        params: { project: context.project, sweep },
+        query: given({ state, after, limit }),
+      });
+      const rows = page.runs.map((one) => [
+        one.id,
+        one.state,
+        one.outcome,
+        one.holder,
+        one.attempt,
+        one.message,
+      ]);
+      await cli.out.show(
+        page,
+        table(["RUN", "STATE", "OUTCOME", "NODE", "ATTEMPT", "MESSAGE"], rows, "no runs"),
+      );
+    });
+
+  leaf(run, "show <run>", "Show a run with its attempts").action(async (id, options) => {
+    const context = cli.context(options);
+    const api = await context.caller();
+    const shown = await api("GET /v1/projects/:project/runs/:run", {
+      params: { project: context.project, run: id },
+    });
+    await cli.out.show(
+      shown,
+      record([
+        ["run", shown.id],
+        ["sweep", shown.sweep],
+        ["cell", shown.cell],
+        ["state", shown.state],
+        ["outcome", shown.outcome],
+        ["message", shown.message],
+        ["node", shown.holder],
+        ["queued", at(shown.queuedAt)],
+        ["started", at(shown.startedAt)],
+        ["finished", at(shown.finishedAt)],
+        ...shown.attempts.map(({ n, holder, state, report }): [string, string] => [
+          `attempt ${n}`,
+          `${holder}, ${report?.outcome ?? state}`,
+        ]),
+      ]),
+    );
+  });
+
+  defineLogs(run, cli);
+};
+
+type Logs = Answer<"GET /v1/projects/:project/runs/:run/logs">;
+
+const POLL_MS = 20_000;
+
+function defineLogs(run: Command, cli: Cli): void {
+  leaf(run, "logs <run>", "Print the log of a run's latest attempt")
+    .option("--follow", "go on until the attempt has ended")
+    .option("--after <offset>", "from this byte on", count)
+    .addHelpText("after", examples("run logs 01991c7e-… --follow"))
+    .action(async (id, { follow, after, ...common }) => {
+      const context = cli.context(common);
+      const api = await context.caller();
+      const page = (from: number, wait: number): Promise<Logs> =>
+        api(
+          "GET /v1/projects/:project/runs/:run/logs",
+          { params: { project: context.project, run: id }, query: { after: from, wait } },
+          { timeoutMs: wait + 30_000 },
+        );
+      let part = await page(after ?? 0, 0);
+      if (!follow) part = await allOf(part, (from) => page(from, 0));
+      cli.out.write(part, part.text);
+      while (follow && !part.done) {
+        part = await page(part.next, POLL_MS);
+        if (part.text !== "" || part.done) cli.out.write(part, part.text);
+      }
+    });
+}
+
+/** The server answers with a bounded piece; a log that has not grown ends the list. */
+async function allOf(first: Logs, page: (after: number) => Promise<Logs>): Promise<Logs> {
+  let whole = first;
+  for (let more = first; more.text !== "" && !more.done;) {
+    more = await page(whole.next);
+    whole = { ...more, text: whole.text + more.text };
+  }
+  return whole;
+}

@@ -1,0 +1,107 @@
+import { type Command, Option } from "@commander-js/extra-typings";
+import { count, duration, given } from "../arguments.ts";
+import { change, type Cli, type Define, examples, group, leaf } from "../command.ts";
+import { at, record, table, text } from "../view.ts";
+
+const kindOption = () =>
+  new Option("--kind <kind>", "whom the token lets in")
+    .choices(["user", "node", "agent"] as const)
+    .makeOptionMandatory();
+
+const roleOption = () =>
+  new Option("--role <role>", "what a new user may do").choices([
+    "admin",
+    "operator",
+    "member",
+    "viewer",
+  ] as const);
+
+/** `gridpost token` */
+export const defineToken: Define = (program, cli) => {
+  const token = group(program, "token", "Join tokens, and access tokens for scripts");
+
+  defineCreate(token, cli);
+  defineListVerbs(token, cli);
+  definePrint(token, cli);
+};
+
+function defineCreate(token: Command, cli: Cli): void {
+  leaf(token, "create", "Make a join token; it is shown this once")
+    .addOption(kindOption())
+    .option("--name <name>", "the only name that it is good for")
+    .option("--name-pattern <pattern>", "names that it is good for, such as gpu-[001-512]")
+    .option("--uses <n>", "how many may join with it (nodes only)", count)
+    .option("--ttl <duration>", "how long it is good for, such as 10m", duration)
+    .addOption(roleOption())
+    .addHelpText(
+      "after",
+      examples(
+        "token create --kind node --name gpu-7 > node.join",
+        "token create --kind node --uses 512 --name-pattern 'gpu-[001-512]' --ttl 24h",
+        "token create --kind user --name anna --role member --json",
+      ),
+    )
+    .action(async (options) => {
+      const { kind, name, namePattern, uses, ttl: ttlMs, role } = options;
+      const context = cli.context(options);
+      const api = await context.user();
+      const project = kind === "agent" ? context.project : options.project;
+      const made = await api(
+        "POST /v1/tokens",
+        { body: { kind, ...given({ name, namePattern, uses, ttlMs, role, project }) } },
+        { secret: true },
+      );
+      // The token alone, so that `> file` makes the file that --token-file takes.
+      await cli.out.show(made, text(made.token));
+      if (cli.out.tty)
+        cli.out.note(made.expiresAt === null ? "never expires" : `expires ${made.expiresAt}`);
+    });
+}
+
+function defineListVerbs(token: Command, cli: Cli): void {
+  leaf(token, "ls", "List join tokens")
+    .option("--after <cursor>", "the next of the page before")
+    .option("--limit <n>", "at most so many", count)
+    .action(async ({ after, limit, ...common }) => {
+      const api = await cli.context(common).user();
+      const page = await api("GET /v1/tokens", { query: given({ after, limit }) });
+      const rows = page.tokens.map((one) => [
+        one.id,
+        one.kind,
+        one.name ?? one.namePattern,
+        one.usesLeft,
+        one.revoked ? "revoked" : at(one.expiresAt),
+      ]);
+      await cli.out.show(
+        page,
+        table(["ID", "KIND", "FOR", "USES LEFT", "EXPIRES"], rows, "no join tokens"),
+      );
+    });
+
+  change(token, "revoke <id>", "Make a join token useless").action(async (id, options) => {
+    const idempotencyKey = cli.key(options);
+    const api = await cli.context(options).user();
+    const revoked = await api("POST /v1/tokens/:id/revoke", { params: { id } }, { idempotencyKey });
+    await cli.out.show(
+      revoked,
+      record([
+        ["id", revoked.id],
+        ["revoked", revoked.revoked],
+      ]),
+    );
+  });
+}
+
+function definePrint(token: Command, cli: Cli): void {
+  leaf(token, "print", "Print an access token, good for some minutes, for scripts")
+    .addHelpText(
+      "after",
+      `${examples("token print --as blue")}
+  $ curl -H "Authorization: Bearer $(gridpost token print)" http://127.0.0.1:7411/v1/whoami`,
+    )
+    .action(async (options) => {
+      const source = await cli.context(options).token();
+      const access = (await source(false)) ?? "";
+      await cli.out.show({ token: access }, text(access));
+    });
+}

@@ -1,0 +1,59 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type Cli, type Define, examples } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import { type LocalFleet, startFleet } from "../local-fleet.ts";
+import { record } from "../view.ts";
+
+/** `gridpost up` */
+export const defineUp: Define = (program, cli) => {
+  program
+    .command("up")
+    .description("Run a server and a node on this machine until Ctrl-C, and join as yourself")
+    .option("--listen <host:port>", "where the server answers", "127.0.0.1:7411")
+    .option("--json", "print one JSON document when both are ready")
+    .addHelpText(
+      "after",
+      `${examples("up")}
+
+Everything is kept under GRIDPOST_HOME/data. Cells that allow it run without a container.`,
+    )
+    .action(async ({ listen }) => {
+      const { home } = cli.context({});
+      const data = join(home, "data");
+      await mkdir(data, { recursive: true, mode: 0o700 });
+      const stopAsked = untilSignal();
+      const fleet = startFleet({ home, data, listen, entry: cli.environment.entry });
+      try {
+        const up = await Promise.race([fleet.ready, stopAsked.then(() => undefined)]);
+        if (up === undefined) return;
+        await cli.out.show(
+          up,
+          record([
+            ["server", up.url],
+            ["you", up.user],
+            ["node", up.node],
+            ["data", up.data],
+          ]),
+        );
+        await untilEnd(cli, fleet, stopAsked);
+      } finally {
+        await fleet.stop();
+      }
+    });
+};
+
+async function untilEnd(cli: Cli, fleet: LocalFleet, stopAsked: Promise<void>): Promise<void> {
+  if (cli.out.tty) cli.out.note("Ctrl-C stops both");
+  const death = await Promise.race([fleet.failed, stopAsked.then(() => undefined)]);
+  if (death === undefined) return;
+  cli.out.note(`gridpost: ${death}; its log is in ${join(cli.context({}).home, "data")}`);
+  cli.exitWith(EXIT.failure);
+}
+
+function untilSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+      process.once(signal, () => resolve());
+  });
+}

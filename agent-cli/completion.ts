@@ -1,0 +1,99 @@
+import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import type { Cli } from "./command.ts";
+import { ALIASES, NOUNS } from "./commands.ts";
+
+const SHELLS = ["bash", "zsh", "fish"] as const;
+export type Shell = (typeof SHELLS)[number];
+
+export const isShell = (name: string): name is Shell => SHELLS.some((shell) => shell === name);
+
+/** A place in the command line and the words that may follow it. */
+export interface Node {
+  /** `sweep run`; empty for the beginning. */
+  readonly path: string;
+  readonly words: readonly { readonly word: string; readonly summary: string }[];
+  readonly options: readonly { readonly flag: string; readonly summary: string }[];
+}
+
+/** Every place in the command line, from the commands themselves. */
+export async function commandTree(cli: Cli): Promise<Node[]> {
+  const program = new Command("gridpost");
+  for (const { load } of NOUNS) (await load())(program, cli);
+  const nouns = NOUNS.map(({ name, summary }) => ({ word: name, summary }));
+  const aliases = Object.keys(ALIASES).map((word) => ({ word, summary: "" }));
+  const rest = program.commands.flatMap((command) => nodesOf(command, command.name()));
+  return [{ path: "", words: [...nouns, ...aliases], options: [] }, ...rest];
+}
+
+function nodesOf(command: CommandUnknownOpts, path: string): Node[] {
+  const words = command.commands.map((verb) => ({
+    word: verb.name(),
+    summary: verb.description(),
+  }));
+  const options = command.options.map(({ long, short, description }) => ({
+    flag: long ?? short ?? "",
+    summary: description,
+  }));
+  return [
+    { path, words, options },
+    ...command.commands.flatMap((verb) => nodesOf(verb, `${path} ${verb.name()}`)),
+  ];
+}
+
+export function script(shell: Shell, nodes: readonly Node[]): string {
+  if (shell === "fish") return fishScript(nodes);
+  const bash = bashScript(nodes);
+  return shell === "bash"
+    ? bash
+    : `#compdef gridpost\nautoload -U +X bashcompinit && bashcompinit\n${bash}`;
+}
+
+/** The longest known beginning of the line decides what may follow. */
+function bashScript(nodes: readonly Node[]): string {
+  const cases = nodes.map(({ path, words, options }) => {
+    const all = [...words.map(({ word }) => word), ...options.map(({ flag }) => flag)];
+    return `    "${path}") words="${all.join(" ")}" ;;`;
+  });
+  return `_gridpost() {
+  local place="" word words="" i
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word="\${COMP_WORDS[i]}"
+    case "$word" in -*) continue ;; esac
+    case " ${nodes.map(({ path }) => path.replaceAll(" ", "/")).join(" ")} " in
+      *" \${place:+$place/}$word "*) place="\${place:+$place/}$word" ;;
+    esac
+  done
+  case "\${place//\\// }" in
+${cases.join("\n")}
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -o default -F _gridpost gridpost
+`;
+}
+
+const fishQuoted = (value: string): string => `'${value.replaceAll(/['\\]/g, "\\$&")}'`;
+
+function fishScript(nodes: readonly Node[]): string {
+  const lines = nodes.flatMap(({ path, words, options }) => {
+    const [noun, verb] = path.split(" ");
+    const seen = [noun, verb]
+      .filter((word) => word !== undefined && word !== "")
+      .map((word) => `__fish_seen_subcommand_from ${word}`)
+      .join("; and ");
+    const others = words.map(({ word }) => word).join(" ");
+    const none = others === "" ? "" : `not __fish_seen_subcommand_from ${others}`;
+    const when = [seen, none].filter((part) => part !== "").join("; and ");
+    return [
+      ...words.map(
+        ({ word, summary }) =>
+          `complete -c gridpost -f -n ${fishQuoted(when)} -a ${word} -d ${fishQuoted(summary)}`,
+      ),
+      ...options.map(
+        ({ flag, summary }) =>
+          `complete -c gridpost -n ${fishQuoted(seen)} -l ${flag.replace(/^--/, "")} -d ${fishQuoted(summary)}`,
+      ),
+    ];
+  });
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,45 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** The flags of `gridpost server`. */
+export interface ServerFlags {
+  readonly data: string;
+  readonly listen?: string | undefined;
+  /** `a.b=c`, repeated. */
+  readonly set?: readonly string[] | undefined;
+  readonly newAdminJoin?: boolean | undefined;
+}
+
+/** The flags of `gridpost daemon`. */
+export interface DaemonFlags {
+  readonly url: string;
+  readonly tokenFile?: string;
+  readonly name: string;
+  readonly data: string;
+  readonly allowProcess?: boolean;
+  readonly slots?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly simulateGpus?: string;
+  readonly mountRoots?: readonly string[];
+  readonly insecure?: boolean;
+}
+
+/** What the process hands to the command line: nothing below reads the environment or starts a service itself. */
+export interface Environment {
+  readonly variables: Readonly<Record<string, string | undefined>>;
+  /** The script of the `gridpost` command, to start it again as a child. */
+  readonly entry: string;
+  /** Each resolves when the service has stopped. */
+  readonly runServer: (flags: ServerFlags) => Promise<void>;
+  readonly runDaemon: (flags: DaemonFlags) => Promise<void>;
+}
+
+/** A variable; an empty one counts as not set. */
+export function variable(environment: Environment, name: string): string | undefined {
+  const value = environment.variables[name];
+  return value === "" ? undefined : value;
+}
+
+/** The folder of keys and tokens. */
+export const homeOf = (environment: Environment): string =>
+  variable(environment, "GRIDPOST_HOME") ?? join(homedir(), ".config", "gridpost");

@@ -1,0 +1,102 @@
+import { CommanderError } from "@commander-js/extra-typings";
+import { ProblemError } from "../contract/problem-error.ts";
+import { UnreachableError } from "../contract/transport.ts";
+import { NoCredentialsError } from "../runtime/no-credentials.ts";
+import { NoServerError } from "./context.ts";
+import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { oneLine } from "./view.ts";
+
+/** What a command that failed says. */
+export interface Failure {
+  readonly exitCode: number;
+  /** The document of `--json`; the codes that no server sends are USAGE, UNREACHABLE, NO_CREDENTIALS and FAILED. */
+  readonly problem: {
+    readonly code: string;
+    readonly message: string;
+    readonly details: readonly Record<string, unknown>[];
+    readonly next?: string | undefined;
+    readonly retryAfterMs?: number | undefined;
+  };
+}
+
+export interface FailedLine {
+  /** The words after `gridpost`. */
+  readonly argv: readonly string[];
+  /** The idempotency key that the command used, if it changes something. */
+  readonly key: string | undefined;
+}
+
+export function failureOf(error: unknown, line: FailedLine): Failure {
+  const exitCode = error instanceof CommanderError ? EXIT.usage : exitCodeOf(error);
+  if (error instanceof ProblemError) return { exitCode, problem: error.toProblem() };
+  if (error instanceof CommanderError)
+    return {
+      exitCode,
+      problem: problem("USAGE", usageMessage(error), `${commandOf(line)} --help`),
+    };
+  if (error instanceof NoCredentialsError || error instanceof NoServerError)
+    return { exitCode, problem: problem("NO_CREDENTIALS", error.message, error.next) };
+  if (error instanceof UnreachableError) return { exitCode, problem: unreachable(error, line) };
+  const message = error instanceof Error ? error.message : String(error);
+  return { exitCode, problem: problem("FAILED", message, "gridpost doctor") };
+}
+
+const problem = (code: string, message: string, next: string): Failure["problem"] => ({
+  code,
+  message,
+  details: [],
+  next,
+});
+
+const usageMessage = (error: CommanderError): string =>
+  oneLine(error.message.replace(/^error: /, ""));
+
+const commandOf = ({ argv }: FailedLine): string =>
+  ["gridpost", ...argv.slice(0, 1).filter((word) => !word.startsWith("-"))].join(" ");
+
+function unreachable(error: UnreachableError, line: FailedLine): Failure["problem"] {
+  if (line.key === undefined) return problem("UNREACHABLE", error.message, "gridpost doctor");
+  return {
+    ...problem("UNREACHABLE", error.message, withKey(line.argv, line.key)),
+    details: [{ idempotencyKey: line.key }],
+  };
+}
+
+/** The same command, safe to repeat. */
+function withKey(argv: readonly string[], key: string): string {
+  const words = argv.flatMap((word, i) =>
+    word === "--key" || argv[i - 1] === "--key" || word.startsWith("--key=") ? [] : [word],
+  );
+  const end = words.includes("--") ? words.indexOf("--") : words.length;
+  const repeated = [...words.slice(0, end), "--key", key, ...words.slice(end)];
+  return ["gridpost", ...repeated.map(quoted)].join(" ");
+}
+
+const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** What people read on stderr: the message on the first line, then what it is about, then what to do. */
+export function describe({ problem: { message, details, next } }: Failure): string {
+  return [
+    `gridpost: ${oneLine(message)}`,
+    ...details.map((detail) => `  ${describeDetail(detail)}`),
+    ...(next === undefined ? [] : [`next: ${next}`]),
+  ].join("\n");
+}
+
+function describeDetail(detail: Record<string, unknown>): string {
+  const { file, line, column, path, message } = detail;
+  if (typeof message === "string" && typeof file === "string")
+    return oneLine(`${[file, line, column].join(":")}: ${describePath(path)}${message}`);
+  return oneLine(
+    Object.entries(detail)
+      .filter(([, value]) => value !== null && value !== undefined && value !== "")
+      .map(
+        ([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`,
+      )
+      .join(", "),
+  );
+}
+
+const describePath = (path: unknown): string =>
+  typeof path === "string" && path !== "" ? `${path}: ` : "";

@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { UnreachableError } from "../contract/transport.ts";
+import type { Answer, Api } from "./api.ts";
+
+export type Sweep = Answer<"GET /v1/projects/:project/sweeps/:sweep">;
+
+/** How often progress is looked at. */
+const POLL_MS = 2_000;
+/** A server that is being restarted is waited for so long. */
+const PATIENCE_MS = 60_000;
+
+export interface Follow {
+  readonly api: Api;
+  readonly project: string;
+  /** Id or name. */
+  readonly sweep: string;
+  /** Called with the first view, and again whenever the states of the runs have changed. */
+  readonly onChange: (sweep: Sweep) => void;
+}
+
+/** Waits until a sweep has ended and gives its last view. @throws UnreachableError after a minute without the server */
+export async function followSweep({ api, project, sweep, onChange }: Follow): Promise<Sweep> {
+  let seen = "";
+  let lastAnswer = performance.now();
+  for (;;) {
+    try {
+      const view = await api(
+        "GET /v1/projects/:project/sweeps/:sweep",
+        { params: { project, sweep }, query: { wait: POLL_MS } },
+        { timeoutMs: POLL_MS + 30_000 },
+      );
+      lastAnswer = performance.now();
+      const states = JSON.stringify([view.state, view.states]);
+      if (states !== seen) onChange(view);
+      seen = states;
+      if (view.state !== "active") return view;
+    } catch (error) {
+      if (!(error instanceof UnreachableError)) throw error;
+      if (performance.now() - lastAnswer > PATIENCE_MS) throw error;
+      await sleep(POLL_MS);
+    }
+  }
+}
+
+const ENDED = ["succeeded", "failed", "invalid", "skipped", "cancelled"] as const;
+const GOING_ON = ["running", "claimed", "queued", "blocked"] as const;
+
+/** `5 of 12 runs ended: 4 succeeded, 1 failed; 1 running, 6 queued` */
+export function progressLine({ name, runs, states }: Sweep): string {
+  const counts = (of: readonly (keyof Sweep["states"])[]): string =>
+    of
+      .filter((state) => (states[state] ?? 0) > 0)
+      .map((state) => `${states[state]} ${state}`)
+      .join(", ");
+  const ended = ENDED.reduce((sum, state) => sum + (states[state] ?? 0), 0);
+  const parts = [counts(ENDED), counts(GOING_ON)].filter((part) => part !== "");
+  return `${name}: ${ended} of ${runs} runs ended${parts.length > 0 ? `: ${parts.join("; ")}` : ""}`;
+}
+
+export const allSucceeded = ({ runs, states }: Sweep): boolean => states.succeeded === runs;

@@ -1,0 +1,75 @@
+import { Command, CommanderError } from "@commander-js/extra-typings";
+import { ProblemError } from "../contract/problem-error.ts";
+import { didYouMean } from "../contract/suggest.ts";
+import { type Cli, createCli } from "./command.ts";
+import { type CommandLine, parseCommandLine } from "./command-line.ts";
+import { NOUNS } from "./commands.ts";
+import type { Environment } from "./environment.ts";
+import { EXIT } from "./exit-codes.ts";
+import { describe, failureOf } from "./failure.ts";
+import { createOutput } from "./output.ts";
+import { text } from "./view.ts";
+
+export type { Environment } from "./environment.ts";
+
+/**
+ * The command line but `server` and `daemon`.
+ * @param argv the words after `gridpost`
+ * @returns the exit code
+ */
+export async function main(argv: readonly string[], environment: Environment): Promise<number> {
+  const line = parseCommandLine(argv);
+  const out = createOutput(line.json);
+  const cli = createCli({ environment, out, trailing: line.trailing });
+  try {
+    await dispatch(line, cli);
+    return cli.exitCode();
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    const failure = failureOf(error, { argv, key: cli.usedKey() });
+    if (line.json) await out.show(failure.problem, text(""));
+    else out.note(describe(failure));
+    return failure.exitCode;
+  }
+}
+
+async function dispatch({ noun, rest }: CommandLine, cli: Cli): Promise<void> {
+  if (rest.some((word) => word === "--version" || word === "-V") && noun === undefined)
+    return showVersion(cli);
+  if (noun === undefined || noun === "help") return showOverview(rest, cli);
+  const load = NOUNS.find(({ name }) => name === noun)?.load;
+  if (load === undefined) {
+    const known = NOUNS.map(({ name }) => name);
+    throw new ProblemError(
+      "BAD_REQUEST",
+      `there is no command "${noun}"${didYouMean(noun, known)}`,
+      { next: "gridpost --help" },
+    );
+  }
+  const program = createProgram();
+  (await load())(program, cli);
+  await program.parseAsync([noun, ...rest], { from: "user" });
+}
+
+/** A program that throws instead of ending the process, and leaves the reporting of mistakes to `main`. */
+export function createProgram(): Command {
+  return new Command("gridpost")
+    .exitOverride()
+    .helpCommand(false)
+    .configureOutput({ outputError: () => undefined })
+    .showHelpAfterError(false);
+}
+
+async function showVersion(cli: Cli): Promise<void> {
+  const { packageVersion } = await import("../runtime/version.ts");
+  await cli.out.show({ version: packageVersion() }, text(packageVersion()));
+}
+
+/** `gridpost`, `gridpost --help`, `gridpost help [COMMAND]` */
+async function showOverview(rest: readonly string[], cli: Cli): Promise<void> {
+  const noun = rest.find((word) => !word.startsWith("-"));
+  if (noun !== undefined)
+    return dispatch({ noun, rest: ["--help"], trailing: [], json: false }, cli);
+  const { overview } = await import("./help.ts");
+  await cli.out.show({ help: overview() }, text(overview()));
+}

@@ -1,0 +1,49 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ProblemError } from "../contract/problem-error.ts";
+import { readText } from "./arguments.ts";
+import { type Environment, variable } from "./environment.ts";
+
+export interface BodyOptions {
+  readonly body?: string | undefined;
+  readonly file?: string | undefined;
+}
+
+/**
+ * The text of a message: as given, from a file, or written in `$EDITOR` when a person sits at the terminal; otherwise
+ * undefined.
+ */
+export async function bodyOf(
+  { body, file }: BodyOptions,
+  environment: Environment,
+): Promise<string | undefined> {
+  if (body !== undefined && file !== undefined)
+    throw new ProblemError("BAD_REQUEST", "the message is given twice", {
+      next: "give either --body or --file",
+    });
+  if (body !== undefined) return body;
+  if (file !== undefined) return readText(file);
+  const editor = variable(environment, "VISUAL") ?? variable(environment, "EDITOR");
+  const person = process.stdin.isTTY && process.stdout.isTTY;
+  return person && editor !== undefined ? writtenIn(editor) : undefined;
+}
+
+async function writtenIn(editor: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "gridpost-"));
+  try {
+    const file = join(folder, "message.md");
+    await writeFile(file, "", { mode: 0o600 });
+    // An editor may be a command with options, such as `code --wait`.
+    const { status } = spawnSync("sh", ["-c", `${editor} "$1"`, "sh", file], { stdio: "inherit" });
+    if (status !== 0)
+      throw new ProblemError(
+        "BAD_REQUEST",
+        `${editor} ended with code ${status}: nothing was sent`,
+      );
+    return await readFile(file, "utf8");
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,57 @@
+import { printable, renderPlain, type View } from "./view.ts";
+
+/** Where a command's answer goes: exactly one document, or lines, on stdout; everything else on stderr. */
+export interface Output {
+  /** JSON was asked for. */
+  readonly json: boolean;
+  /** People are looking at stdout. */
+  readonly tty: boolean;
+  /** The command's answer. */
+  show(document: unknown, view: View): Promise<void>;
+  /** A piece of a longer text, as it is; a JSON line of its own when JSON was asked for. */
+  write(document: unknown, piece: string): void;
+  /** A line for people on stderr. */
+  note(line: string): void;
+  /** A line on stderr that replaces the one before it on a terminal. */
+  progress(line: string): void;
+}
+
+const CLEAR_LINE = "\r\u001B[K";
+
+export function createOutput(json: boolean): Output {
+  const tty = process.stdout.isTTY;
+  let live = false;
+  const endLive = (): void => {
+    if (live) process.stderr.write("\n");
+    live = false;
+  };
+  return {
+    json,
+    tty,
+    show: async (document, view) => {
+      endLive();
+      if (json) return line(JSON.stringify(document));
+      if (!tty) return line(renderPlain(view));
+      const { renderTerminal } = await import("./terminal.ts");
+      return line(renderTerminal(view, process.stdout));
+    },
+    write: (document, piece) => {
+      if (json) line(JSON.stringify(document));
+      else process.stdout.write(tty ? printable(piece) : piece);
+    },
+    note: (text) => {
+      endLive();
+      console.error(text);
+    },
+    progress: (text) => {
+      if (!process.stderr.isTTY) return console.error(text);
+      live = true;
+      process.stderr.write(`${CLEAR_LINE}${text}`);
+    },
+  };
+}
+
+/** An empty answer is no line at all. */
+const line = (text: string): void => {
+  if (text !== "") console.log(text.replace(/\n$/, ""));
+};

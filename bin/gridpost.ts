@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+import { fileURLToPath } from "node:url";
+import { main } from "../agent-cli/main.ts";
+
+// Whoever started us through a pipe may have seen enough: `gridpost inbox | head -1`.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
+
+/** A service that `gridpost up` started ends with its parent, however that ended. */
+function endWithParent(): void {
+  process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
+  process.channel?.unref();
+}
+
+process.exitCode = await main(process.argv.slice(2), {
+  variables: process.env,
+  entry: fileURLToPath(import.meta.url),
+  runServer: async (flags) => {
+    endWithParent();
+    const { runServer } = await import("../server/main.ts");
+    await runServer(flags);
+  },
+  runDaemon: async (flags) => {
+    endWithParent();
+    const { runDaemon } = await import("../daemon/main.ts");
+    await runDaemon(flags);
+  },
+});
