@@ -24,21 +24,16 @@ interface Draft {
 }
 
 /**
- * Builds the automaton of a normalised pattern without braces, which accepts exactly the paths that git matches with
- * `:(glob)<pattern>`: those that the wildcards match, and those that are the text itself or lie below it (git compares
- * the text literally first, so that `app/[id]/page.tsx` covers the file of that name).
+ * Builds the automaton of a normalised pattern without braces, which accepts the paths that git matches with
+ * `:(glob)<pattern>`. Git first compares the text literally, so that `app/[id]/page.tsx` covers the file of that name;
+ * here that holds only without * and ?: otherwise any two patterns for different suffixes would meet below a directory
+ * whose name is the first of them.
  */
 export function compile(text: string): Automaton {
   const builder = new Builder();
-  const literal = builder.add();
-  builder.also(0, literal);
-  builder.tree(literal, text);
+  if (!/[*?]/.test(text)) builder.tree(builder.addWith(0), text);
   const magic = text.search(/[*?[\\]/);
-  if (magic !== -1) {
-    const start = builder.add();
-    builder.also(0, start);
-    wildcards(builder, start, { text, magic });
-  }
+  if (magic !== -1) wildcards(builder, builder.addWith(0), { text, magic });
   return builder.finish();
 }
 
@@ -90,20 +85,17 @@ function isDeep({ text, magic }: Source, start: number, end: number): boolean {
 }
 
 function star(builder: Builder, at: number): number {
-  const loop = builder.add();
-  builder.also(at, loop);
+  const loop = builder.addWith(at);
   builder.loop(loop, NOT_SLASH);
   return loop;
 }
 
 /** `**`: any bytes; with a slash behind it also nothing, that slash included. */
 function deep(builder: Builder, at: number, next: string | undefined): number {
-  const loop = builder.add();
-  builder.also(at, loop);
+  const loop = builder.addWith(at);
   builder.loop(loop, ANY);
   if (next !== "/") return loop;
-  const slash = builder.add();
-  builder.also(loop, slash);
+  const slash = builder.addWith(loop);
   builder.skipSlash(at, slash);
   return slash;
 }
@@ -112,13 +104,11 @@ class Builder {
   private readonly drafts: Draft[] = [{ moves: [], also: [], accepts: false }];
   private readonly skips: [from: number, slash: number][] = [];
 
-  add(): number {
-    this.drafts.push({ moves: [], also: [], accepts: false });
-    return this.drafts.length - 1;
-  }
-
-  also(from: number, to: number): void {
-    this.draft(from).also.push(to);
+  /** A new state that is entered together with `from`. */
+  addWith(from: number): number {
+    const state = this.add();
+    this.draft(from).also.push(state);
+    return state;
   }
 
   step(from: number, on: ByteSet): number {
@@ -159,7 +149,7 @@ class Builder {
   finish(): Automaton {
     for (const [from, slash] of this.skips) {
       const behind = this.draft(slash).moves[0];
-      if (behind !== undefined) this.also(from, behind.to);
+      if (behind !== undefined) this.draft(from).also.push(behind.to);
     }
     return this.drafts.map((_, state) => {
       const together = this.together(state);
@@ -168,6 +158,11 @@ class Builder {
         accepts: together.some((one) => this.draft(one).accepts),
       };
     });
+  }
+
+  private add(): number {
+    this.drafts.push({ moves: [], also: [], accepts: false });
+    return this.drafts.length - 1;
   }
 
   private together(state: number): number[] {

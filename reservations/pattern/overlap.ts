@@ -2,24 +2,44 @@ import { automatonOf, type Alternative, type FilePattern } from "../../contract/
 import { ProblemError } from "../../contract/problem.ts";
 import { commonText } from "./product.ts";
 
+/** How much work may still be done, in steps of less than a microsecond. */
+export interface Budget {
+  steps: number;
+}
+
+/** For one pair: ordinary patterns need less than a thousand. */
+const PAIR_STEPS = 200_000;
+const CALL_STEPS = 3_000_000;
+
+/** The work that one call may cause. */
+export const callBudget = (): Budget => ({ steps: CALL_STEPS });
+
 /**
  * A path that both patterns cover, or null if there is none. Exact and symmetric in its answer.
- * @throws ProblemError UNPROCESSABLE, naming both, if deciding would take more than `steps`
+ * @throws ProblemError UNPROCESSABLE, naming both, if deciding would take too much work
  */
-export function commonPath(a: FilePattern, b: FilePattern, steps = MAX_STEPS): string | null {
-  const budget = { steps };
+export function commonPath(
+  a: FilePattern,
+  b: FilePattern,
+  budget: Budget = callBudget(),
+): string | null {
+  const pair = { steps: Math.min(PAIR_STEPS, budget.steps) };
+  const before = pair.steps;
+  const witness = firstMeeting(a, b, pair);
+  budget.steps -= before - pair.steps;
+  if (witness === undefined) throw tooComplex(a, b);
+  return witness;
+}
+
+function firstMeeting(a: FilePattern, b: FilePattern, budget: Budget): string | null | undefined {
   for (const one of a.alternatives) {
     for (const other of b.alternatives) {
       const witness = meet(one, other, budget);
-      if (witness === undefined) throw tooComplex(a, b);
       if (witness !== null) return witness;
     }
   }
   return null;
 }
-
-/** About a tenth of a second of work. */
-const MAX_STEPS = 2_000_000;
 
 function meet(
   a: Alternative,

