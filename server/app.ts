@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { ProblemError } from "../contract/problem.ts";
 import { type Domain, type Gate, mountDomain } from "./mount.ts";
+import type { Metrics } from "./metrics.ts";
 import { sendProblem, toProblemError } from "./problems.ts";
 
 const MAX_URL = 8_192;
@@ -12,6 +13,7 @@ const REQUEST_TIMEOUT_MS = 60_000;
 export interface AppOptions {
   readonly domains: readonly Domain[];
   readonly gate: Gate;
+  readonly metrics: Metrics;
   readonly log: Logger;
   readonly version: string;
 }
@@ -20,6 +22,7 @@ export interface AppOptions {
 export async function buildApp({
   domains,
   gate,
+  metrics,
   log,
   version,
 }: AppOptions): Promise<FastifyInstance> {
@@ -32,10 +35,12 @@ export async function buildApp({
     routerOptions: { maxParamLength: 256, ignoreTrailingSlash: false },
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toProblemError(error)),
   });
-  app.decorateRequest("principal", null);
+  metrics.watch(app);
+  app.decorateRequest("caller", null);
   // The contract's schemas are applied once, by `callOf`, after authentication and with all mistakes at once.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.removeContentTypeParser("text/plain");
   app.addHook("onRequest", (request, _reply, done) => {
     done(request.url.length > MAX_URL ? uriTooLong() : undefined);
   });

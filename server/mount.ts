@@ -6,17 +6,17 @@ import type {
   RouteOptions,
 } from "fastify";
 import type { DomainContract, Endpoint } from "../contract/endpoint.ts";
-import type { Handlers, Principal } from "../contract/handlers.ts";
+import type { Handlers } from "../contract/handlers.ts";
 import { Problem, ProblemError } from "../contract/problem.ts";
 import { callOf } from "./call.ts";
-import type { Authenticator } from "./identity/authenticate.ts";
+import type { Authenticated, Authenticator } from "./identity/authenticate.ts";
 
 const DEFAULT_BODY_LIMIT = 2 * 1_048_576;
 
 declare module "fastify" {
   interface FastifyRequest {
     /** Who calls; null on public routes. Set before the body is read. */
-    principal: Principal | null;
+    caller: Authenticated | null;
   }
 }
 
@@ -71,7 +71,10 @@ function routeOf({ name, tag, endpoint, handle }: Route, { auth, stopping }: Gat
     // Before the body is read: a stranger learns nothing about what a call takes.
     ...(scope === "public" ? {} : { onRequest: (request) => admit(request, scope, auth) }),
     handler: async (request, reply) => {
-      const call = callOf(endpoint, request, { caller: request.principal, stopping });
+      const call = callOf(endpoint, request, {
+        caller: request.caller?.principal ?? null,
+        stopping,
+      });
       // Endpoint and handler were paired, with their types, by `domain`.
       return answer(endpoint, reply, await handle(call as never));
     },
@@ -86,8 +89,9 @@ async function admit(
 ): Promise<void> {
   const { project } = request.params as { project?: string };
   const { authorization } = request.headers;
-  const { principal } = await auth.authenticate(authorization, project ?? null);
-  request.principal = principal;
+  const caller = await auth.authenticate(authorization, project ?? null);
+  request.caller = caller;
+  const { principal } = caller;
   if (scope === "self" || principal.scopes.has(scope)) return;
   const where = project === undefined ? "on the server" : `in project ${project}`;
   throw new ProblemError("FORBIDDEN", `${principal.id} lacks the scope ${scope} ${where}`, {

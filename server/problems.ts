@@ -12,6 +12,7 @@ const BY_FASTIFY_CODE: Readonly<Record<string, readonly [ProblemCode, string, st
     "this call takes JSON",
     "send the header content-type: application/json",
   ],
+  FST_ERR_CTP_INVALID_JSON_BODY: ["BAD_REQUEST", "the body is not JSON", "send one JSON document"],
   FST_ERR_CTP_EMPTY_JSON_BODY: [
     "BAD_REQUEST",
     "the body is empty",

@@ -1,4 +1,3 @@
-import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { createLog } from "../runtime/log.ts";
@@ -15,13 +14,13 @@ import { openDomainLog, openDomains } from "./domains.ts";
 import { type Hub, openHub } from "./hub.ts";
 import { adminJoinFile } from "./identity/first-start.ts";
 import { type Identity, openIdentity } from "./identity/open.ts";
-import { IDENTITY_EVENTS } from "./identity/projection.ts";
 import { closeGracefully, listen } from "./listen.ts";
 import { createMetrics } from "./metrics.ts";
 import { mountOperations } from "./operations.ts";
 import { countProject } from "./project-counts.ts";
 import type { Settings } from "./settings.ts";
-import { topicsOf } from "./topics.ts";
+import { mountStream } from "./stream.ts";
+import { changesIdentity, IDENTITY_TOPIC, topicsOf } from "./topics.ts";
 
 export interface ServerOptions {
   readonly settings: Settings;
@@ -92,7 +91,7 @@ async function open(
     db,
     topicsOf,
     onTypes: (types) => {
-      if ([...types].some(changesStanding)) identity.deps.standings.clear();
+      if ([...types].some(changesIdentity)) identity.deps.standings.clear();
     },
     onError: (err) => log.error({ err }, "wake-up failed"),
   });
@@ -103,9 +102,6 @@ async function open(
   return { eventLog, identity, hub };
 }
 
-const changesStanding = (type: string): boolean =>
-  IDENTITY_EVENTS.has(type) || type.startsWith("agent.");
-
 async function serve(
   { settings }: ServerOptions,
   { log, releasers, eventLog, identity, hub }: Plumbing & State,
@@ -113,9 +109,15 @@ async function serve(
   const stopping = new AbortController();
   const gate = { auth: identity.auth, stopping: stopping.signal };
   const domains = openDomains({ log: eventLog, hub, settings, identity: identity.deps });
-  const app: FastifyInstance = await buildApp({ domains, gate, log, version: packageVersion() });
-  const metrics = createMetrics(eventLog.query);
-  mountOperations(app, { gate, metrics, query: eventLog.query });
+  const version = packageVersion();
+  const { query } = eventLog;
+  const metrics = createMetrics(query);
+  const app = await buildApp({ domains, gate, metrics, log, version });
+  const now = (): number => eventLog.now();
+  const streams = await mountStream(app, { gate, hub, query, now, version });
+  hub.subscribe(IDENTITY_TOPIC, () => streams.recheck());
+  metrics.streams(() => streams.count());
+  mountOperations(app, { gate, metrics, query });
   const url = await listen(app, settings.listen);
   releasers.push("http", () => {
     stopping.abort();

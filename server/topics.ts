@@ -1,6 +1,7 @@
 import type { EventBody } from "../contract/events/index.ts";
 import { fold, recipientsOf } from "../mailbox/projection.ts";
 import type { Happening } from "./hub.ts";
+import { IDENTITY_EVENTS } from "./identity/projection.ts";
 
 /** Mail for one agent. */
 export const inboxTopic = (project: string, agent: string): string =>
@@ -8,6 +9,13 @@ export const inboxTopic = (project: string, agent: string): string =>
 
 /** There may be work for nodes, or a change for what they run. */
 export const WORK_TOPIC = "work";
+
+/** Tokens may have become invalid, or scopes others. */
+export const IDENTITY_TOPIC = "identity";
+
+/** Whether an event of this type may change who may do what. */
+export const changesIdentity = (type: string): boolean =>
+  IDENTITY_EVENTS.has(type) || type.startsWith("agent.");
 
 /** What concerns a sweep: its runs and its end. */
 export const sweepTopic = (sweep: string): string => `sweep ${sweep}`;
@@ -28,6 +36,7 @@ export function topicsOf({ type, project, body }: Happening): string[] {
     return [...recipients.keys()].map((agent) => inboxTopic(project ?? "", agent));
   }
   const topics = WORK.has(type) ? [WORK_TOPIC] : [];
+  if (changesIdentity(type)) topics.push(IDENTITY_TOPIC);
   const { sweep, id } = body as { sweep?: string; id?: string };
   if (type.startsWith("sweep.") && id !== undefined) topics.push(sweepTopic(id));
   if (sweep !== undefined) topics.push(sweepTopic(sweep));

@@ -1,0 +1,153 @@
+import type { RawData, WebSocket } from "ws";
+import type { ProblemCode } from "../contract/problem.ts";
+import { type Downstream, Upstream } from "../contract/stream.ts";
+import type { Query } from "../storage/db.ts";
+import type { Hub } from "./hub.ts";
+import type { Authenticated, Authenticator } from "./identity/authenticate.ts";
+import { InboxPump } from "./inbox-pump.ts";
+import { WORK_TOPIC } from "./topics.ts";
+
+/** Hints to one node are at least so far apart. */
+const WORK_PAUSE_MS = 50;
+/** Sockets close with the HTTP status in the private range of codes: 4401, 4403. */
+const CLOSE_UNAUTHENTICATED = 4401;
+const CLOSE_SLOW = 4408;
+/** Let the problem frame and the close frame out before the socket is cut. */
+const CUT_MS = 2_000;
+
+export interface SessionDeps {
+  readonly gate: { readonly auth: Authenticator };
+  readonly hub: Hub;
+  readonly query: Query;
+  readonly now: () => number;
+  readonly caller: Authenticated;
+}
+
+/** One socket and what its caller has subscribed to. */
+export class StreamSession {
+  private readonly socket: WebSocket;
+  private readonly deps: SessionDeps;
+  private readonly expiry: NodeJS.Timeout;
+  private inbox: InboxPump | undefined;
+  private endHints: (() => void) | undefined;
+  private unanswered = 0;
+
+  constructor(socket: WebSocket, deps: SessionDeps) {
+    this.socket = socket;
+    this.deps = deps;
+    const left = deps.caller.claims.exp - deps.now();
+    this.expiry = setTimeout(() => this.expire(), Math.max(0, left));
+    socket.on("message", (data) => this.onFrame(data));
+    socket.on("error", () => socket.terminate());
+    socket.once("close", () => this.onClose());
+  }
+
+  send(frame: Downstream): void {
+    if (this.socket.readyState === this.socket.OPEN) this.socket.send(JSON.stringify(frame));
+  }
+
+  /** Sends a ping; cuts the socket if the last two were not answered. */
+  ping(): void {
+    if (this.unanswered++ >= 2) this.socket.terminate();
+    else this.send({ type: "ping" });
+  }
+
+  /** Closes the socket if its token has ended or was revoked. */
+  async recheck(): Promise<void> {
+    const { caller, gate } = this.deps;
+    if (!(await gate.auth.stillValid(caller.claims))) this.expire();
+  }
+
+  /** Says why, then closes. */
+  end(code: number, problem: ProblemCode, message: string): void {
+    this.send({ type: "problem", code: problem, message });
+    this.socket.close(code, message.slice(0, 100));
+    setTimeout(() => this.socket.terminate(), CUT_MS).unref();
+  }
+
+  private expire(): void {
+    const message = "the access token has ended or was revoked; connect with a new one";
+    this.end(CLOSE_UNAUTHENTICATED, "UNAUTHENTICATED", message);
+  }
+
+  private onClose(): void {
+    clearTimeout(this.expiry);
+    this.inbox?.stop();
+    this.endHints?.();
+  }
+
+  private onFrame(data: RawData): void {
+    this.unanswered = 0;
+    const frame = parseFrame(data);
+    if (frame === undefined)
+      this.send(refusal("this is not a frame that the server knows", "BAD_REQUEST"));
+    else if (frame.type === "subscribe.inbox") this.subscribeInbox(frame.project, frame.after);
+    else if (frame.type === "subscribe.work") this.subscribeWork();
+  }
+
+  private subscribeInbox(project: string, after: number): void {
+    const { principal } = this.deps.caller;
+    if (principal.kind !== "agent" || principal.project !== project) {
+      const message = `${principal.id} has no inbox in project ${project}; act as an agent of it`;
+      return this.send(refusal(message));
+    }
+    if (!principal.scopes.has("mail:read"))
+      return this.send(refusal(`${principal.id} lacks the scope mail:read`));
+    this.inbox?.stop();
+    const inbox = { project, agent: principal.name };
+    this.inbox = new InboxPump(
+      { ...this.deps, inbox, after },
+      {
+        socket: this.socket,
+        send: (frame) => this.send(frame),
+        onSlow: () => this.end(CLOSE_SLOW, "RATE_LIMITED", "frames are not read fast enough"),
+      },
+    );
+  }
+
+  private subscribeWork(): void {
+    if (this.deps.caller.principal.kind !== "node")
+      return this.send(refusal("only nodes subscribe to work"));
+    const hint = (): void => this.send({ type: "work" });
+    this.endHints ??= subscribeHints(this.deps.hub, hint);
+    hint();
+  }
+}
+
+const refusal = (message: string, code: ProblemCode = "FORBIDDEN"): Downstream => ({
+  type: "problem",
+  code,
+  message,
+});
+
+function parseFrame(data: RawData): Upstream | undefined {
+  try {
+    const text = Buffer.isBuffer(data) ? data.toString() : "";
+    return Upstream.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** At once for the first of a burst, and once more after a pause if there was another. */
+function subscribeHints(hub: Hub, hint: () => void): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let again = false;
+  const fire = (): void => {
+    if (timer !== undefined) {
+      again = true;
+      return;
+    }
+    hint();
+    timer = setTimeout(() => {
+      timer = undefined;
+      if (again) fire();
+      again = false;
+    }, WORK_PAUSE_MS);
+  };
+  const unsubscribe = hub.subscribe(WORK_TOPIC, fire);
+  return () => {
+    unsubscribe();
+    clearTimeout(timer);
+  };
+}

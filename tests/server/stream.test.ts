@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Client } from "../../contract/client.ts";
+import type { Downstream } from "../../contract/stream.ts";
+import { type Member, startTestServer, type TestServer } from "../support/server.ts";
+import { openStream } from "../support/stream.ts";
+
+const params = { project: "default" };
+
+const seqs = (frames: readonly Downstream[]): number[] =>
+  frames.flatMap((frame) => (frame.type === "message" ? [frame.entry.seq] : []));
+
+describe("the stream", () => {
+  let server: TestServer;
+  let anna: Member;
+  let blue: Client;
+  let green: Client;
+  beforeAll(async () => {
+    server = await startTestServer();
+    anna = await server.join("user", "anna");
+    blue = await anna.asAgent("blue");
+    green = await anna.asAgent("green");
+  });
+  afterAll(() => server.stop());
+
+  const send = (subject: string, to = "green"): Promise<unknown> =>
+    blue.mailbox.send({ params, body: { to: [to], subject } });
+
+  it("refuses an upgrade without a token", async () => {
+    await expect(openStream(server.url)).rejects.toThrow("401");
+    await expect(openStream(server.url, "nonsense")).rejects.toThrow("401");
+  });
+
+  it("sends what is in the inbox, then what arrives, and resumes with nothing lost or doubled", async () => {
+    await send("one");
+    await send("two");
+    const token = await anna.agentToken("green");
+    const first = await openStream(server.url, token);
+    await first.until((frame) => frame.type === "hello");
+    first.send({ type: "subscribe.inbox", project: "default", after: 0 });
+    await first.until((frame) => frame.type === "caught-up" && frame.seq === 2);
+    await send("three");
+    await first.until((frame) => frame.type === "message" && frame.entry.subject === "three");
+    first.close();
+    await first.closed;
+    await Promise.all(["four", "five", "six"].map((subject) => send(subject)));
+    const second = await openStream(server.url, token);
+    second.send({ type: "subscribe.inbox", project: "default", after: 3 });
+    await Promise.all(["seven", "eight"].map((subject) => send(subject)));
+    await second.until((frame) => frame.type === "caught-up" && frame.seq === 8);
+    expect(seqs(first.frames)).toEqual([1, 2, 3]);
+    expect(seqs(second.frames)).toEqual([4, 5, 6, 7, 8]);
+    second.close();
+  });
+
+  it("gives a frame to its recipient within milliseconds", async () => {
+    const stream = await openStream(server.url, await anna.agentToken("green"));
+    const { next } = await green.mailbox.inbox({ params });
+    stream.send({ type: "subscribe.inbox", project: "default", after: next });
+    await stream.until((frame) => frame.type === "caught-up");
+    const before = performance.now();
+    await send("fast");
+    await stream.until((frame) => frame.type === "message" && frame.entry.subject === "fast");
+    expect(performance.now() - before).toBeLessThan(250);
+    stream.close();
+  });
+
+  it("wakes a long poll of the inbox", async () => {
+    const { next } = await green.mailbox.inbox({ params });
+    const waiting = green.mailbox.inbox({ params, query: { after: next, wait: 20_000 } });
+    await send("wake up");
+    const { messages } = await waiting;
+    expect(messages.map(({ subject }) => subject)).toEqual(["wake up"]);
+  });
+
+  it("gives no inbox to users, to nodes, or of another project", async () => {
+    const user = await openStream(server.url, await anna.token());
+    user.send({ type: "subscribe.inbox", project: "default", after: 0 });
+    expect(await user.until((frame) => frame.type === "problem")).toMatchObject({
+      code: "FORBIDDEN",
+    });
+    const agent = await openStream(server.url, await anna.agentToken("green"));
+    agent.send({ type: "subscribe.inbox", project: "other", after: 0 });
+    expect(await agent.until((frame) => frame.type === "problem")).toMatchObject({
+      code: "FORBIDDEN",
+    });
+    user.close();
+    agent.close();
+  });
+
+  it("hints nodes, and nobody else, that there may be work", async () => {
+    const node = await server.join("node", "n1");
+    const stream = await openStream(server.url, await node.token());
+    stream.send({ type: "subscribe.work" });
+    await stream.until((frame) => frame.type === "work");
+    stream.close();
+    const agent = await openStream(server.url, await anna.agentToken("green"));
+    agent.send({ type: "subscribe.work" });
+    expect(await agent.until((frame) => frame.type === "problem")).toMatchObject({
+      code: "FORBIDDEN",
+    });
+    agent.close();
+  });
+
+  it("closes sockets of a revoked principal at once", async () => {
+    const ben = await server.join("user", "ben");
+    await ben.asAgent("red");
+    const stream = await openStream(server.url, await ben.agentToken("red"));
+    await server.admin.client.identity.revokePrincipal({
+      params: { principal: "user:ben" },
+      body: {},
+    });
+    expect(await stream.closed).toBe(4401);
+    expect(stream.frames.at(-1)).toMatchObject({ type: "problem", code: "UNAUTHENTICATED" });
+  });
+});
