@@ -50,14 +50,9 @@ export async function claimNext(
     const run = id === undefined ? undefined : await claimable(tx.query, id);
     const gpus = pickGpus(queue.demand, node.inventory, offer.gpus);
     if (run === undefined || gpus === undefined) continue;
-    return grantSession(tx, leases, {
-      id: session,
-      holder,
-      actor: holder,
-      run,
-      gpus,
-      ttlMs: SESSION_TTL_MS,
-    });
+    const grant = { id: session, holder, actor: holder, run, gpus, ttlMs: SESSION_TTL_MS };
+    const granted = await orNothing(grantSession(tx, leases, grant));
+    if (granted !== null) return granted;
   }
   return null;
 }
@@ -73,10 +68,10 @@ async function retriedRun(
   return open === undefined ? undefined : firstOfLane(query, queue.id, open);
 }
 
-/** A GPU that is under somebody's lease, or in its lock-delay, makes the claim empty, not wrong. */
-export async function orNothing<T>(claim: Promise<T | null>): Promise<T | null> {
+/** A run or GPU under somebody's lease, or in its lock-delay, cannot be granted now; that is no error. */
+async function orNothing<T>(grant: Promise<T>): Promise<T | null> {
   try {
-    return await claim;
+    return await grant;
   } catch (error) {
     if (error instanceof ProblemError && error.code === "RESERVATION_CONFLICT") return null;
     throw error;

@@ -1,5 +1,6 @@
 import { measuredIdOf } from "../contract/cell/cell-id.ts";
 import type { AttemptReport, RunState } from "../contract/run.ts";
+import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import { type AttemptRow, isLive, ownAttempt } from "./attempt-store.ts";
 import { leaveSession, nextState, settleRun } from "./end.ts";
@@ -43,6 +44,12 @@ export async function completeAttempt(
     return { run, state, accepted: false };
   }
   return accept(tx, leases, { attempt, report });
+}
+
+/** What an earlier completion answered, as it is now. */
+export async function endOf(query: Query, attempt: string, holder: string): Promise<Ended> {
+  const row = await ownAttempt(query, attempt, holder);
+  return { run: row.run, state: row.run_state, accepted: row.state === "finished" };
 }
 
 async function accept(

@@ -6,7 +6,7 @@ import type { LogTx } from "../storage/log.ts";
 
 /** Leases on a session's runs and GPUs, taken and given back in the transaction of the claim and of the result. */
 export interface LeasePort {
-  /** An exclusive lease on all resources. @throws ProblemError RESERVATION_CONFLICT */
+  /** An exclusive lease on all resources. @throws ProblemError RESERVATION_CONFLICT, before it has written anything */
   grant(
     tx: LogTx,
     request: {

@@ -1,0 +1,14 @@
+import type { DeadlineKinds } from "../storage/deadlines.ts";
+import { forgetLog } from "./logs.ts";
+import type { CellsDeps } from "./ports.ts";
+import { onSilence } from "./silence.ts";
+
+/** The deadlines that the cells set. */
+export const cellsDeadlines = (deps: Pick<CellsDeps, "leases" | "settings">): DeadlineKinds => ({
+  "node.silent": {
+    fire: onSilence(deps),
+    keys: (node) => [`node:${node}`, "claims"],
+    freezable: true,
+  },
+  "log.forget": { fire: forgetLog },
+});

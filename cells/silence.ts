@@ -1,0 +1,60 @@
+import type { Query } from "../storage/db.ts";
+import type { LogTx } from "../storage/log.ts";
+import { type AttemptRow, liveAttempts } from "./attempt-store.ts";
+import { loseAttempt } from "./end.ts";
+import { fellSilentTogether } from "./node-state.ts";
+import { nodeByName } from "./node-store.ts";
+import type { CellsDeps } from "./ports.ts";
+
+/** No run is given up before its node was silent for so long: the least `lostAfter` of a sweep. */
+export const SILENCE_MS = 300_000;
+
+const BEATS = `select e.beat_at from e_nodes e join p_nodes n on n.name = e.node where n.revoked = 0`;
+
+/**
+ * What to do when a node may have been silent for `SILENCE_MS`: gives up the attempts whose time is over and comes
+ * back for the others. A node that beats is looked at too, for attempts that have outlived their own limits.
+ */
+export const onSilence =
+  ({ leases, settings }: Pick<CellsDeps, "leases" | "settings">) =>
+  async (tx: LogTx, name: string): Promise<void> => {
+    const node = await nodeByName(tx.query, name);
+    if (node === undefined || node.beatAt === null) return;
+    const { beatAt } = node;
+    const holder = `node:${name}`;
+    const silent = tx.now - beatAt >= SILENCE_MS;
+    const slack = silent && (await isCommon(tx, beatAt)) ? settings.freezeMs : 0;
+    const dues = (await liveAttempts(tx.query, holder)).map((attempt) => ({
+      id: attempt.id,
+      ...dueOf(attempt, beatAt + slack),
+    }));
+    for (const { id, message } of dues.filter(({ due }) => due <= tx.now))
+      await loseAttempt(tx, leases, { attempt: id, holder, message });
+    const next = Math.min(...dues.map(({ due }) => due).filter((due) => due > tx.now));
+    const look = silent ? next : beatAt + SILENCE_MS;
+    if (Number.isFinite(look)) await tx.setDeadline("node.silent", name, look);
+  };
+
+/** When an attempt is given up, and what to say then. */
+function dueOf(
+  { claimed_at: claimedAt, lost_after_ms: lostAfter, budget_ms: budget }: AttemptRow,
+  lastSign: number,
+): { readonly due: number; readonly message: string } {
+  const lost = lastSign + lostAfter;
+  const overdue = claimedAt + budget;
+  return lost <= overdue
+    ? { due: lost, message: `the node was silent for ${lostAfter / 1_000} s` }
+    : { due: overdue, message: `no report within ${budget / 1_000} s, the most its limits allow` };
+}
+
+async function isCommon(
+  { query, now }: { query: Query; now: number },
+  since: number,
+): Promise<boolean> {
+  const rows = await query<{ beat_at: number }>(BEATS);
+  return fellSilentTogether(
+    rows.map(({ beat_at: beat }) => beat),
+    since,
+    now,
+  );
+}
