@@ -1,6 +1,7 @@
 import type { ClientOptions } from "../contract/transport.ts";
 import { ProblemError } from "../contract/problem-error.ts";
 import { tokenSource } from "../runtime/access-token.ts";
+import { httpExchange } from "../runtime/http-exchange.ts";
 import { openHome } from "../runtime/home.ts";
 import { originOf } from "../runtime/server-url.ts";
 import { type Api, createApi } from "./api.ts";
@@ -60,7 +61,7 @@ export function createContext({ environment, out, options }: ContextOptions): Co
       ...(name === undefined ? {} : { agent: { project, name } }),
     });
   const as = async (name?: string): Promise<Api> =>
-    createApi({ url: await url(), token: await token(name) });
+    createApi({ url: await url(), token: await token(name), exchange: httpExchange });
 
   return {
     home,

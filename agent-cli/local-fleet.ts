@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ProblemError } from "../contract/problem-error.ts";
 import { tokenSource } from "../runtime/access-token.ts";
+import { httpExchange } from "../runtime/http-exchange.ts";
 import { openHome } from "../runtime/home.ts";
 import { NoCredentialsError } from "../runtime/no-credentials.ts";
 import { writePrivate } from "../runtime/private-file.ts";
@@ -66,7 +67,7 @@ async function bringUp(
   const line = await server.line(/^listening on /);
   const url = line.replace("listening on ", "");
   const user = await joinAsOwner({ home, url, adminJoin: join(folder, "admin.join") });
-  const api = createApi({ url, token: tokenSource({ home, url }) });
+  const api = createApi({ url, token: tokenSource({ home, url }), exchange: httpExchange });
   const node = nameFrom(hostname(), "node");
   const tokenFile = join(data, "node.join");
   const nodeFolder = join(data, "node");
@@ -87,7 +88,7 @@ async function joinAsOwner(options: {
 }): Promise<string> {
   const { home, url, adminJoin } = options;
   try {
-    const api = createApi({ url, token: tokenSource({ home, url }) });
+    const api = createApi({ url, token: tokenSource({ home, url }), exchange: httpExchange });
     const { principal } = await api("GET /v1/whoami", {});
     await openHome(home).setDefaultUrl(url);
     return principal;

@@ -31,9 +31,38 @@ export interface ClientOptions {
   readonly url: string;
   /** The access token to send; called for each request that needs one. `fresh` asks for a new one after a 401. */
   readonly token?: (fresh: boolean) => Promise<string | undefined>;
-  readonly fetch?: typeof fetch;
+  /** How a request goes out; by `fetch` when left out. */
+  readonly exchange?: Exchange;
   readonly timeoutMs?: number;
 }
+
+/** One encoded HTTP request. */
+export interface HttpRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+  /** Fires when the caller gives up or the time is over. */
+  readonly signal: AbortSignal;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** Sends a request and reads the whole answer; rejects when there is none. */
+export type Exchange = (request: HttpRequest) => Promise<HttpAnswer>;
+
+const byFetch: Exchange = async ({ url, method, headers, body, signal }) => {
+  const response = await fetch(url, {
+    method,
+    headers,
+    signal,
+    ...(body === undefined ? {} : { body }),
+  });
+  return { status: response.status, text: await response.text() };
+};
 
 /** The server could not be reached or did not answer in time: the call may or may not have been carried out. */
 export class UnreachableError extends Error {
@@ -61,15 +90,10 @@ export async function send(
   const keyed = route.method === "POST" && route.idempotent !== false;
   const key = keyed ? (call.idempotencyKey ?? globalThis.crypto.randomUUID()) : undefined;
   const withToken = route.scope !== "public" && options.token !== undefined;
-  const attempt = async (fresh: boolean): Promise<Answer> =>
-    exchange(options, {
-      url: urlOf(options.url, route.path, parts),
-      method: route.method,
-      body: parts.body,
-      token: withToken ? await options.token?.(fresh) : undefined,
-      key,
-      call,
-    });
+  const attempt = async (fresh: boolean): Promise<HttpAnswer> => {
+    const token = withToken ? await options.token?.(fresh) : undefined;
+    return exchange(options, { parts, route, token, key, call });
+  };
   let answer = await attempt(false);
   if (answer.status === 401 && withToken) answer = await attempt(true);
   if (answer.status >= 400) throw problemFrom(answer);
@@ -83,35 +107,29 @@ export async function send(
   }
 }
 
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-}
-
-interface Exchange {
-  readonly url: string;
-  readonly method: string;
-  readonly body: unknown;
+interface Outgoing {
+  readonly route: Route;
+  readonly parts: Parts;
   readonly token: string | undefined;
   readonly key: string | undefined;
   readonly call: CallOptions;
 }
 
-async function exchange(options: ClientOptions, request: Exchange): Promise<Answer> {
-  const { body, token, key, call } = request;
+async function exchange(options: ClientOptions, outgoing: Outgoing): Promise<HttpAnswer> {
+  const { route, parts, token, key, call } = outgoing;
   const timeout = AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   try {
-    const response = await (options.fetch ?? fetch)(request.url, {
-      method: request.method,
+    return await (options.exchange ?? byFetch)({
+      url: urlOf(options.url, route.path, parts),
+      method: route.method,
       headers: {
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(parts.body === undefined ? {} : { "content-type": "application/json" }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(key === undefined ? {} : { "idempotency-key": key }),
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      body: parts.body === undefined ? undefined : JSON.stringify(parts.body),
       signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout,
     });
-    return { status: response.status, text: await response.text() };
   } catch (error) {
     throw new UnreachableError(`cannot reach ${options.url}: ${reasonOf(error)}`, key, error);
   }
@@ -127,7 +145,7 @@ function urlOf(base: string, path: string, parts: Parts): string {
   return `${base.replace(/\/$/, "")}${filled}${query.length > 0 ? `?${new URLSearchParams(query).toString()}` : ""}`;
 }
 
-function problemFrom({ status, text }: Answer): ProblemError {
+function problemFrom({ status, text }: HttpAnswer): ProblemError {
   const body = problemBody(text);
   if (body === undefined)
     return new ProblemError(
@@ -175,6 +193,8 @@ function codeOf(status: number): ProblemCode {
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  if (error.name === "TimeoutError") return "no answer in time";
-  return error.cause instanceof Error ? error.cause.message : error.message;
+  const { cause } = error;
+  if ([error, cause].some((one) => one instanceof Error && one.name === "TimeoutError"))
+    return "no answer in time";
+  return cause instanceof Error ? cause.message : error.message;
 }
