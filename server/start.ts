@@ -3,6 +3,8 @@ import { type Clock, systemClock } from "../runtime/clock.ts";
 import { createLog } from "../runtime/log.ts";
 import { createReleasers, type Releasers } from "../runtime/shutdown.ts";
 import { packageVersion } from "../runtime/version.ts";
+import { openFsBlobs } from "../storage/blobs-fs.ts";
+import type { Blobs } from "../storage/blobs.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { lastSeq } from "../storage/events.ts";
 import { migrate } from "../storage/migrate.ts";
@@ -66,6 +68,7 @@ interface State {
   readonly eventLog: EventLog;
   readonly identity: Identity;
   readonly hub: Hub;
+  readonly blobs: Blobs;
 }
 
 /** Everything below HTTP: the data folder, its log, who may call, and the wake-ups. */
@@ -78,6 +81,7 @@ async function open(
   const db = openSqlite({ file: folder.database, clock });
   releasers.push("database", () => db.close());
   await migrate(db);
+  const blobs = await openFsBlobs(folder.blobs);
   const eventLog = openDomainLog(db, settings);
   const restarted = (await lastSeq(db.query)) > 0;
   const identity = await openIdentity({
@@ -99,16 +103,16 @@ async function open(
   if (restarted) eventLog.deadlines.freezeUntil(eventLog.now() + settings.freeze);
   eventLog.deadlines.start((err, deadline) => log.error({ err, deadline }, "deadline failed"));
   releasers.push("deadlines", () => eventLog.deadlines.stop());
-  return { eventLog, identity, hub };
+  return { eventLog, identity, hub, blobs };
 }
 
 async function serve(
   { settings }: ServerOptions,
-  { log, releasers, eventLog, identity, hub }: Plumbing & State,
+  { log, releasers, eventLog, identity, hub, blobs }: Plumbing & State,
 ): Promise<Omit<RunningServer, "stop">> {
   const stopping = new AbortController();
   const gate = { auth: identity.auth, stopping: stopping.signal };
-  const domains = openDomains({ log: eventLog, hub, settings, identity: identity.deps });
+  const domains = openDomains({ log: eventLog, hub, blobs, settings, identity: identity.deps });
   const version = packageVersion();
   const { query } = eventLog;
   const metrics = createMetrics(query);
