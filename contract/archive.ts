@@ -14,6 +14,8 @@ export const archive = {
       lagSeconds: z.number(),
       /** Head of the journal; null before the first batch. */
       commit: z.string().nullable(),
+      /** Why the last batch failed, in one line; null while all is well. */
+      error: z.string().nullable().default(null),
       remotes: z.array(
         z.object({
           name: z.string(),

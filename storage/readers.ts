@@ -16,6 +16,8 @@ export type ReaderOptions = {
   readonly name: string;
   /** The most events in one call of `handle`. */
   readonly batch: number;
+  /** Milliseconds to wait for more after a wake-up, where fewer and fuller batches are worth it; 0 when left out. */
+  readonly gatherMs?: number;
 } & (
   | {
       /** `handle` works in a transaction that also moves the cursor. */
@@ -91,7 +93,10 @@ async function loop({ options, onError, bell }: LoopParts): Promise<void> {
     try {
       const count = await readBatch(options);
       pause = FIRST_PAUSE_MS;
-      if (count < options.batch) await bell.wait(POLL_MS);
+      if (count < options.batch) {
+        await bell.wait(POLL_MS);
+        await bell.pause(options.gatherMs ?? 0);
+      }
     } catch (error) {
       onError(error);
       await bell.pause(pause);
@@ -131,7 +136,7 @@ class Bell {
 
   /** For `ms`, whatever rings, unless closed. */
   async pause(ms: number): Promise<void> {
-    if (this.closed) return;
+    if (this.closed || ms === 0) return;
     await sleepUntil(ms, (wakeUp) => (this.sleeper = wakeUp));
     this.sleeper = undefined;
   }

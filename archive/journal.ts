@@ -1,0 +1,25 @@
+import type { LoggedEvent } from "../storage/log.ts";
+import { eventText, nextChain, sealLine } from "./chain.ts";
+import { minuteOf } from "./plan.ts";
+
+/** A file of consecutive events. */
+export interface Segment {
+  readonly text: string;
+  /** After its last event. */
+  readonly chain: string;
+}
+
+export const segmentFolder = (at: number): string => `segments/${minuteOf(at)}`;
+export const segmentName = (from: number, to: number): string => `${from}-${to}.jsonl`;
+
+/** Continues the chain over events, one line each. */
+export function makeSegment(events: readonly LoggedEvent[], before: string): Segment {
+  let chain = before;
+  let text = "";
+  for (const event of events) {
+    const entry = eventText(event);
+    chain = nextChain(chain, entry);
+    text += `${sealLine(entry, chain)}\n`;
+  }
+  return { text, chain };
+}

@@ -1,0 +1,143 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CHAIN_START } from "./chain.ts";
+import { commitMessage, foreignCommit, ident, signedBytes } from "./commit.ts";
+import { BRANCH, type Change, FastImport } from "./fast-import.ts";
+import { ensureRepository, readTip, repack, sweepLeftovers } from "./git.ts";
+import type { Signer } from "./ports.ts";
+
+const IDLE_MS = 60_000;
+const MAX_COMMITS = 1_000;
+
+/** Where a repository has come to. */
+export interface Head {
+  /** null before the first commit. */
+  readonly commit: string | null;
+  /** The last event that it holds or has passed over. */
+  readonly seq: number;
+  readonly chain: string;
+  readonly kid: string | null;
+}
+
+export interface Batch {
+  readonly from: number;
+  readonly to: number;
+  /** Of the last event, in ms. */
+  readonly at: number;
+  readonly actors: readonly string[];
+  readonly chain: string;
+  readonly changes: readonly Change[];
+}
+
+export interface RepositoryOptions {
+  /** `journal` or `project/<name>`. */
+  readonly name: string;
+  readonly gitDir: string;
+  readonly signer: () => Signer;
+  readonly onError: (error: unknown) => void;
+}
+
+const EMPTY: Head = { commit: null, seq: 0, chain: CHAIN_START, kid: null };
+
+/** One Git repository that this process alone writes. */
+export class Repository {
+  private readonly options: RepositoryOptions;
+  private opened: Promise<Head> | undefined;
+  private git: FastImport | undefined;
+  private idle: NodeJS.Timeout | undefined;
+  private readonly stopping = new AbortController();
+  private ended: Promise<void> = Promise.resolve();
+  private chores: Promise<void> = Promise.resolve();
+
+  constructor(options: RepositoryOptions) {
+    this.options = options;
+  }
+
+  /** The head, read from Git the first time and after a failure. @throws ProblemError CONFLICT for a foreign commit */
+  head(): Promise<Head> {
+    this.opened ??= this.open();
+    return this.opened;
+  }
+
+  /** Makes one signed commit; durable when the promise resolves. */
+  async append(batch: Batch): Promise<void> {
+    clearTimeout(this.idle);
+    try {
+      const head = await this.commit(await this.head(), batch);
+      this.opened = Promise.resolve(head);
+    } catch (error) {
+      this.drop();
+      throw error;
+    }
+    if ((this.git?.commits ?? 0) >= MAX_COMMITS) this.rest();
+    else this.idle = setTimeout(() => this.rest(), IDLE_MS).unref();
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.idle);
+    this.stopping.abort();
+    await this.git?.end();
+    await this.ended;
+    await this.chores;
+  }
+
+  private async open(): Promise<Head> {
+    const { name, gitDir } = this.options;
+    await this.ended;
+    await this.chores;
+    await ensureRepository(gitDir);
+    await sweepLeftovers(gitDir);
+    const tip = await readTip(gitDir);
+    if (tip === null) return EMPTY;
+    if (tip.seal === undefined) throw foreignCommit(name, tip.commit);
+    const { to, chain, kid } = tip.seal;
+    return { commit: tip.commit, seq: to, chain, kid };
+  }
+
+  private async commit(head: Head, batch: Batch): Promise<Head> {
+    const { name, gitDir, signer } = this.options;
+    const { from, to, at, actors, chain, changes } = batch;
+    const key = signer();
+    const { kid } = key;
+    const bytes = signedBytes({ repository: name, to, chain, parent: head.commit });
+    const signature = Buffer.from(await key.sign(bytes)).toString("base64url");
+    const continues = this.git !== undefined;
+    await this.ended;
+    this.git ??= new FastImport(gitDir);
+    const commit = await this.git.commit({
+      author: ident(actors[0] ?? "server"),
+      at: Math.floor(at / 1_000),
+      message: commitMessage({ seal: { from, to, chain, kid, signature }, actors }),
+      parent: continues ? null : head.commit,
+      changes,
+    });
+    // Git leaves a branch that somebody else moved as it is, and says so on stderr only.
+    const onBranch = (await readFile(join(gitDir, BRANCH), "utf8").catch(() => "")).trim();
+    if (onBranch !== commit) throw foreignCommit(name, onBranch);
+    return { commit, seq: to, chain, kid };
+  }
+
+  /** Ends the process and tidies up while the next one may already run: its own packs are kept by `.keep` files. */
+  rest(): void {
+    const { git } = this;
+    this.git = undefined;
+    if (git === undefined) return;
+    const ended = git.end();
+    this.ended = ended;
+    this.chores = this.chores.then(async () => {
+      await ended;
+      if (!this.stopping.signal.aborted) await repack(this.options.gitDir, this.stopping.signal);
+    });
+    this.chores = this.chores.catch((error: unknown) => {
+      if (!this.stopping.signal.aborted) this.options.onError(error);
+    });
+  }
+
+  /** After a failure nothing in memory is believed: the next batch looks at Git again. */
+  private drop(): void {
+    const { git } = this;
+    this.git = undefined;
+    this.opened = undefined;
+    if (git !== undefined) this.ended = git.end();
+  }
+}

@@ -1,0 +1,164 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { ProblemError } from "../contract/problem.ts";
+import type { EventLog } from "../storage/event-log.ts";
+import { readBatch, type Reader, type ReaderOptions, runReader } from "../storage/readers.ts";
+import { placedSeq } from "./places.ts";
+import type { ArchiveDeps } from "./ports.ts";
+import { type Progress, progressOf } from "./progress.ts";
+import { Writer } from "./writer.ts";
+
+const BATCH = 200;
+/** Events that come within this time share a commit. */
+const GATHER_MS = 500;
+const RETRY_MS = 5_000;
+const READER = "archive";
+
+/** The writer of the archive, following the log until it is stopped. */
+export interface RunningArchive {
+  readonly folder: string;
+  /** The newest commit of a project's readable repository, or of the journal without a name; null before the first. */
+  head(project?: string): Promise<string | null>;
+  progress(): Promise<Progress>;
+  /** Archives everything that is in the log now; waits for the batch in flight. */
+  flush(): Promise<void>;
+  /** Archives what is left and ends every Git process. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Takes the archive's folder for this process and follows the log from where the journal ends. What goes wrong later is
+ * told to `onError` and tried again; the server does not stop for it.
+ * @throws ProblemError CONFLICT when another process writes the folder, UNAVAILABLE when it cannot be written
+ */
+export async function startArchive(deps: ArchiveDeps): Promise<RunningArchive> {
+  const { log, folder } = deps;
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw notWritable(folder, error);
+  });
+  const lock = deps.lock(join(folder, "writer.lock"));
+  let error: string | null = null;
+  const onError = (thrown: unknown): void => {
+    error = thrown instanceof Error ? thrown.message : String(thrown);
+    deps.onError(thrown);
+  };
+  const writer = new Writer({ ...deps, onError });
+  const options: ReaderOptions = {
+    log,
+    name: READER,
+    batch: BATCH,
+    gatherMs: GATHER_MS,
+    transactional: false,
+    handle: async (events) => {
+      await writer.write(events);
+      error = null;
+    },
+  };
+  const follower = follow(options, writer, onError);
+  return {
+    folder,
+    head: async (project) => (await writer.head(project)).commit,
+    progress: async () => progressOf(log, { commit: await lastCommit(writer), error }),
+    flush: () => follower.flush(),
+    stop: async () => {
+      await follower.stop();
+      await writer.close();
+      lock.close();
+    },
+  };
+}
+
+const lastCommit = (writer: Writer): Promise<string | null> =>
+  writer.head().then(
+    ({ commit }) => commit,
+    () => null,
+  );
+
+interface Follower {
+  flush(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Runs the reader once the cursor agrees with the journal; looks again every few seconds until it does. */
+function follow(
+  options: ReaderOptions,
+  writer: Writer,
+  onError: (error: unknown) => void,
+): Follower {
+  const { log } = options;
+  let reader: Reader | undefined;
+  let aligned = false;
+  let stopped = false;
+  let retry: NodeJS.Timeout | undefined;
+  const begin = async (): Promise<void> => {
+    try {
+      await align(log, writer);
+      aligned = true;
+      if (!stopped) reader = await runReader(options, onError);
+    } catch (error) {
+      onError(error);
+      if (!stopped) retry = setTimeout(again, RETRY_MS).unref();
+    }
+  };
+  const again = (): void => void (starting = begin());
+  let starting = begin();
+  const drain = async (): Promise<void> => {
+    while ((await readBatch(options)) > 0);
+  };
+  const pause = async (): Promise<void> => {
+    await starting;
+    const running = reader;
+    reader = undefined;
+    await running?.stop();
+  };
+  return {
+    flush: async () => {
+      await pause();
+      if (!aligned) throw notFollowing();
+      await drain();
+      reader = await runReader(options, onError);
+    },
+    stop: async () => {
+      stopped = true;
+      clearTimeout(retry);
+      await pause();
+      if (aligned) await drain().catch(onError);
+    },
+  };
+}
+
+/** Brings cursor and places back to what the journal holds. @throws ProblemError CONFLICT if it holds more than the log */
+async function align(log: EventLog, writer: Writer): Promise<void> {
+  const { seq } = await writer.head();
+  const [last] = await log.query<{ seq: number | null }>("select max(seq) as seq from events");
+  if (seq > (last?.seq ?? 0)) throw ahead(seq, last?.seq ?? 0);
+  if (seq < (await placedSeq(log.query))) await writer.startOver();
+  const placed = await placedSeq(log.query);
+  await log.tx([`cursor:${READER}`], ({ query }) =>
+    query(
+      `insert into e_cursors (name, seq) values ($1, $2)
+       on conflict (name) do update set seq = excluded.seq`,
+      [READER, placed],
+    ),
+  );
+}
+
+const ahead = (journal: number, log: number): ProblemError =>
+  new ProblemError(
+    "CONFLICT",
+    `the journal ends at event ${journal}, the database at ${log}: the database is older than its archive`,
+    {
+      next: "put back the newest database, or rebuild one: gridpost archive restore DIR --data NEW",
+    },
+  );
+
+const notFollowing = (): ProblemError =>
+  new ProblemError("UNAVAILABLE", "the archive is not being written", {
+    next: "see the error in: gridpost archive status",
+  });
+
+const notWritable = (folder: string, cause: unknown): ProblemError =>
+  new ProblemError("UNAVAILABLE", `the archive's folder ${folder} cannot be written`, {
+    next: "give the server's user the right to write it",
+    cause,
+  });

@@ -1,0 +1,167 @@
+import { join } from "node:path";
+import type { EventBody } from "../contract/events/index.ts";
+import type { LoggedEvent } from "../storage/log.ts";
+import { entriesOf } from "./entry.ts";
+import { reportEntries } from "./entry-sweep.ts";
+import type { Change } from "./fast-import.ts";
+import { makeSegment, segmentFolder, segmentName } from "./journal.ts";
+import { forgetPlaces, placedSeq, Places } from "./places.ts";
+import { jsonFile, type Plan } from "./plan.ts";
+import type { ArchiveDeps } from "./ports.ts";
+import { chainChanges, settle } from "./readable.ts";
+import { type Head, Repository } from "./repository.ts";
+import { shardOf } from "./shards.ts";
+
+const JOURNAL = "";
+/** More Git processes than this are not kept; the ones used longest ago end first. */
+const MAX_OPEN = 16;
+
+/** A file on its way into the repository of its project. */
+interface Placed extends Change {
+  readonly event: LoggedEvent;
+}
+
+/**
+ * Writes batches of events into Git: first each project's readable repository, then the journal, whose head is therefore
+ * the truth about what is archived. Every repository knows from its own head what it already holds, so a repeated batch
+ * changes nothing.
+ */
+export class Writer {
+  private readonly deps: ArchiveDeps;
+  private readonly repositories = new Map<string, Repository>();
+
+  constructor(deps: ArchiveDeps) {
+    this.deps = deps;
+  }
+
+  /** The head of a project's repository, or of the journal without a name. */
+  head(project: string = JOURNAL): Promise<Head> {
+    return this.repository(project).head();
+  }
+
+  /** Archives events that follow each other in the log; those that are archived already change nothing. */
+  async write(events: readonly LoggedEvent[]): Promise<void> {
+    const { log } = this.deps;
+    const placed = await placedSeq(log.query);
+    const fresh = events.filter(({ seq }) => seq > placed);
+    const last = fresh.at(-1);
+    if (last === undefined) return;
+    const places = new Places(log.query);
+    const byProject = await this.placeAll(places, fresh);
+    for (const [project, files] of byProject) await this.writeProject(project, files, last.seq);
+    await this.writeJournal(places, fresh);
+    await log.tx(["archive"], ({ query }) => places.save(query, last.seq));
+  }
+
+  /** Begins again at the first event; what the repositories hold stays. */
+  async startOver(): Promise<void> {
+    await this.deps.log.tx(["archive"], ({ query }) => forgetPlaces(query));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.repositories.values()].map((one) => one.close()));
+  }
+
+  private async placeAll(
+    places: Places,
+    events: readonly LoggedEvent[],
+  ): Promise<Map<string, Placed[]>> {
+    const byProject = new Map<string, Placed[]>();
+    for (const event of events) {
+      if (event.project === null) continue;
+      for (const plan of await this.plansOf(event)) {
+        const change = await places.place(event.project, plan);
+        if (change === undefined) continue;
+        const files = byProject.get(event.project) ?? [];
+        byProject.set(event.project, files);
+        files.push({ ...change, event });
+      }
+    }
+    return byProject;
+  }
+
+  private async plansOf(event: LoggedEvent): Promise<readonly Plan[]> {
+    const plans = entriesOf(event);
+    if (event.type !== "sweep.finished" || event.project === null) return plans;
+    const { id } = event.body as EventBody<"sweep.finished">;
+    const report = await this.deps.report(event.project, id);
+    return report === null ? plans : [...plans, ...reportEntries(id, report)];
+  }
+
+  private async writeProject(project: string, files: readonly Placed[], to: number): Promise<void> {
+    const repository = this.repository(project);
+    const head = await repository.head();
+    const fresh = files.filter(({ event }) => event.seq > head.seq);
+    const [first] = fresh;
+    if (first === undefined) return;
+    const signer = this.deps.signer();
+    // A clone of a readable repository must be checkable without the journal, which has the keys as events.
+    const key = { path: `keys/${signer.kid}.json`, text: jsonFile({ ...signer.jwk }) };
+    const changes = settle([...(head.kid === signer.kid ? [] : [key]), ...fresh]);
+    await repository.append({
+      from: first.event.seq,
+      to,
+      at: fresh.at(-1)?.event.at ?? first.event.at,
+      actors: actorsOf(fresh.map(({ event }) => event)),
+      chain: chainChanges(head.chain, changes),
+      changes,
+    });
+  }
+
+  private async writeJournal(places: Places, events: readonly LoggedEvent[]): Promise<void> {
+    const repository = this.repository(JOURNAL);
+    const head = await repository.head();
+    const fresh = events.filter(({ seq }) => seq > head.seq);
+    const [first] = fresh;
+    const last = fresh.at(-1);
+    if (first === undefined || last === undefined) return;
+    const folder = segmentFolder(first.at);
+    const shard = shardOf(await places.next(JOURNAL, folder));
+    const { text, chain } = makeSegment(fresh, head.chain);
+    const path = `${folder}/${shard}${segmentName(first.seq, last.seq)}`;
+    await repository.append({
+      from: first.seq,
+      to: last.seq,
+      at: last.at,
+      actors: actorsOf(fresh),
+      chain,
+      changes: [{ path, text }],
+    });
+  }
+
+  private repository(project: string): Repository {
+    const known = this.repositories.get(project);
+    // Looked up last, ended last.
+    if (known !== undefined) this.repositories.delete(project);
+    const { folder, signer, onError } = this.deps;
+    const repository =
+      known ??
+      new Repository({
+        name: repositoryName(project),
+        gitDir: gitDirOf(folder, project),
+        signer,
+        onError,
+      });
+    this.repositories.set(project, repository);
+    this.rest();
+    return repository;
+  }
+
+  private rest(): void {
+    if (this.repositories.size <= MAX_OPEN) return;
+    for (const [project, repository] of [...this.repositories].slice(0, -MAX_OPEN))
+      if (project !== JOURNAL) repository.rest();
+  }
+}
+
+/** How a repository is named in signatures; `''` is the journal. */
+export const repositoryName = (project: string): string =>
+  project === JOURNAL ? "journal" : `project/${project}`;
+
+/** Where a repository lies; `''` is the journal. */
+export const gitDirOf = (folder: string, project: string): string =>
+  project === JOURNAL ? join(folder, "journal.git") : join(folder, "projects", `${project}.git`);
+
+const actorsOf = (events: readonly LoggedEvent[]): string[] => [
+  ...new Set(events.map(({ actor }) => actor)),
+];

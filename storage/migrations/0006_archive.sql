@@ -1,0 +1,23 @@
+-- Where the next file of a folder of a project's readable repository goes ('' is the journal); moved with the writer's
+-- cursor, so that a repeated batch finds the same places.
+create table e_archive_folders (
+  project text   not null,
+  folder  text   not null,
+  entries bigint not null,
+  primary key (project, folder)
+);
+
+-- Sub-folders that later events must find again: a thread, an agent, a sweep.
+create table e_archive_branches (
+  project text not null,
+  kind    text not null,
+  name    text not null,
+  path    text not null,
+  primary key (project, kind, name)
+);
+
+-- One row: the last event whose places are counted.
+create table e_archive_state (
+  id  bigint primary key,
+  seq bigint not null
+);
