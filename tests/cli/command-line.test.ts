@@ -1,0 +1,90 @@
+import { describe, expect, it } from "vitest";
+import { parseCommandLine } from "../../agent-cli/command-line.ts";
+import { describe as described, failureOf } from "../../agent-cli/failure.ts";
+import { ProblemError } from "../../contract/problem-error.ts";
+import { UnreachableError } from "../../contract/transport.ts";
+import { renderTerminal } from "../../agent-cli/terminal.ts";
+import { record, relativeTime, renderPlain, table, text } from "../../agent-cli/view.ts";
+
+describe("the words of a command line", () => {
+  it("may have options before the noun", () => {
+    expect(parseCommandLine(["--as", "blue", "--json", "inbox", "--unread"])).toEqual({
+      noun: "inbox",
+      rest: ["--unread", "--as", "blue", "--json"],
+      trailing: undefined,
+      json: true,
+    });
+  });
+
+  it("leave what follows -- alone", () => {
+    expect(parseCommandLine(["reserve", "src/**", "--", "make", "--json"])).toEqual({
+      noun: "reserve",
+      rest: ["src/**"],
+      trailing: ["make", "--json"],
+      json: false,
+    });
+  });
+
+  it("know leases as lease ls", () => {
+    expect(parseCommandLine(["leases", "--mine"])).toMatchObject({
+      noun: "lease",
+      rest: ["ls", "--mine"],
+    });
+  });
+});
+
+describe("a failure", () => {
+  it("repeats the command with its key before what follows --", () => {
+    const error = new UnreachableError("cannot reach it", "k", undefined);
+    const argv = ["reserve", "a b", "--key", "old", "--", "make"];
+    expect(failureOf(error, { argv, key: "k" }).problem.next).toBe(
+      "gridpost reserve 'a b' --key k -- make",
+    );
+  });
+
+  it("puts its message on one line, and details and advice below", () => {
+    const error = new ProblemError("CONFLICT", "first\nsecond", {
+      details: [{ pattern: "src/**", holder: "red", thread: null }],
+      next: "wait",
+    });
+    expect(described(failureOf(error, { argv: [], key: undefined }))).toBe(
+      "gridpost: first second\n  pattern: src/**, holder: red\nnext: wait",
+    );
+  });
+});
+
+describe("what is shown", () => {
+  const rows = [
+    ["1", "日本語", { time: "2026-11-20T10:00:00.000Z" }],
+    ["12", `evil\u001B[2Jtext\u0008`, null],
+  ];
+  const view = table(["SEQ", "SUBJECT", "SENT"], rows, "none");
+
+  it("has no header and no control characters in a pipe", () => {
+    expect(renderPlain(view)).toBe("1\t日本語\t2026-11-20T10:00:00.000Z\n12\teviltext\uFFFD\t");
+  });
+
+  it("is aligned by display width on a terminal, and no wider than it", () => {
+    const shown = renderTerminal(view, { columns: 80 });
+    // eslint-disable-next-line no-control-regex -- colours are there or not as the test's terminal has them
+    const lines = shown.replaceAll(/\u001B\[\d+m/g, "").split("\n");
+    expect(lines.map((line) => line.slice(0, 3))).toEqual(["SEQ", "1  ", "12 "]);
+    expect(lines[1]).toContain("日本語");
+    const long = table(["A", "B"], [["x".repeat(200), "y"]], "none");
+    const [, row = ""] = renderTerminal(long, { columns: 40 }).split("\n");
+    expect(row).toMatch(/^x+…\s+y$/);
+    expect(row.length).toBeLessThanOrEqual(40);
+  });
+
+  it("keeps a terminal from obeying a text", () => {
+    expect(renderTerminal(text("a\u001B]0;title\u0007b\nc\td"), {})).not.toContain("\u001B");
+    expect(renderTerminal(record([["subject", "a\u009Bb"]]), {})).not.toContain("\u009B");
+  });
+
+  it("says when in the largest unit", () => {
+    const now = Date.parse("2026-11-20T10:00:00.000Z");
+    expect(relativeTime("2026-11-20T09:57:10.000Z", now)).toBe("2m ago");
+    expect(relativeTime("2026-11-21T11:00:00.000Z", now)).toBe("in 1d");
+    expect(relativeTime("2026-11-20T10:00:00.500Z", now)).toBe("now");
+  });
+});

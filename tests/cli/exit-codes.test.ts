@@ -1,0 +1,122 @@
+import { createServer } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ProblemError, PROBLEMS, type ProblemCode } from "../../contract/problem-error.ts";
+import { exitCodeOf } from "../../agent-cli/exit-codes.ts";
+import { joinedCli, openCli, type TestCli } from "../support/cli.ts";
+import { startTestServer, type TestServer } from "../support/server.ts";
+
+let server: TestServer;
+let cli: TestCli;
+let stranger: TestCli;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  cli = await joinedCli(server, "anna");
+  stranger = await openCli();
+  await cli.run("agent", "register", "blue");
+});
+
+afterAll(async () => {
+  await Promise.all([cli.remove(), stranger.remove()]);
+  await server.stop();
+});
+
+interface ProblemDocument {
+  code: string;
+  message: string;
+  next: string;
+}
+
+describe("exit codes", () => {
+  it("follow the status of every problem code", () => {
+    const expected: Readonly<Record<number, number>> = {
+      400: 2,
+      413: 2,
+      414: 2,
+      415: 2,
+      422: 2,
+      409: 3,
+      412: 3,
+      404: 4,
+      410: 4,
+      401: 5,
+      403: 5,
+    };
+    for (const code of Object.keys(PROBLEMS) as ProblemCode[])
+      expect([code, exitCodeOf(new ProblemError(code, "x"))]).toEqual([
+        code,
+        expected[PROBLEMS[code]] ?? 1,
+      ]);
+  });
+
+  it.each([
+    ["an unknown command", ["inbx"], 2],
+    ["no verb", ["agent"], 2],
+    ["an unknown option", ["inbox", "--frm", "x"], 2],
+    ["a missing argument", ["send"], 2],
+    ["a bare number as a duration", ["inbox", "--wait", "30"], 2],
+    ["a word as a number", ["inbox", "--after", "x"], 2],
+    ["a file that is not there", ["send", "blue", "-s", "x", "-f", "nowhere.md"], 2],
+    ["a subject that is too long", ["send", "blue", "-s", "x".repeat(201)], 2],
+    ["a message that is not there", ["read", "77"], 4],
+    ["an agent that is not there", ["agent", "show", "nobody"], 4],
+    ["an agent of nobody", ["inbox", "--as", "nobody"], 4],
+    ["a project that may not be read", ["project", "show", "other"], 4],
+    ["an admin's verb", ["node", "drain", "n1"], 5],
+  ])("tell of %s", async (_, args, code) => {
+    const result = await cli.run(...args, "--json");
+    const { message, next } = result.json<ProblemDocument>();
+    expect([result.code, message]).toEqual([code, expect.stringMatching(/\S/)]);
+    expect(result.stdout.split("\n")).toHaveLength(2);
+
+    const told = await cli.run(...args);
+    expect(told.code).toBe(code);
+    expect(told.stdout).toBe("");
+    expect(told.stderr).toContain("gridpost: ");
+    if (next !== undefined) expect(told.stderr).toContain(`next: ${next}`);
+  });
+
+  it("are 0 for help, and for an empty list", async () => {
+    for (const args of [
+      ["--help"],
+      ["help", "send"],
+      ["send", "--help"],
+      ["--version"],
+      ["leases"],
+    ])
+      expect([args, (await cli.run(...args)).code]).toEqual([args, 0]);
+  });
+
+  it("say 6 without credentials for the server", async () => {
+    const nowhere = await stranger.run("inbox", "--json");
+    expect([nowhere.code, nowhere.json<ProblemDocument>().code]).toEqual([6, "NO_CREDENTIALS"]);
+    const unknown = await stranger.run("inbox", "--url", server.url, "--json");
+    expect([unknown.code, unknown.json<ProblemDocument>().code]).toEqual([6, "NO_CREDENTIALS"]);
+    expect(unknown.json<ProblemDocument>().next).toContain(`gridpost join ${server.url}`);
+  });
+
+  it("say 6 for an unreachable server, with the command that is safe to repeat", async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const args = ["send", "blue", "-s", "it's late", "--url", url];
+    const result = await cli.run(...args, "--json");
+    expect(result.code).toBe(6);
+    const { code, next } = result.json<ProblemDocument>();
+    expect(code).toBe("UNREACHABLE");
+    expect(next).toMatch(
+      new RegExp(
+        `^gridpost send blue -s 'it'\\\\''s late' --url ${url} --json --key [0-9a-f-]{36}$`,
+      ),
+    );
+    const given = await cli.run(...args, "--key", "mine");
+    expect(given.code).toBe(6);
+    expect(given.stderr).toContain(`--url ${url} --key mine`);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 1;
+}
