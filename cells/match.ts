@@ -79,11 +79,15 @@ export function pickGpus(
 /** Images present on a node: name as written -> repo digest or image id. */
 export type Images = Readonly<Record<string, string>>;
 
+/** What a node holds under a name as people write it: an engine lists every name with its tag. */
+export const imageOn = (images: Images, written: string): string | undefined =>
+  images[written] ?? images[`${written}:latest`];
+
 /** A node with another image under the name, or without one that only exists locally, cannot run it in a container. */
 function imageFits({ image, imageId, demand }: Waiting, images: Images, offer: Offer): boolean {
   if (image === null || imageId === null) return true;
   if (demand.runtime === "any" && offer.runtimes.includes("process")) return true;
-  const own = images[image];
+  const own = imageOn(images, image);
   return own === undefined ? imageId.includes("@") : own === imageId;
 }
 
@@ -113,7 +117,7 @@ export function ranked<W extends Waiting>(all: readonly W[], node: Candidate): W
   const inHand = new Map<string, number>();
   for (const { project, taken } of all) inHand.set(project, (inHand.get(project) ?? 0) + taken);
   const holds = ({ image }: Waiting): number =>
-    image !== null && Object.hasOwn(node.images, image) ? 0 : 1;
+    image !== null && imageOn(node.images, image) !== undefined ? 0 : 1;
   return all
     .filter((one) => one.open > one.taken && fitsNow(one, node))
     .toSorted(

@@ -4,6 +4,7 @@ import { newId } from "../contract/ids.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { LogTx } from "../storage/log.ts";
+import { imageOn } from "./match.ts";
 import { nodeState } from "./node-state.ts";
 import { knownNodes, type Node } from "./node-store.ts";
 
@@ -81,7 +82,7 @@ function frozenId(image: string, ready: readonly Node[]): string | null {
   if (image.includes("@sha256:")) return image;
   const votes = new Map<string, number>();
   for (const { images } of ready) {
-    const id = images[image];
+    const id = imageOn(images, image);
     if (id !== undefined) votes.set(id, (votes.get(id) ?? 0) + 1);
   }
   const [most] = [...votes].toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));

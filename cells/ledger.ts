@@ -1,0 +1,122 @@
+import type { Cell, CellSpec } from "../contract/cell/cell.ts";
+import type { Inventory } from "../contract/inventory.ts";
+import { ProblemError } from "../contract/problem.ts";
+import type { AttemptReport, Outcome, RunState } from "../contract/run.ts";
+import type { Query } from "../storage/db.ts";
+import { stateCounts } from "./finish.ts";
+import { nodeOf } from "./session.ts";
+import { findSweep, sourceOf } from "./sweep-store.ts";
+import { reportOf } from "./views.ts";
+
+/** A sweep with everything that was measured for it: what a report is made of. */
+export interface SweepLedger {
+  readonly project: string;
+  readonly id: string;
+  readonly name: string;
+  readonly thread: string;
+  readonly submittedBy: string;
+  /** Milliseconds since the epoch. */
+  readonly submittedAt: number;
+  readonly metrics: { readonly primary: string; readonly direction: "higher" | "lower" };
+  readonly states: Partial<Record<RunState, number>>;
+  /** Image as written -> frozen repo digest or image id. */
+  readonly images: Readonly<Record<string, string | null>>;
+  readonly cells: readonly Cell[];
+  readonly runs: readonly {
+    readonly id: string;
+    readonly cell: string;
+    readonly block: number;
+    readonly state: RunState;
+  }[];
+  /** Every attempt that ended, the fenced-out ones included, by run and number. */
+  readonly attempts: readonly LedgerAttempt[];
+  readonly nodes: readonly { readonly name: string; readonly inventory: Inventory }[];
+}
+
+export interface LedgerAttempt {
+  readonly run: string;
+  readonly n: number;
+  /** `node:n1`, or the principal that claimed by hand. */
+  readonly holder: string;
+  readonly outcome: Outcome;
+  readonly message: string | null;
+  /** Whether its samples are in the ledger. */
+  readonly accepted: boolean;
+  readonly measuredId: string | null;
+  /** null when the attempt was lost without a report. */
+  readonly report: AttemptReport | null;
+}
+
+const IMAGES = "select image, image_id from p_queues where sweep = $1 and image is not null";
+const CELLS = `select c.id, c.spec from p_sweep_cells p join p_cells c on c.id = p.cell
+  where p.sweep = $1 order by p.ord`;
+const RUNS = "select id, cell, block, state from p_runs where sweep = $1 order by ord";
+const ATTEMPTS = `select a.id, a.run, a.n, a.holder, a.state, a.outcome, a.message, a.measured_id, a.report
+  from p_runs r join p_attempts a on a.run = r.id
+  where r.sweep = $1 and a.outcome is not null order by r.ord, a.n`;
+const NODES = "select name, inventory from p_nodes order by name";
+
+/** The sweep by id, or the newest one of that name; null when there is none. */
+export async function sweepRecord(
+  query: Query,
+  project: string,
+  sweep: string,
+): Promise<SweepLedger | null> {
+  const row = await findSweep(query, project, sweep).catch(noneIfNotFound);
+  if (row === null) return null;
+  const { id, name, thread } = row;
+  const images = await query<{ image: string; image_id: string | null }>(IMAGES, [id]);
+  const cells = await query<{ id: string; spec: string }>(CELLS, [id]);
+  const attempts = await attemptsOf(query, id);
+  return {
+    project,
+    id,
+    name,
+    thread,
+    submittedBy: row.submitted_by,
+    submittedAt: row.submitted_at,
+    metrics: sourceOf(row).metrics,
+    states: await stateCounts(query, id),
+    images: Object.fromEntries(images.map(({ image, image_id: frozen }) => [image, frozen])),
+    cells: cells.map((cell) => ({ id: cell.id, ...(JSON.parse(cell.spec) as CellSpec) }) as Cell),
+    runs: await query<SweepLedger["runs"][number]>(RUNS, [id]),
+    attempts,
+    nodes: await nodesThatWorked(query, attempts),
+  };
+}
+
+function noneIfNotFound(error: unknown): null {
+  if (error instanceof ProblemError && error.code === "NOT_FOUND") return null;
+  throw error;
+}
+
+interface AttemptRow extends Omit<LedgerAttempt, "accepted" | "measuredId" | "report"> {
+  readonly id: string;
+  readonly state: string;
+  readonly measured_id: string | null;
+  readonly report: string | null;
+}
+
+async function attemptsOf(query: Query, sweep: string): Promise<LedgerAttempt[]> {
+  const rows = await query<AttemptRow>(ATTEMPTS, [sweep]);
+  const attempts: LedgerAttempt[] = [];
+  for (const { id, state, measured_id: measuredId, report, ...row } of rows)
+    attempts.push({
+      ...row,
+      accepted: state === "finished" && row.outcome === "ok",
+      measuredId,
+      report: await reportOf(query, id, report),
+    });
+  return attempts;
+}
+
+async function nodesThatWorked(
+  query: Query,
+  attempts: readonly LedgerAttempt[],
+): Promise<SweepLedger["nodes"]> {
+  const worked = new Set(attempts.map(({ holder }) => nodeOf(holder)));
+  const rows = await query<{ name: string; inventory: string }>(NODES);
+  return rows
+    .filter(({ name }) => worked.has(name))
+    .map(({ name, inventory }) => ({ name, inventory: JSON.parse(inventory) as Inventory }));
+}

@@ -1,0 +1,294 @@
+import { describe, expect, it } from "vitest";
+import type { Session } from "../../contract/cells.ts";
+import type { Driver } from "../support/drivers.ts";
+import { type Fleet, INVENTORY, installOf, useFleet } from "../support/fleet.ts";
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+/** What nodes do on every driver: registration, heartbeats, silence. */
+export function nodesSuite(driver: Driver): void {
+  describe(`nodes on ${driver.name}`, () => {
+    const fleet = useFleet(driver);
+    describe("a node", () => presence(fleet));
+    describe("a beat", () => beats(fleet));
+    describe("silence", () => silence(fleet));
+  });
+}
+
+const must = (session: Session | null): Session => {
+  if (session === null) throw new Error("nothing was granted");
+  return session;
+};
+
+const attemptOf = (session: Session): string => session.runs[0]?.attempt.id ?? "";
+
+function presence(fleet: () => Fleet): void {
+  it("is registered durably only when its inventory has changed", async () => {
+    const { node, counts } = fleet();
+    const n1 = await node("n1");
+    await node("n1");
+    expect(await counts()).toEqual({ "node.registered": 1 });
+    const inventory = { ...INVENTORY, labels: { rack: "b" } };
+    await n1.register({ body: { inventory, ...installOf("n1") } });
+    expect(await counts()).toEqual({ "node.registered": 2 });
+  });
+
+  it("shows its state by its last beat: ready, suspect, lost, and what it says of itself", async () => {
+    const { node, caller, clock } = fleet();
+    const n1 = await node("n1");
+    const anna = caller("user:anna");
+    const state = async (): Promise<string> => (await anna.node({ params: { node: "n1" } })).state;
+    expect(await state()).toBe("ready");
+    clock.advance(46 * SECOND);
+    expect(await state()).toBe("suspect");
+    clock.advance(75 * SECOND);
+    expect(await state()).toBe("lost");
+    const { installId } = installOf("n1");
+    await n1.beat({ body: { installId, ready: false, reason: "no engine", sessions: [] } });
+    expect(await anna.node({ params: { node: "n1" } })).toMatchObject({
+      state: "unready",
+      reason: "no engine",
+      runtime: "docker+process",
+    });
+    expect(await n1.take()).toBeNull();
+    await expect(anna.node({ params: { node: "n9" } })).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
+  });
+
+  it("takes no new work while it drains, and goes on with what it has", async () => {
+    const { submit, node, caller, counts } = fleet();
+    await submit(2);
+    const n1 = await node("n1");
+    const anna = caller("user:anna");
+    const session = must(await n1.take());
+    const params = { node: "n1" };
+    expect((await anna.drain({ params })).state).toBe("draining");
+    await anna.drain({ params });
+    expect(await n1.take()).toBeNull();
+    expect(await n1.live(session)).toMatchObject({ draining: true, stop: [], lost: [] });
+    expect((await n1.finish(session)).accepted).toBe(true);
+    expect((await anna.resume({ params })).state).toBe("ready");
+    expect(await n1.take()).not.toBeNull();
+    expect(await counts()).toMatchObject({ "node.drained": 1, "node.resumed": 1 });
+  });
+
+  it("is one daemon: a second one is refused until the first was silent for 45 s", async () => {
+    const { node, clock } = fleet();
+    const n1 = await node("n1");
+    const other = { inventory: INVENTORY, installId: installOf("n2").installId, bootId: "boot-1" };
+    const conflict = { code: "NODE_SESSION_CONFLICT" };
+    await expect(n1.register({ body: other })).rejects.toMatchObject(conflict);
+    const beat = { installId: other.installId, ready: true, sessions: [] };
+    await expect(n1.beat({ body: beat })).rejects.toMatchObject(conflict);
+    clock.advance(46 * SECOND);
+    await n1.register({ body: other });
+    await expect(n1.live()).rejects.toMatchObject(conflict);
+  });
+
+  it("is listed by name, by pages", async () => {
+    const { node, caller } = fleet();
+    for (const name of ["b", "c", "a"]) await node(name);
+    const anna = caller("user:anna");
+    const first = await anna.nodes({ query: { limit: 2 } });
+    const second = await anna.nodes({ query: { limit: 2, after: first.next ?? "" } });
+    expect([...first.nodes, ...second.nodes].map(({ name }) => name)).toEqual(["a", "b", "c"]);
+    expect(second.next).toBeNull();
+  });
+}
+
+function beats(fleet: () => Fleet): void {
+  it("renews the leases of all sessions that the node names", async () => {
+    const { submit, node, pass, db, counts } = fleet();
+    await submit(3);
+    const n1 = await node("n1");
+    const sessions = [must(await n1.take()), must(await n1.take()), must(await n1.take())];
+    for (let i = 0; i < 10; i += 1) {
+      await pass(15 * SECOND);
+      expect(await n1.live(...sessions)).toMatchObject({ stop: [], lost: [] });
+    }
+    expect(await db.query("select distinct state from p_leases")).toEqual([{ state: "held" }]);
+    expect((await counts())["lease.expired"]).toBeUndefined();
+  });
+
+  it("tells the node of sessions that are not its own any more", async () => {
+    const { submit, node } = fleet();
+    await submit(2);
+    const [n1, n2] = [await node("n1"), await node("n2")];
+    const [own, strange] = [must(await n1.take()), must(await n2.take())];
+    expect(await n1.live(own, strange)).toMatchObject({ lost: [strange.id], stop: [] });
+    await n1.finish(own);
+    expect(await n1.live(own)).toMatchObject({
+      lost: [own.id],
+      stop: [{ attempt: attemptOf(own), why: "lost" }],
+    });
+  });
+
+  it("gives up a session that the node has forgotten, so that its run goes elsewhere", async () => {
+    const { submit, node, clock, caller } = fleet();
+    await submit(1);
+    const [n1, n2] = [await node("n1"), await node("n2")];
+    const session = must(await n1.take());
+    await n1.live();
+    expect(await n2.take()).toBeNull();
+    clock.advance(91 * SECOND);
+    await n1.live();
+    await n2.live();
+    expect(await n1.take()).toBeNull();
+    const again = must(await n2.take());
+    expect(again.runs[0]?.attempt).toMatchObject({ run: session.runs[0]?.attempt.run, n: 2 });
+    const { run } = { run: again.runs[0]?.attempt.run ?? "" };
+    expect((await caller("user:anna").run({ params: { run } })).attempts).toMatchObject([
+      { state: "lost", report: null },
+      { state: "claimed" },
+    ]);
+  });
+
+  it("stops an attempt whose lease was taken by force", async () => {
+    const { submit, node, log, db } = fleet();
+    await submit(1);
+    const [n1, n2] = [await node("n1"), await node("n2")];
+    const session = must(await n1.take());
+    const id = session.lease.id;
+    await log.tx([], async (tx) => {
+      await tx.append({
+        type: "lease.released",
+        project: "default",
+        actor: "user:anna",
+        body: { id },
+      });
+      await tx.clearDeadline("lease.expire", id);
+    });
+    expect(await n1.live(session)).toMatchObject({
+      lost: [session.id],
+      stop: [{ attempt: attemptOf(session), why: "lost" }],
+    });
+    expect(await n2.take()).not.toBeNull();
+    expect((await n1.finish(session)).accepted).toBe(false);
+    const rows = await db.query("select state from p_attempts order by n");
+    expect(rows).toEqual([{ state: "superseded" }, { state: "claimed" }]);
+  });
+}
+
+function silence(fleet: () => Fleet): void {
+  it("of a node sends its run elsewhere after lostAfter, counted from the last beat", async () => {
+    const { submit, node, pass, caller } = fleet();
+    await submit(1, { lostAfter: "10m" });
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    await pass(4 * MINUTE);
+    await n1.live(session);
+    await pass(9 * MINUTE + 59 * SECOND);
+    const anna = caller("user:anna");
+    const run = { params: { run: session.runs[0]?.attempt.run ?? "" } };
+    expect(await anna.run(run)).toMatchObject({ state: "claimed" });
+    const n2 = await node("n2");
+    await pass(1 * SECOND);
+    expect(await anna.run(run)).toMatchObject({ state: "queued", outcome: "lost" });
+    const again = must(await n2.take());
+    expect(again.runs[0]?.attempt.n).toBe(2);
+    const late = await n1.finish(session);
+    expect(late).toMatchObject({ accepted: false, state: "claimed" });
+    expect((await n2.finish(again)).accepted).toBe(true);
+    expect((await anna.run(run)).attempts).toMatchObject([
+      { n: 1, state: "superseded", report: { outcome: "ok" } },
+      { n: 2, state: "finished" },
+    ]);
+  });
+
+  it("that ends before the run was given to another node costs nothing", async () => {
+    const { submit, node, pass, counts } = fleet();
+    await submit(1, { lostAfter: "10m" });
+    await node("n2");
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    await pass(11 * MINUTE);
+    expect((await counts())["attempt.lost"]).toBe(1);
+    expect(await n1.finish(session)).toMatchObject({ accepted: true, state: "succeeded" });
+    expect(await counts()).toMatchObject({ "run.succeeded": 1, "sweep.finished": 1 });
+  });
+
+  it("shorter than lostAfter lets the same attempt go on, though its lease ran out meanwhile", async () => {
+    const { submit, node, pass, counts } = fleet();
+    await submit(1, { lostAfter: "10m" });
+    await node("n2");
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    await pass(6 * MINUTE);
+    expect((await counts())["lease.expired"]).toBe(1);
+    expect(await n1.live(session)).toMatchObject({ stop: [], lost: [] });
+    expect((await n1.finish(session)).accepted).toBe(true);
+  });
+
+  it("of the only node ends its run", async () => {
+    const { submit, node, pass, caller } = fleet();
+    const { sweep } = await submit(1, { lostAfter: "5m" });
+    must(await (await node("n1")).take());
+    await pass(6 * MINUTE);
+    expect(await caller("user:anna").sweep({ params: { sweep } })).toMatchObject({
+      state: "finished",
+      states: { failed: 1 },
+    });
+  });
+
+  it("of half the fleet at once postpones every loss by one freeze", async () => {
+    const { submit, node, pass, counts } = fleet();
+    await submit(4, { lostAfter: "5m" });
+    const nodes = [];
+    for (const name of ["n1", "n2", "n3", "n4"]) nodes.push(await node(name));
+    const sessions: Session[] = [];
+    for (const one of nodes) sessions.push(must(await one.take()));
+    for (let minute = 0; minute < 6; minute += 1) {
+      await pass(1 * MINUTE);
+      for (const i of [2, 3]) await nodes[i]?.live(sessions[i] as Session);
+    }
+    expect((await counts())["attempt.lost"]).toBeUndefined();
+    for (let minute = 0; minute < 5; minute += 1) {
+      await pass(1 * MINUTE);
+      for (const i of [2, 3]) await nodes[i]?.live(sessions[i] as Session);
+    }
+    expect((await counts())["attempt.lost"]).toBe(2);
+  });
+
+  it("of one node among many is its own", async () => {
+    const { submit, node, pass, counts } = fleet();
+    await submit(1, { lostAfter: "5m" });
+    const nodes = [];
+    for (const name of ["n1", "n2", "n3", "n4"]) nodes.push(await node(name));
+    must((await nodes[0]?.take()) ?? null);
+    for (let minute = 0; minute < 5; minute += 1) {
+      await pass(1 * MINUTE);
+      for (const one of nodes.slice(1)) await one.live();
+    }
+    expect((await counts())["attempt.lost"]).toBe(1);
+  });
+
+  it("does not count during the freeze after a server's start", async () => {
+    const { submit, node, log, pass, clock, counts } = fleet();
+    await submit(1, { lostAfter: "5m" });
+    await node("n2");
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    clock.advance(60 * MINUTE);
+    log.deadlines.freezeUntil(log.now() + 5 * MINUTE);
+    await pass(4 * MINUTE);
+    expect((await counts())["attempt.lost"]).toBeUndefined();
+    await n1.live(session);
+    await pass(2 * MINUTE);
+    expect((await counts())["attempt.lost"]).toBeUndefined();
+  });
+
+  it("is not the only way to lose a run: a node that beats and never reports has its limits, too", async () => {
+    const { submit, node, pass, counts } = fleet();
+    const phases = { setup: { timeout: "1m" }, run: { timeout: "1m" } };
+    await submit(1, { cell: { command: ["x"], runtime: "process", phases } });
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    for (let minute = 0; minute < 18; minute += 1) {
+      await pass(1 * MINUTE);
+      await n1.live(session);
+    }
+    expect((await counts())["attempt.lost"]).toBe(1);
+  });
+}
