@@ -12,6 +12,11 @@ export interface DataFolder {
   release(): void;
 }
 
+export const databaseFile = (data: string): string => join(data, "gridpost.db");
+
+/** The folder of the Git repositories. */
+export const archiveFolder = (data: string): string => join(data, "archive");
+
 /**
  * Makes the folder if needed and takes its lock, which ends with the process, however it ends.
  * @throws ProblemError UNAVAILABLE if it cannot be used, CONFLICT if another server does
@@ -30,7 +35,7 @@ export async function takeDataFolder(path: string): Promise<DataFolder> {
   const lock = takeLock(path);
   return {
     path,
-    database: join(path, "gridpost.db"),
+    database: databaseFile(path),
     blobs: join(path, "blobs"),
     release: () => lock.close(),
   };

@@ -1,0 +1,52 @@
+import type { Logger } from "pino";
+import { type RunningArchive, startArchive } from "../archive/start.ts";
+import type { Signer } from "../archive/ports.ts";
+import { reportOf } from "../reports/handlers.ts";
+import { renderMarkdown } from "../reports/render.ts";
+import type { EventLog } from "../storage/event-log.ts";
+import { openLocalFile } from "../storage/local-file.ts";
+import { archiveFolder } from "./data-folder.ts";
+import { reportsDeps } from "./domains.ts";
+import type { Identity } from "./identity/open.ts";
+
+export interface OpenArchive {
+  readonly data: string;
+  readonly eventLog: EventLog;
+  readonly identity: Identity;
+  readonly log: Logger;
+}
+
+/** Starts the archive of a data folder, signed with the server's key. */
+export const openArchive = ({
+  data,
+  eventLog,
+  identity,
+  log,
+}: OpenArchive): Promise<RunningArchive> =>
+  startArchive({
+    log: eventLog,
+    folder: archiveFolder(data),
+    signer: () => archiveSigner(identity, eventLog.now()),
+    lock: openLocalFile,
+    report: async (project, sweep) => {
+      const report = await reportOf(reportsDeps(eventLog), project, sweep);
+      return {
+        json: `${JSON.stringify(report, null, 2)}\n`,
+        markdown: renderMarkdown(report),
+      };
+    },
+    onError: (err) => log.error({ err }, "archiving failed"),
+  });
+
+function archiveSigner({ deps }: Identity, now: number): Signer {
+  const { kid, jwk, key } = deps.keys().current(now);
+  return {
+    kid,
+    jwk,
+    sign: async (bytes) => {
+      // A copy, because the type of the bytes allows shared memory and WebCrypto does not.
+      const signature = await crypto.subtle.sign("Ed25519", key, new Uint8Array(bytes));
+      return new Uint8Array(signature);
+    },
+  };
+}
