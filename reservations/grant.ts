@@ -1,60 +1,84 @@
 import type { EventBody } from "../contract/events/index.ts";
-import type { Dialect } from "../storage/db.ts";
+import { newId } from "../contract/ids.ts";
 import type { LogTx } from "../storage/log.ts";
-import { blocks, conflict, type Demand, rivalsOf } from "./conflicts.ts";
-import { lastFence } from "./store.ts";
+import type { Order } from "./demand.ts";
+import { keysOf } from "./keys.ts";
+import type { Obstacles } from "./obstacles.ts";
+import { joinSession } from "./sessions.ts";
+import { type LeaseRow, ownShared } from "./store.ts";
 
-/** A lease to be made. */
-export interface Order extends Demand {
+export interface Granted {
   readonly id: string;
-  readonly actor: string;
-  readonly ttlMs: number;
-  readonly session: string | null;
-  readonly reason: string | null;
-  readonly thread: string | null;
+  readonly fence: number;
 }
 
-/**
- * Grants a lease in the caller's transaction, all its resources or none.
- * @throws ProblemError RESERVATION_CONFLICT with each lease that is in the way
- */
-export async function grant(
+/** What a grant needs to know beside the order, when nothing stands in its way. */
+export interface Terms extends Pick<Obstacles, "fence" | "supersedes"> {
+  /** The id of the lease, if a new one is made. */
+  readonly id?: string;
+  /** The place in the queue that brings it. */
+  readonly ticket?: string;
+}
+
+/** Gives what is free: a new lease, or the holder's own shared lease on exactly these resources, upgraded. */
+export async function give(tx: LogTx, order: Order, terms: Terms): Promise<Granted> {
+  const own = order.mode === "exclusive" ? await findOwnShared(tx, order) : undefined;
+  if (own === undefined) return grantNew(tx, order, terms);
+  const granted = await upgrade(tx, own, { ...terms, actor: order.actor });
+  if (own.session === null) await tx.setDeadline("lease.expire", own.id, tx.now + order.ttlMs);
+  return granted;
+}
+
+export async function grantNew(
   tx: LogTx,
-  dialect: Dialect,
   order: Order,
-): Promise<{ id: string; fence: number }> {
-  const rivals = await rivalsOf({ query: tx.query, dialect }, order);
-  const blocking = rivals.filter((rival) => blocks(rival, tx.now));
-  if (blocking.length > 0) throw conflict(blocking);
-  const fence = (await lastFence(tx.query, order.project)) + 1;
+  { fence, supersedes, id = newId(), ticket }: Terms,
+): Promise<Granted> {
+  const { project, actor, holder, mode, resources, refs, session, ttlMs, reason, thread } = order;
+  if (session !== null) await joinSession(tx, { session, project, holder });
+  const next = fence + 1;
   const body = {
-    id: order.id,
-    fence,
-    holder: order.holder,
-    mode: order.mode,
-    resources: [...order.resources],
-    refs: order.refs === null ? null : [...order.refs],
-    session: order.session,
-    ttlMs: order.ttlMs,
-    reason: order.reason,
-    thread: order.thread,
-    supersedes: [...new Set(rivals.map(({ lease }) => lease.id))],
+    id,
+    fence: next,
+    holder,
+    mode,
+    resources,
+    refs,
+    session,
+    ttlMs,
+    reason,
+    thread,
+    supersedes,
+    ticket: ticket ?? null,
   };
-  await tx.append({
-    type: "lease.granted",
-    project: order.project,
-    actor: order.actor,
-    body: body as EventBody<"lease.granted">,
-  });
-  await tx.setDeadline("lease.expire", order.id, tx.now + order.ttlMs);
-  return { id: order.id, fence };
+  await tx.append({ type: "lease.granted", project, actor, body });
+  if (session === null) await tx.setDeadline("lease.expire", id, tx.now + ttlMs);
+  return { id, fence: next };
 }
 
-/** Ends a held lease at its holder's wish; one that has ended already stays as it is. */
-export async function releaseLease(
+export interface Upgrade extends Omit<Terms, "id"> {
+  readonly actor: string;
+}
+
+/** Makes a shared lease exclusive, with a new fence. */
+export async function upgrade(
   tx: LogTx,
-  { id, project, actor }: { readonly id: string; readonly project: string; readonly actor: string },
-): Promise<void> {
-  await tx.append({ type: "lease.released", project, actor, body: { id } });
-  await tx.clearDeadline("lease.expire", id);
+  { id, project }: LeaseRow,
+  { fence, supersedes, actor, ticket }: Upgrade,
+): Promise<Granted> {
+  const body: EventBody<"lease.upgraded"> = {
+    id: id as EventBody<"lease.upgraded">["id"],
+    fence: fence + 1,
+    supersedes: [...supersedes] as EventBody<"lease.upgraded">["supersedes"],
+    ticket: ticket ?? null,
+  };
+  await tx.append({ type: "lease.upgraded", project, actor, body });
+  return { id, fence: body.fence };
+}
+
+async function findOwnShared(tx: LogTx, order: Order): Promise<LeaseRow | undefined> {
+  const [first] = order.resources;
+  if (first === undefined) return undefined;
+  const { scope, keys } = keysOf(first);
+  return ownShared(tx.query, order, { scope, key: keys[0] ?? "" });
 }

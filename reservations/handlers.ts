@@ -1,133 +1,112 @@
-import type { CallContext, Handlers, Principal } from "../contract/handlers.ts";
+import type { Handlers } from "../contract/handlers.ts";
+import { toTime } from "../contract/ids.ts";
 import type { reservations } from "../contract/reservations.ts";
-import { ProblemError } from "../contract/problem.ts";
-import type { Query } from "../storage/db.ts";
-import type { EventLog } from "../storage/event-log.ts";
 import { callOf } from "../storage/idempotency.ts";
-import type { LogTx } from "../storage/log.ts";
-import { grant, releaseLease } from "./grant.ts";
-import { holderPrincipal, isHeld } from "./rules.ts";
-import { checkTtl, type LeaseSettings } from "./settings.ts";
-import { heldLeases, leaseById, type LeaseRow } from "./store.ts";
+import { acquire, conflictsOf, demandOf } from "./acquire.ts";
+import {
+  changeLease,
+  endContext,
+  existing,
+  lockOf,
+  notHeld,
+  refuseOther,
+  type ReservationsDeps,
+} from "./call.ts";
+import { renewLease, setMode, transferLease, widenSlot } from "./changes.ts";
+import { endLease } from "./ending.ts";
+import { listHeld, listHistory } from "./lists.ts";
+import { isFree, obstaclesOf } from "./obstacles.ts";
+import { awaitTicket, enqueue, leaveQueue } from "./queue-calls.ts";
+import { isHeld } from "./rules.ts";
+import { beat } from "./sessions.ts";
+import { checkTtl, SESSION_ENDS_MS } from "./settings.ts";
 import { leaseView } from "./view.ts";
 
-export interface ReservationsDeps {
-  readonly log: EventLog;
-  readonly settings: LeaseSettings;
-}
+export type { ReservationsDeps } from "./call.ts";
 
-export const lockKey = (project: string): string => `lease:${project}`;
+export const reservationsHandlers = (deps: ReservationsDeps): Handlers<typeof reservations> => ({
+  ...asking(deps),
+  ...changing(deps),
+  ...queueing(deps),
+});
 
-export function reservationsHandlers(deps: ReservationsDeps): Handlers<typeof reservations> {
-  const { log, settings } = deps;
-  const { dialect } = log.db;
-  return {
-    acquire: async ({ params: { project }, body, ...context }) => {
-      checkTtl(body.ttlMs, settings);
-      const decide = async (tx: LogTx, id: string) => {
-        await grant(tx, dialect, {
-          id,
-          project,
-          holder: context.principal.id,
-          actor: context.principal.actor,
-          mode: body.mode,
-          resources: body.resources,
-          refs: null,
-          session: null,
-          ttlMs: body.ttlMs,
-          reason: body.reason ?? null,
-          thread: body.thread ?? null,
-        });
-        return leaseView(await existing(tx.query, project, id));
-      };
-      return log.once(callOf(context, [lockKey(project)]), decide, async (query, id) => {
-        const lease = await existing(query, project, id);
-        if (!isHeld(lease.state)) throw notHeld(lease);
-        return leaseView(lease);
-      });
-    },
-    renew: async ({ params, body, ...context }) => {
-      if (body.ttlMs !== undefined) checkTtl(body.ttlMs, settings);
-      return changeOwn(deps, { ...context, params }, async (tx, lease) => {
-        if (!isHeld(lease.state)) throw notHeld(lease);
-        await tx.setDeadline("lease.expire", lease.id, tx.now + (body.ttlMs ?? lease.ttl_ms));
-      });
-    },
-    release: async ({ params, ...context }) =>
-      changeOwn(deps, { ...context, params }, async (tx, { id, project, state }) => {
-        if (isHeld(state)) await releaseLease(tx, { id, project, actor: context.principal.actor });
-      }),
-    leases: async ({ params: { project }, query, principal }) => {
-      const holder = query.mine ? principal.id : holderPrincipal(query.holder ?? "", project);
-      const rows = await heldLeases(log.query, {
-        project,
-        afterFence: fenceCursor(query.after),
-        holder: query.mine || query.holder !== undefined ? holder : "",
-        kind: query.kind ?? "",
-        limit: query.limit + 1,
-      });
-      const page = rows.slice(0, query.limit);
-      const last = page.at(-1);
-      return {
-        leases: page.map(leaseView),
-        next: rows.length > page.length && last !== undefined ? String(last.fence) : null,
-      };
-    },
-    lease: async ({ params: { project, lease } }) =>
-      leaseView(await existing(log.query, project, lease)),
-  };
-}
+type All = Handlers<typeof reservations>;
 
-interface LeaseCall extends Pick<CallContext, "principal" | "idempotency"> {
-  readonly params: { readonly project: string; readonly lease: string };
-}
+const asking = (
+  deps: ReservationsDeps,
+): Pick<All, "acquire" | "check" | "leases" | "lease" | "history"> => ({
+  acquire: (call) => acquire(deps, call),
+  check: async ({ params: { project }, body, principal }) => {
+    const { log } = deps;
+    const demand = demandOf(principal, project, body);
+    const reader = { query: log.query, dialect: log.db.dialect };
+    const obstacles = await obstaclesOf(reader, demand, { now: log.now() });
+    const conflicts = await conflictsOf(deps, log.query, { order: demand, obstacles });
+    return { free: isFree(obstacles), conflicts };
+  },
+  leases: (call) => listHeld(deps, call),
+  lease: async ({ params: { project, lease } }) =>
+    leaseView(await existing(deps.log.query, project, lease)),
+  history: (call) => listHistory(deps, call),
+});
 
-/** Changes a lease of the caller and answers with the lease as it is then. */
-async function changeOwn(
-  { log }: ReservationsDeps,
-  { params: { project, lease }, ...context }: LeaseCall,
-  change: (tx: LogTx, lease: LeaseRow) => Promise<void>,
-) {
-  const reply = async (query: Query, id: string) => leaseView(await existing(query, project, id));
-  return log.once(
-    callOf(context, [lockKey(project)], lease),
-    async (tx, id) => {
-      const row = await existing(tx.query, project, id);
-      refuseOther(row, context.principal);
-      await change(tx, row);
-      return reply(tx.query, id);
-    },
-    reply,
-  );
-}
+const changing = (
+  deps: ReservationsDeps,
+): Pick<All, "renew" | "release" | "setMode" | "transfer" | "forceRelease" | "defineSlot"> => ({
+  renew: async ({ body, ...call }) => {
+    if (body.ttlMs !== undefined) checkTtl(body.ttlMs, deps.settings);
+    return changeLease(deps, call, async (tx, lease) => {
+      refuseOther(lease, call.principal);
+      const { actor } = call.principal;
+      await renewLease(tx, { lease, actor }, body.ttlMs ?? lease.ttl_ms);
+    });
+  },
+  release: (call) =>
+    changeLease(deps, call, async (tx, lease) => {
+      refuseOther(lease, call.principal);
+      const { actor } = call.principal;
+      if (isHeld(lease.state))
+        await endLease(tx, endContext(deps), { lease, type: "lease.released", actor });
+    }),
+  setMode: ({ body: { mode }, ...call }) =>
+    changeLease(deps, call, async (tx, lease) => {
+      refuseOther(lease, call.principal);
+      await setMode(tx, deps, { lease, actor: call.principal.actor, mode });
+    }),
+  transfer: ({ body: { to }, ...call }) =>
+    changeLease(deps, call, async (tx, lease) => {
+      refuseOther(lease, call.principal);
+      await transferLease(tx, deps, { lease, actor: call.principal.actor, to });
+    }),
+  forceRelease: ({ body: { reason }, ...call }) =>
+    changeLease(deps, call, async (tx, lease) => {
+      if (!isHeld(lease.state)) throw notHeld(lease);
+      const { actor } = call.principal;
+      await endLease(tx, endContext(deps), { lease, type: "lease.force_released", actor, reason });
+    }),
+  defineSlot: ({ params: { project, slot: name }, body: { capacity }, ...call }) =>
+    deps.log.once(
+      callOf({ principal: call.principal, idempotency: call.idempotency }, lockOf(project)),
+      async (tx) => {
+        const { actor } = call.principal;
+        await tx.append({ type: "slot.defined", project, actor, body: { name, capacity } });
+        await widenSlot(tx, deps, { project, name });
+        return { name, capacity };
+      },
+      () => Promise.resolve({ name, capacity }),
+    ),
+});
 
-async function existing(query: Query, project: string, id: string): Promise<LeaseRow> {
-  const row = await leaseById(query, id);
-  if (row?.project === project) return row;
-  throw new ProblemError("NOT_FOUND", `there is no lease ${id} in the project ${project}`, {
-    next: "gridpost lease ls",
-  });
-}
-
-function refuseOther(lease: LeaseRow, principal: Principal): void {
-  if (lease.holder === principal.id) return;
-  throw new ProblemError("FORBIDDEN", `the lease ${lease.id} belongs to ${lease.holder}`, {
-    details: [{ lease: lease.id, holder: lease.holder }],
-    next: "ask its holder to release it",
-  });
-}
-
-const notHeld = (lease: LeaseRow): ProblemError =>
-  new ProblemError("LEASE_NOT_HELD", `the lease ${lease.id} is ${lease.state}`, {
-    details: [{ lease: lease.id, state: lease.state, fence: lease.fence }],
-    next: "acquire it again",
-  });
-
-function fenceCursor(after: string | undefined): number {
-  if (after === undefined) return 0;
-  const fence = Number(after);
-  if (Number.isSafeInteger(fence) && fence >= 0) return fence;
-  throw new ProblemError("BAD_REQUEST", `"${after}" is not a cursor of this list`, {
-    next: "give the `next` of the page before",
-  });
-}
+const queueing = (
+  deps: ReservationsDeps,
+): Pick<All, "enqueue" | "awaitTicket" | "leaveQueue" | "beat"> => ({
+  enqueue: (call) => enqueue(deps, call),
+  awaitTicket: ({ body: { ms }, ...call }) => awaitTicket(deps, call, ms),
+  leaveQueue: (call) => leaveQueue(deps, call),
+  beat: ({ params: { project, session }, body: { leases }, principal }) =>
+    deps.log.tx(lockOf(project), async (tx) => {
+      const { id: holder, actor } = principal;
+      const lost = await beat(tx, { session, project, holder, actor }, leases);
+      return { lost, expiresAt: toTime(tx.now + SESSION_ENDS_MS) };
+    }),
+});

@@ -1,17 +1,20 @@
+import { parsePattern } from "../contract/pattern/pattern.ts";
 import type { Resource } from "../contract/resource.ts";
 
-/** Where an open lease is found by a request that may conflict with it; the index answers "maybe", never "no" wrongly. */
+/** Where an open lease is found by a request that may conflict with it; the index answers "maybe", never a wrong "no". */
 export interface ResourceKeys {
   /** What never meets anything of another scope: the kind, for files with the repository. */
   readonly scope: string;
   readonly keys: readonly string[];
 }
 
-/** Keys of one resource: its identity, or for a file pattern the directories that all its paths start with. */
+/** Keys of one resource: its identity, or for a file pattern the directories that its paths start with. */
 export function keysOf(resource: Resource): ResourceKeys {
   switch (resource.kind) {
-    case "file":
-      return { scope: `file:${resource.repo}`, keys: [literalPrefix(resource.pattern)] };
+    case "file": {
+      const prefixes = parsePattern(resource.pattern).alternatives.map(({ prefix }) => prefix);
+      return { scope: `file:${resource.repo}`, keys: [...new Set(prefixes)] };
+    }
     case "model":
       return { scope: "model", keys: [resource.name] };
     case "cell":
@@ -21,13 +24,6 @@ export function keysOf(resource: Resource): ResourceKeys {
     case "slot":
       return { scope: "slot", keys: [resource.name] };
   }
-}
-
-/** `src/api/*.ts` -> `src/api/`; a plain path, which covers what lies below it, is its own prefix. */
-export function literalPrefix(pattern: string): string {
-  const magic = pattern.search(/[*?[\\{]/);
-  if (magic === -1) return `${pattern}/`;
-  return pattern.slice(0, pattern.lastIndexOf("/", magic) + 1);
 }
 
 /** Every prefix of a prefix, itself included: `src/api/` -> ``, `src/`, `src/api/`. */

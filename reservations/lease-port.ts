@@ -1,8 +1,10 @@
-import { newId } from "../contract/ids.ts";
 import type { Resource } from "../contract/resource.ts";
-import type { Dialect, Query } from "../storage/db.ts";
+import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
-import { grant, releaseLease } from "./grant.ts";
+import { endLease, type EndContext } from "./ending.ts";
+import { grantNew } from "./grant.ts";
+import { isFree, obstaclesOf } from "./obstacles.ts";
+import { conflict } from "./rivals.ts";
 import { acceptsWork, isHeld } from "./rules.ts";
 import { leaseById, pushBack } from "./store.ts";
 
@@ -29,28 +31,29 @@ export interface LeasePort {
   accepts(query: Query, lease: string, fence?: number): Promise<boolean>;
 }
 
-export const leasePort = (dialect: Dialect): LeasePort => ({
-  grant: (tx, request) =>
-    grant(tx, dialect, {
-      ...request,
-      id: newId(),
-      mode: "exclusive",
-      refs: null,
-      session: null,
-    }),
-  release: async (tx, { lease, actor }) => {
-    const row = await leaseById(tx.query, lease);
-    if (row === undefined || !isHeld(row.state)) return;
-    await releaseLease(tx, { id: lease, project: row.project, actor });
-  },
-  renewMany: async ({ query, now }, leases, ttlMs) => {
-    if (leases.length === 0) return [];
-    const renewed = new Set(await pushBack({ query, dialect }, leases, now + ttlMs));
-    return leases.filter((id) => !renewed.has(id));
-  },
-  accepts: async (query, lease, fence) => {
-    const row = await leaseById(query, lease);
-    if (row === undefined || (fence !== undefined && fence !== row.fence)) return false;
-    return acceptsWork(row.state);
-  },
-});
+export function leasePort(context: EndContext): LeasePort {
+  const { dialect } = context;
+  return {
+    grant: async (tx, request) => {
+      const order = { ...request, mode: "exclusive" as const, refs: null, session: null };
+      const obstacles = await obstaclesOf({ query: tx.query, dialect }, order, { now: tx.now });
+      if (!isFree(obstacles)) throw conflict(obstacles.rivals);
+      return grantNew(tx, order, obstacles);
+    },
+    release: async (tx, { lease: id, actor }) => {
+      const lease = await leaseById(tx.query, id);
+      if (lease !== undefined && isHeld(lease.state))
+        await endLease(tx, context, { lease, type: "lease.released", actor });
+    },
+    renewMany: async ({ query, now }, leases, ttlMs) => {
+      if (leases.length === 0) return [];
+      const renewed = new Set(await pushBack({ query, dialect }, leases, now + ttlMs));
+      return leases.filter((id) => !renewed.has(id));
+    },
+    accepts: async (query, id, fence) => {
+      const lease = await leaseById(query, id);
+      if (lease === undefined || (fence !== undefined && fence !== lease.fence)) return false;
+      return acceptsWork(lease.state);
+    },
+  };
+}

@@ -1,6 +1,6 @@
 import type { EventBody } from "../contract/events/index.ts";
 import type { Query } from "../storage/db.ts";
-import type { Event, Projection } from "../storage/log.ts";
+import type { Apply, Event, Projection } from "../storage/log.ts";
 import { keysOf } from "./keys.ts";
 
 const INSERT = `insert into p_leases
@@ -12,7 +12,13 @@ const DELETE_KEYS = "delete from p_lease_keys where lease = $1";
 const COUNT_UP = `insert into p_fences (project, fence) values ($1, $2)
   on conflict (project) do update set fence = excluded.fence`;
 const END = "update p_leases set state = $2, ended_at = $3 where id = $1";
+const HOLD = "update p_leases set state = $2, ended_at = null where id = $1";
 const SUPERSEDE = "update p_leases set state = 'superseded' where id = $1 and state = 'expired'";
+const UPGRADE = "update p_leases set mode = 'exclusive', fence = $2 where id = $1";
+const DOWNGRADE = "update p_leases set mode = 'shared' where id = $1";
+const TRANSFER = "update p_leases set holder = $2, fence = $3, session = null where id = $1";
+const DEFINE_SLOT = `insert into p_slots (project, name, capacity) values ($1, $2, $3)
+  on conflict (project, name) do update set capacity = excluded.capacity`;
 
 async function granted(query: Query, { project, at, body }: Event): Promise<void> {
   const lease = body as EventBody<"lease.granted">;
@@ -52,18 +58,56 @@ async function released(query: Query, { at, body }: Event): Promise<void> {
   await query(DELETE_KEYS, [id]);
 }
 
-/** Its keys stay until a conflicting grant: that grant has to find and supersede it. */
-async function expired(query: Query, { at, body }: Event): Promise<void> {
-  const { id } = body as EventBody<"lease.expired">;
-  await query(END, [id, "expired", at]);
+/** An end that is followed by a lock-delay: its keys stay until a conflicting grant, which has to find it. */
+const ended =
+  (state: "expired" | "released"): Apply =>
+  async (query, { at, body }) => {
+    const { id } = body as EventBody<"lease.expired">;
+    await query(END, [id, state, at]);
+  };
+
+const holding =
+  (state: "held" | "grace"): Apply =>
+  async (query, { body }) => {
+    const { id } = body as EventBody<"lease.revived">;
+    await query(HOLD, [id, state]);
+  };
+
+async function upgraded(query: Query, { project, body }: Event): Promise<void> {
+  const { id, fence, supersedes } = body as EventBody<"lease.upgraded">;
+  await query(UPGRADE, [id, fence]);
+  await query(COUNT_UP, [project, fence]);
+  await supersede(query, supersedes);
+}
+
+async function downgraded(query: Query, { body }: Event): Promise<void> {
+  await query(DOWNGRADE, [(body as EventBody<"lease.downgraded">).id]);
+}
+
+async function transferred(query: Query, { project, body }: Event): Promise<void> {
+  const { id, to, fence } = body as EventBody<"lease.transferred">;
+  await query(TRANSFER, [id, to, fence]);
+  await query(COUNT_UP, [project, fence]);
+}
+
+async function slotDefined(query: Query, { project, body }: Event): Promise<void> {
+  const { name, capacity } = body as EventBody<"slot.defined">;
+  await query(DEFINE_SLOT, [project, name, capacity]);
 }
 
 export const reservationsProjection: Projection = {
   name: "reservations",
-  tables: ["p_fences", "p_leases", "p_lease_keys"],
+  tables: ["p_fences", "p_leases", "p_lease_keys", "p_slots"],
   apply: {
     "lease.granted": granted,
     "lease.released": released,
-    "lease.expired": expired,
+    "lease.grace_started": holding("grace"),
+    "lease.revived": holding("held"),
+    "lease.expired": ended("expired"),
+    "lease.force_released": ended("released"),
+    "lease.upgraded": upgraded,
+    "lease.downgraded": downgraded,
+    "lease.transferred": transferred,
+    "slot.defined": slotDefined,
   },
 };

@@ -15,15 +15,26 @@ export const DEFAULT_LEASE_SETTINGS: LeaseSettings = {
 
 export const MAX_TTL_MS = 7 * 86_400_000;
 
+/** Silence after which the leases of a session are in grace. */
+export const SESSION_GRACE_MS = 45_000;
+/** Silence after which they expire. */
+export const SESSION_ENDS_MS = 300_000;
+
+/** How long a waiter keeps its place after the last call about it has ended. */
+export const TICKET_KEPT_MS = 30_000;
+/** How long the answer to a ticket that brought a lease can be fetched again. */
+export const TICKET_REMEMBERED_MS = 600_000;
+
 /** @throws ProblemError UNPROCESSABLE */
 export function checkTtl(ttlMs: number, { minTtlMs }: LeaseSettings): void {
   if (ttlMs >= minTtlMs && ttlMs <= MAX_TTL_MS) return;
+  const bounds = `${minTtlMs / 1_000}s to ${MAX_TTL_MS / 86_400_000}d`;
   throw new ProblemError(
     "UNPROCESSABLE",
-    `a lease lives from ${minTtlMs / 1_000} s to ${MAX_TTL_MS / 86_400_000} d; ${ttlMs / 1_000} s was asked for`,
+    `a lease lives for ${bounds}; ${ttlMs / 1_000}s was asked for`,
     {
       details: [{ field: "ttlMs", min: minTtlMs, max: MAX_TTL_MS }],
-      next: "ask for a TTL between",
+      next: `ask for a TTL of ${bounds}`,
     },
   );
 }

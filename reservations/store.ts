@@ -1,14 +1,22 @@
+import type { LeaseMode } from "../contract/resource.ts";
 import type { Dialect, Query } from "../storage/db.ts";
+import type { Demand } from "./demand.ts";
+import { SESSION_ENDS_MS } from "./settings.ts";
 
-export type HeldState = "held" | "grace";
-export type LeaseStateName = HeldState | "released" | "expired" | "superseded";
+/** What reads the store: in a transaction its query, else the read-only one. */
+export interface Reader {
+  readonly query: Query;
+  readonly dialect: Dialect;
+}
+
+export type LeaseStateName = "held" | "grace" | "released" | "expired" | "superseded";
 
 /** A lease as stored, with the time when it ends; `resources` and `refs` are JSON. */
 export interface LeaseRow {
   readonly id: string;
   readonly project: string;
   readonly holder: string;
-  readonly mode: "exclusive" | "shared";
+  readonly mode: LeaseMode;
   readonly state: LeaseStateName;
   readonly fence: number;
   readonly resources: string;
@@ -29,25 +37,37 @@ export interface CandidateRow extends LeaseRow {
   readonly unlock: number | null;
 }
 
-const LEASE = `select l.*, e.due from p_leases l
-  left join e_deadlines e on e.kind = 'lease.expire' and e.subject = l.id`;
+const DUE = `case when l.state in ('held', 'grace') then coalesce(e.due, s.beat_at + ${SESSION_ENDS_MS}) end as due`;
+const ENDS = `left join e_deadlines e on e.kind = 'lease.expire' and e.subject = l.id
+  left join e_lease_sessions s on s.id = l.session`;
+const LEASE = `select l.*, ${DUE} from p_leases l ${ENDS}`;
 const BY_ID = `${LEASE} where l.id = $1`;
 const HELD = `${LEASE} where l.project = $1 and l.state in ('held', 'grace') and l.fence > $2
   and ($3 = '' or l.holder = $3) and ($4 = '' or l.resources like $4) order by l.fence limit $5`;
-const COUNTER = "select fence from p_fences where project = $1";
+const HISTORY = `${LEASE} where l.project = $1 and l.fence < $2 order by l.fence desc limit $3`;
+const OF_SESSION = `select id, state from p_leases where session = $1 and state in ('held', 'grace')`;
+const STANDING = `select coalesce((select fence from p_fences where project = $1), 0) as fence,
+  exists (select 1 from e_lease_tickets where project = $1 and state = 'waiting') as queued`;
 const PUSH_BACK = (ids: string): string =>
   `update e_deadlines set due = $1 where kind = 'lease.expire' and subject in ${ids} returning subject as id`;
 
-/** Open leases at a key. Another's, or one taken away by force; of a mode that may clash. */
-const CANDIDATES = `select l.*, e.due, k.resource, u.due as unlock from p_lease_keys k
-  join p_leases l on l.id = k.lease
-  left join e_deadlines e on e.kind = 'lease.expire' and e.subject = l.id
+/** Open leases that a key leads to, with the end of their lock-delay. */
+const OPEN = `select l.*, ${DUE}, k.resource, u.due as unlock from p_lease_keys k
+  join p_leases l on l.id = k.lease ${ENDS}
   left join e_deadlines u on u.kind = 'lease.unlock' and u.subject = l.id
-  where k.project = $1 and k.scope = $2 and (l.holder <> $3 or l.state = 'released')
-  and ($4 = 'exclusive' or l.mode = 'exclusive')`;
-const AT_KEY = `${CANDIDATES} and k.key = $5`;
+  where k.project = $1 and k.scope = $2`;
+/** Another's, or one taken away by force; of a mode that may clash. */
+const RIVAL =
+  "(l.holder <> $3 or l.state = 'released') and ($4 = 'exclusive' or l.mode = 'exclusive')";
+const AT_KEY = `${OPEN} and ${RIVAL} and k.key = $5`;
 const NEAR_PREFIX = (ancestors: string): string =>
-  `${CANDIDATES} and (k.key in ${ancestors} or (k.key > $6 and k.key < $7))`;
+  `${OPEN} and ${RIVAL} and (k.key in ${ancestors} or (k.key > $6 and k.key < $7))`;
+const OF_SLOT = `${OPEN} and k.key = $3 order by l.fence`;
+const SAME_SHARED = `select l.* from p_lease_keys k join p_leases l on l.id = k.lease
+  where k.project = $1 and k.scope = $2 and k.key = $3 and l.holder = $4 and l.mode = 'shared'
+  and l.state in ('held', 'grace') and l.resources = $5 and coalesce(l.refs, '') = $6
+  order by l.fence limit 1`;
+const CAPACITY = "select capacity from p_slots where project = $1 and name = $2";
 
 export async function leaseById(query: Query, id: string): Promise<LeaseRow | undefined> {
   const [row] = await query<LeaseRow>(BY_ID, [id]);
@@ -66,61 +86,72 @@ export interface HeldFilter {
 }
 
 export function heldLeases(query: Query, filter: HeldFilter): Promise<LeaseRow[]> {
+  const { project, afterFence, holder, limit } = filter;
   const kind = filter.kind === "" ? "" : `%"kind":"${filter.kind}"%`;
-  return query<LeaseRow>(HELD, [
-    filter.project,
-    filter.afterFence,
-    filter.holder,
-    kind,
-    filter.limit,
-  ]);
+  return query<LeaseRow>(HELD, [project, afterFence, holder, kind, limit]);
 }
 
-/** The project's counter: the highest fence that it ever gave. */
-export async function lastFence(query: Query, project: string): Promise<number> {
-  const [row] = await query<{ fence: number }>(COUNTER, [project]);
-  return row?.fence ?? 0;
+/** Leases in every state with a fence below this one, newest first. */
+export const leasesBelow = (
+  query: Query,
+  {
+    project,
+    fence,
+    limit,
+  }: { readonly project: string; readonly fence: number; readonly limit: number },
+): Promise<LeaseRow[]> => query<LeaseRow>(HISTORY, [project, fence, limit]);
+
+export const leasesOfSession = (
+  query: Query,
+  session: string,
+): Promise<{ id: string; state: LeaseStateName }[]> => query(OF_SESSION, [session]);
+
+/** The highest fence that the project ever gave, and whether anybody waits for a lease in it. */
+export async function standing(
+  query: Query,
+  project: string,
+): Promise<{ fence: number; queued: boolean }> {
+  const [row] = await query<{ fence: number; queued: number }>(STANDING, [project]);
+  return { fence: row?.fence ?? 0, queued: Boolean(row?.queued) };
 }
 
 /** Moves the end of many leases at once; returns those that still had one. */
 export async function pushBack(
-  { query, dialect }: { readonly query: Query; readonly dialect: Dialect },
+  { query, dialect }: Reader,
   ids: readonly string[],
   due: number,
 ): Promise<string[]> {
-  const rows = await query<{ id: string }>(PUSH_BACK(dialect.list("$2")), [
-    due,
-    JSON.stringify(ids),
-  ]);
+  const text = PUSH_BACK(dialect.list("$2"));
+  const rows = await query<{ id: string }>(text, [due, JSON.stringify(ids)]);
   return rows.map(({ id }) => id);
 }
 
-export interface Asker {
-  readonly project: string;
-  readonly holder: string;
-  readonly mode: "exclusive" | "shared";
+/** Where in the index to look. */
+export interface Place {
+  readonly scope: string;
+  readonly key: string;
 }
 
 /** Open leases of others on exactly this key. */
 export const candidatesAt = (
   query: Query,
-  { project, holder, mode }: Asker,
-  { scope, key }: { readonly scope: string; readonly key: string },
+  { project, holder, mode }: Demand,
+  { scope, key }: Place,
 ): Promise<CandidateRow[]> => query<CandidateRow>(AT_KEY, [project, scope, holder, mode, key]);
 
-/** A range of keys: the prefix, everything above it and everything below it. */
-export interface PrefixRange {
+/** A prefix with everything above it and below it. */
+export interface Neighbourhood {
   readonly scope: string;
-  readonly ancestors: readonly string[];
   readonly prefix: string;
+  readonly ancestors: readonly string[];
   readonly after: string;
 }
 
 /** Open leases of others on file patterns whose literal prefix lies above or below this one. */
 export const candidatesNear = (
-  { query, dialect }: { readonly query: Query; readonly dialect: Dialect },
-  { project, holder, mode }: Asker,
-  { scope, ancestors, prefix, after }: PrefixRange,
+  { query, dialect }: Reader,
+  { project, holder, mode }: Demand,
+  { scope, prefix, ancestors, after }: Neighbourhood,
 ): Promise<CandidateRow[]> =>
   query<CandidateRow>(NEAR_PREFIX(dialect.list("$5")), [
     project,
@@ -131,3 +162,32 @@ export const candidatesNear = (
     prefix,
     after,
   ]);
+
+/** Open leases of anybody on one semaphore, oldest first. */
+export const leasesOfSlot = (
+  query: Query,
+  project: string,
+  name: string,
+): Promise<CandidateRow[]> => query<CandidateRow>(OF_SLOT, [project, "slot", name]);
+
+export async function slotCapacity(query: Query, project: string, name: string): Promise<number> {
+  const [row] = await query<{ capacity: number }>(CAPACITY, [project, name]);
+  return row?.capacity ?? 1;
+}
+
+/** The holder's own shared lease on exactly the demanded resources, found at `place`. */
+export async function ownShared(
+  query: Query,
+  { project, holder, resources, refs }: Demand,
+  { scope, key }: Place,
+): Promise<LeaseRow | undefined> {
+  const [row] = await query<LeaseRow>(SAME_SHARED, [
+    project,
+    scope,
+    key,
+    holder,
+    JSON.stringify(resources),
+    refs === null ? "" : JSON.stringify(refs),
+  ]);
+  return row;
+}

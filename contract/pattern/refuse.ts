@@ -1,4 +1,4 @@
-import { ProblemError } from "../problem.ts";
+import { ProblemError } from "../problem-error.ts";
 
 const SHOWN = 80;
 

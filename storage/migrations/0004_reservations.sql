@@ -36,3 +36,43 @@ create table p_lease_keys (
   primary key (lease, n, key)
 );
 create index p_lease_keys_by_key on p_lease_keys (project, scope, key);
+
+create table p_slots (
+  project  text   not null,
+  name     text   not null,
+  capacity bigint not null,
+  primary key (project, name)
+);
+
+create table e_lease_sessions (
+  id      text   primary key,
+  project text   not null,
+  holder  text   not null,
+  beat_at bigint not null
+);
+
+-- The queue, in the order of n.
+create table e_lease_tickets (
+  id          text   primary key,
+  n           bigint not null,
+  project     text   not null,
+  holder      text   not null,
+  -- waiting, granted (nobody has come for the lease yet), taken, circle (it waits for somebody who waits for it)
+  state       text   not null,
+  request     text   not null,
+  lease       text,
+  -- Who waits for whom, when it was refused as part of a circle.
+  circle      text,
+  ends_at     bigint not null,
+  -- The place is kept until then without another call about it.
+  alive_until bigint not null
+);
+create index e_lease_tickets_waiting on e_lease_tickets (project, n) where state = 'waiting';
+
+-- What each waiter waits for: a lease, an earlier ticket, or `slot:<project>/<name>`.
+create table e_lease_waits (
+  ticket  text not null,
+  blocker text not null,
+  primary key (ticket, blocker)
+);
+create index e_lease_waits_by_blocker on e_lease_waits (blocker);

@@ -135,7 +135,7 @@ describe("overlap of two patterns", () => {
       for (const [j, b] of patterns.entries()) {
         if (i < j) pairs += 1;
         const witness = witnesses[i * patterns.length + j] ?? null;
-        const [ofA, ofB] = [matched[i] ?? new Set(), matched[j] ?? new Set()];
+        const [ofA, ofB] = [matched[i] ?? new Set<string>(), matched[j] ?? new Set<string>()];
         if (witness !== null) {
           meeting += 1;
           if (!ofA.has(witness) || !ofB.has(witness)) wrong.push([a.text, b.text, witness]);

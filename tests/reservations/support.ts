@@ -1,6 +1,7 @@
 import type { Principal } from "../../contract/handlers.ts";
 import { ROLES } from "../../contract/scopes.ts";
 import { reservationsDeadlines } from "../../reservations/deadlines.ts";
+import type { AgentDirectory, WaitForTicket } from "../../reservations/ports.ts";
 import { reservationsHandlers } from "../../reservations/handlers.ts";
 import { reservationsProjection } from "../../reservations/projection.ts";
 import { DEFAULT_LEASE_SETTINGS, type LeaseSettings } from "../../reservations/settings.ts";
@@ -29,6 +30,32 @@ export const as = (name: string, key?: string) => ({
   signal: new AbortController().signal,
 });
 
+/** Every name is an agent's. */
+const agents: AgentDirectory = {
+  describe: (_query, _project, names) =>
+    Promise.resolve(
+      new Map(names.map((name) => [name, { program: "codex", lastActivityAt: null }])),
+    ),
+};
+
+/** Resolves after the next commit. */
+const waitOn =
+  (log: EventLog): WaitForTicket =>
+  async (_ticket, { ms, signal }) => {
+    let unlisten: (() => Promise<void>) | undefined;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      signal.addEventListener("abort", () => resolve());
+      void log.db
+        .listen(() => {
+          clearTimeout(timer);
+          resolve();
+        })
+        .then((stop) => (unlisten = stop));
+    });
+    await unlisten?.();
+  };
+
 export interface Bench {
   readonly log: EventLog;
   readonly clock: TestClock;
@@ -49,12 +76,12 @@ export async function openReservations(
   const log = openLog({
     db,
     projections: [reservationsProjection],
-    deadlines: reservationsDeadlines({ settings }),
+    deadlines: reservationsDeadlines({ dialect: db.dialect, settings }),
   });
   return {
     log,
     clock,
-    handlers: reservationsHandlers({ log, settings }),
+    handlers: reservationsHandlers({ log, settings, agents, wait: waitOn(log) }),
     pass: async (ms) => {
       clock.advance(ms);
       await log.deadlines.fireDue();

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
 import { leasePort } from "../../reservations/lease-port.ts";
+import { DEFAULT_LEASE_SETTINGS } from "../../reservations/settings.ts";
 import { as, type Bench, files, openReservations, PROJECT } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
 
@@ -19,7 +20,13 @@ export function reservationsSuite(driver: Driver): void {
     const acquire = (name: string, patterns: string[], extra: object = {}) =>
       bench.handlers.acquire({
         params,
-        body: { resources: files(...patterns), mode: "exclusive", ttlMs: HOUR, ...extra },
+        body: {
+          resources: files(...patterns),
+          mode: "exclusive",
+          ttlMs: HOUR,
+          partial: false,
+          ...extra,
+        },
         ...as(name),
       });
     const show = (lease: string) =>
@@ -114,7 +121,7 @@ export function reservationsSuite(driver: Driver): void {
       const call = () =>
         bench.handlers.acquire({
           params,
-          body: { resources: files("src"), mode: "exclusive", ttlMs: HOUR },
+          body: { resources: files("src"), mode: "exclusive", ttlMs: HOUR, partial: false },
           ...as("blue", "k1"),
         });
       const first = await call();
@@ -143,7 +150,7 @@ export function reservationsSuite(driver: Driver): void {
     });
 
     it("serves another domain in its own transaction", async () => {
-      const port = leasePort(bench.log.db.dialect);
+      const port = leasePort({ dialect: bench.log.db.dialect, settings: DEFAULT_LEASE_SETTINGS });
       const grant = (holder: string, run: string) =>
         bench.log.tx([], (tx) =>
           port.grant(tx, {

@@ -134,9 +134,10 @@ export function useFleet(driver: Driver): () => Fleet {
 
 export function openFleet({ db, clock }: Pick<OpenedDb, "db" | "clock">, blobs: Blobs): Fleet {
   const settings = DEFAULT_CELLS_SETTINGS;
-  const leases = leasePort(db.dialect);
+  const leaseContext = { dialect: db.dialect, settings: DEFAULT_LEASE_SETTINGS };
+  const leases = leasePort(leaseContext);
   const deadlines = {
-    ...reservationsDeadlines({ settings: DEFAULT_LEASE_SETTINGS }),
+    ...reservationsDeadlines(leaseContext),
     ...cellsDeadlines({ leases, settings }),
   };
   const log = openLog({ db, projections, deadlines });

@@ -1,0 +1,97 @@
+import { ProblemError } from "../contract/problem.ts";
+import type { LeaseMode, Resource } from "../contract/resource.ts";
+import type { LogTx } from "../storage/log.ts";
+import { endContext, notHeld, type ReservationsDeps } from "./call.ts";
+import { conflictsOf } from "./acquire.ts";
+import type { Demand } from "./demand.ts";
+import { conflictProblem } from "./describe.ts";
+import { freeUp } from "./ending.ts";
+import { upgrade } from "./grant.ts";
+import { isFree, obstaclesOf } from "./obstacles.ts";
+import { reconsider } from "./queue.ts";
+import { refsOf } from "./rivals.ts";
+import { holderPrincipal, isHeld } from "./rules.ts";
+import { joinSession } from "./sessions.ts";
+import { type LeaseRow, standing } from "./store.ts";
+
+export interface Change {
+  readonly lease: LeaseRow;
+  readonly actor: string;
+}
+
+/** Extends a lease from now. One that has expired is held again, unless somebody else was granted what it covers. */
+export async function renewLease(
+  tx: LogTx,
+  { lease, actor }: Change,
+  ttlMs: number,
+): Promise<void> {
+  const { id, project, holder, session, state } = lease;
+  if (!isHeld(state) && state !== "expired") throw notHeld(lease);
+  if (state === "expired") await tx.clearDeadline("lease.unlock", id);
+  if (state !== "held") await tx.append({ type: "lease.revived", project, actor, body: { id } });
+  if (session === null) await tx.setDeadline("lease.expire", id, tx.now + ttlMs);
+  else await joinSession(tx, { session, project, holder });
+}
+
+/** @throws ProblemError RESERVATION_CONFLICT for an upgrade that others are in the way of */
+export async function setMode(
+  tx: LogTx,
+  deps: ReservationsDeps,
+  { lease, actor, mode }: Change & { readonly mode: LeaseMode },
+): Promise<void> {
+  if (!isHeld(lease.state)) throw notHeld(lease);
+  if (lease.mode === mode) return;
+  const { id, project } = lease;
+  const { dialect } = deps.log.db;
+  if (mode === "shared") {
+    await tx.append({ type: "lease.downgraded", project, actor, body: { id } });
+    await reconsider(tx, dialect, id);
+    return;
+  }
+  const order = demandOfLease(lease);
+  const obstacles = await obstaclesOf({ query: tx.query, dialect }, order, { now: tx.now });
+  if (!isFree(obstacles))
+    throw conflictProblem(await conflictsOf(deps, tx.query, { order, obstacles }));
+  await upgrade(tx, lease, { ...obstacles, actor });
+}
+
+const demandOfLease = (lease: LeaseRow): Demand => ({
+  project: lease.project,
+  holder: lease.holder,
+  mode: "exclusive",
+  // A semaphore knows no modes: this lease has its unit already.
+  resources: (JSON.parse(lease.resources) as Resource[]).filter(({ kind }) => kind !== "slot"),
+  refs: refsOf(lease),
+});
+
+/** @throws ProblemError AGENT_NOT_FOUND */
+export async function transferLease(
+  tx: LogTx,
+  deps: ReservationsDeps,
+  { lease, actor, to }: Change & { readonly to: string },
+): Promise<void> {
+  if (!isHeld(lease.state)) throw notHeld(lease);
+  const { id, project, holder: from } = lease;
+  const known = await deps.agents.describe(tx.query, project, [to]);
+  if (!known.has(to)) {
+    throw new ProblemError("AGENT_NOT_FOUND", `there is no agent ${to} in the project ${project}`, {
+      details: [{ agent: to }],
+      next: "gridpost agent ls",
+    });
+  }
+  const { fence } = await standing(tx.query, project);
+  const body = { id, fence: fence + 1, from, to: holderPrincipal(to, project) };
+  await tx.append({ type: "lease.transferred", project, actor, body });
+  await tx.setDeadline("lease.expire", id, tx.now + lease.ttl_ms);
+  await reconsider(tx, deps.log.db.dialect, id);
+}
+
+/** A semaphore may have become wider: those who wait for it are asked again. */
+export const widenSlot = (
+  tx: LogTx,
+  deps: ReservationsDeps,
+  { project, name }: { readonly project: string; readonly name: string },
+): Promise<void> => {
+  const resources = JSON.stringify([{ kind: "slot", name }]);
+  return freeUp(tx, endContext(deps), { id: "", project, resources });
+};

@@ -1,0 +1,118 @@
+import { toTime } from "../contract/ids.ts";
+import { ProblemError } from "../contract/problem.ts";
+import type { LeaseConflict } from "../contract/reservations.ts";
+import { formatResource } from "../contract/resource.ts";
+import type { Query } from "../storage/db.ts";
+import type { Demand, Meeting } from "./demand.ts";
+import type { Ahead, Obstacles } from "./obstacles.ts";
+import type { AgentDirectory, AgentFacts } from "./ports.ts";
+import type { Rival } from "./rivals.ts";
+import { holderName, isHeld } from "./rules.ts";
+import { queueLength } from "./tickets.ts";
+
+/** More would be a list that nobody reads; the rest shows up when these are gone. */
+const MAX_CONFLICTS = 100;
+
+export interface Describer {
+  readonly query: Query;
+  readonly agents: AgentDirectory;
+}
+
+/** What an agent needs to decide whether to wait, to ask, or to do something else. */
+export async function describeConflicts(
+  { query, agents }: Describer,
+  { project }: Demand,
+  { rivals, ahead }: Obstacles,
+): Promise<LeaseConflict[]> {
+  const some = [
+    ...rivals.map((rival) => fromRival(rival)),
+    ...ahead.map((waiter) => fromWaiter(waiter)),
+  ].slice(0, MAX_CONFLICTS);
+  const facts = await agents.describe(query, project, [...new Set(some.map((one) => one.holder))]);
+  const conflicts: LeaseConflict[] = [];
+  for (const { blocker, ...one } of some) {
+    const queue = await queueLength(query, blocker);
+    conflicts.push({ ...one, ...known(facts.get(one.holder)), queue });
+  }
+  return conflicts;
+}
+
+type Known = Pick<LeaseConflict, "program" | "lastActivityAt">;
+type Described = Omit<LeaseConflict, keyof Known | "queue"> & { readonly blocker: string };
+
+const known = (facts: AgentFacts | undefined): Known => ({
+  program: facts?.program ?? null,
+  lastActivityAt:
+    facts?.lastActivityAt === undefined || facts.lastActivityAt === null
+      ? null
+      : toTime(facts.lastActivityAt),
+});
+
+function fromRival(rival: Rival): Described {
+  const { lease } = rival;
+  const ends = isHeld(lease.state) ? lease.due : lease.unlock;
+  const holder = holderName(lease.holder, lease.project);
+  return {
+    ...shown(rival, holder),
+    blocker: lease.id,
+    lease: lease.id as LeaseConflict["lease"],
+    mode: lease.mode,
+    state: lease.state,
+    fence: lease.fence,
+    expiresAt: ends === null ? null : toTime(ends),
+    reason: lease.reason,
+    thread: lease.thread,
+  };
+}
+
+function fromWaiter(waiter: Ahead): Described {
+  const { ticket, order } = waiter;
+  return {
+    ...shown(waiter, holderName(ticket.holder, ticket.project)),
+    blocker: ticket.id,
+    lease: null,
+    mode: order.mode,
+    state: "waiting",
+    fence: null,
+    expiresAt: toTime(ticket.ends_at),
+    reason: order.reason,
+    thread: order.thread,
+  };
+}
+
+function shown({ wanted, theirs, witness }: Meeting, holder: string) {
+  const pattern = formatResource(wanted);
+  return {
+    pattern,
+    held: formatResource(theirs),
+    witness: witness === "" ? null : witness,
+    holder,
+    wait: `gridpost reserve ${quote(pattern)} --wait 10m`,
+    ask: `gridpost send ${holder} -s ${quote(`when will you release ${formatResource(theirs)}?`)}`,
+  };
+}
+
+/** For a POSIX shell. */
+const quote = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+
+/** The refusal of a request that these are in the way of. */
+export function conflictProblem(conflicts: readonly LeaseConflict[]): ProblemError {
+  const [first] = conflicts;
+  const others = conflicts.length > 1 ? ` (and ${conflicts.length - 1} more)` : "";
+  const how = first?.state === "waiting" ? "is waited for by" : "is held by";
+  return new ProblemError(
+    "RESERVATION_CONFLICT",
+    `${first?.pattern ?? "it"} cannot be granted: ${first?.held ?? "it"} ${how} ${first?.holder ?? "somebody else"}${others}`,
+    { details: [...conflicts], ...(first === undefined ? {} : { next: first.wait }) },
+  );
+}
+
+/** The refusal of a wait that could never end. */
+export function circleProblem(holders: readonly string[], project: string): ProblemError {
+  const names = holders.map((holder) => holderName(holder, project));
+  return new ProblemError("WAIT_CYCLE", `waiting would never end: ${names.join(" waits for ")}`, {
+    details: [{ holders: names }],
+    next: `release what ${names.at(-2) ?? "the other"} waits for, or ask ${names[1] ?? "the other"} to release first`,
+  });
+}

@@ -1,0 +1,40 @@
+import type { Resource } from "../contract/resource.ts";
+import type { Dialect } from "../storage/db.ts";
+import type { LogTx } from "../storage/log.ts";
+import { admit } from "./queue.ts";
+import { type LeaseSettings, lockDelayOf } from "./settings.ts";
+import type { LeaseRow } from "./store.ts";
+import { slotBlockers } from "./tickets.ts";
+
+export interface EndContext {
+  readonly dialect: Dialect;
+  readonly settings: LeaseSettings;
+}
+
+export type End = { readonly lease: LeaseRow } & (
+  | { readonly type: "lease.released"; readonly actor: string }
+  | { readonly type: "lease.expired" }
+  | { readonly type: "lease.force_released"; readonly actor: string; readonly reason: string }
+);
+
+/** Ends a held lease. Whoever waits for it is next: at once after a release, else after the lock-delay. */
+export async function endLease(tx: LogTx, context: EndContext, end: End): Promise<void> {
+  const { lease, type } = end;
+  const { id, project, holder } = lease;
+  const body = type === "lease.force_released" ? { id, holder, reason: end.reason } : { id };
+  const actor = type === "lease.expired" ? "server" : end.actor;
+  await tx.append({ type, project, actor, body });
+  if (lease.session === null) await tx.clearDeadline("lease.expire", id);
+  const resources = JSON.parse(lease.resources) as Resource[];
+  const delay = type === "lease.released" ? 0 : lockDelayOf(resources, context.settings);
+  if (delay > 0) await tx.setDeadline("lease.unlock", id, tx.now + delay);
+  else await freeUp(tx, context, lease);
+}
+
+/** Asks those again who waited for the lease or for a unit of its semaphores. */
+export const freeUp = (
+  tx: LogTx,
+  context: EndContext,
+  { id, project, resources }: Pick<LeaseRow, "id" | "project" | "resources">,
+): Promise<void> =>
+  admit(tx, context.dialect, [id, ...slotBlockers(project, JSON.parse(resources) as Resource[])]);

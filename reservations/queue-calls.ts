@@ -1,0 +1,190 @@
+import type { z } from "zod";
+import type { CallContext, Principal } from "../contract/handlers.ts";
+import { toTime } from "../contract/ids.ts";
+import { ProblemError } from "../contract/problem.ts";
+import type { LeaseConflict, LeaseTicket } from "../contract/reservations.ts";
+import type { Query } from "../storage/db.ts";
+import { callOf } from "../storage/idempotency.ts";
+import type { LogTx } from "../storage/log.ts";
+import { conflictsOf, type OrderBody, orderFrom, stillHeld } from "./acquire.ts";
+import { endContext, lockOf, type ReservationsDeps } from "./call.ts";
+import { circleFrom } from "./circle.ts";
+import type { Order } from "./demand.ts";
+import { circleProblem, conflictProblem } from "./describe.ts";
+import { endLease } from "./ending.ts";
+import { give } from "./grant.ts";
+import { isFree, obstaclesOf } from "./obstacles.ts";
+import { admit, stand } from "./queue.ts";
+import { isHeld } from "./rules.ts";
+import { joinSession } from "./sessions.ts";
+import { TICKET_KEPT_MS, TICKET_REMEMBERED_MS } from "./settings.ts";
+import { leaseById } from "./store.ts";
+import {
+  deleteTicket,
+  insertTicket,
+  keepAlive,
+  orderOf,
+  setTicket,
+  ticketById,
+  type TicketRow,
+} from "./tickets.ts";
+
+type Ticket = z.input<typeof LeaseTicket> & { conflicts: LeaseConflict[] };
+
+/** A grant wakes the waiter; this is for whatever else may have become of its ticket. */
+const LOOK_AGAIN_MS = 5_000;
+
+export interface EnqueueCall extends Pick<CallContext, "principal" | "idempotency"> {
+  readonly params: { readonly project: string };
+  readonly body: OrderBody & { readonly waitMs: number };
+}
+
+/** @throws ProblemError WAIT_CYCLE if the wait could never end */
+export async function enqueue(deps: ReservationsDeps, call: EnqueueCall): Promise<Ticket> {
+  const { project } = call.params;
+  const order = orderFrom(deps, { principal: call.principal, project }, call.body);
+  return deps.log.once(
+    callOf(call, lockOf(project)),
+    async (tx, id) => {
+      const ticket = await grantOrStand(tx, deps, { id, order, endsAt: tx.now + call.body.waitMs });
+      return view(deps, tx.query, ticket);
+    },
+    async (query, id) => view(deps, query, await ownTicket(query, call.principal, id)),
+  );
+}
+
+interface Wish {
+  readonly id: string;
+  readonly order: Order;
+  readonly endsAt: number;
+}
+
+async function grantOrStand(
+  tx: LogTx,
+  deps: ReservationsDeps,
+  { id, order, endsAt }: Wish,
+): Promise<TicketRow> {
+  const { dialect } = deps.log.db;
+  const obstacles = await obstaclesOf({ query: tx.query, dialect }, order, { now: tx.now });
+  if (!isFree(obstacles)) {
+    const circle = await circleFrom(tx.query, order, obstacles);
+    if (circle !== undefined) throw circleProblem(circle.holders, order.project);
+    return stand(tx, { id, order, endsAt, aliveUntil: tx.now + TICKET_KEPT_MS }, obstacles);
+  }
+  const lease = await give(tx, order, { ...obstacles, ticket: id });
+  const aliveUntil = tx.now + TICKET_REMEMBERED_MS;
+  await tx.setDeadline("lease.ticket", id, aliveUntil);
+  return insertTicket(tx.query, { id, order, state: "taken", lease: lease.id, endsAt, aliveUntil });
+}
+
+export interface TicketCall extends Pick<CallContext, "principal" | "signal"> {
+  readonly params: { readonly project: string; readonly ticket: string };
+}
+
+/** Waits until the ticket brings a lease, `ms` are over, or waiting has no sense any longer. */
+export async function awaitTicket(
+  deps: ReservationsDeps,
+  { params: { project, ticket: id }, principal, signal }: TicketCall,
+  ms: number,
+): Promise<Ticket> {
+  const until = deps.log.now() + ms;
+  const keep = (aliveUntil: number): Promise<TicketRow> =>
+    deps.log.tx(lockOf(project), (tx) => comeFor(tx, { id, principal, aliveUntil }));
+  let ticket = await keep(until + TICKET_KEPT_MS);
+  for (;;) {
+    const left = Math.min(until, ticket.ends_at) - deps.log.now();
+    if (ticket.state !== "waiting" || left <= 0 || signal.aborted) break;
+    await deps.wait({ project, id }, { ms: Math.min(left, LOOK_AGAIN_MS), signal });
+    ticket = await ownTicket(deps.log.query, principal, id);
+  }
+  if (signal.aborted || ticket.state === "granted")
+    ticket = await keep(deps.log.now() + TICKET_KEPT_MS);
+  return answer(deps, ticket);
+}
+
+/** A call about a ticket keeps its place; the lease that it brought is taken, and its time starts. */
+async function comeFor(
+  tx: LogTx,
+  one: { readonly id: string; readonly principal: Principal; readonly aliveUntil: number },
+): Promise<TicketRow> {
+  const ticket = await ownTicket(tx.query, one.principal, one.id);
+  if (ticket.state === "granted" && ticket.lease !== null) {
+    await startTime(tx, ticket, ticket.lease);
+    await setTicket(tx.query, one.id, { state: "taken", lease: ticket.lease });
+    await keepAlive(tx.query, one.id, tx.now + TICKET_REMEMBERED_MS);
+  } else if (ticket.state === "waiting") {
+    await keepAlive(tx.query, one.id, one.aliveUntil);
+    await tx.setDeadline("lease.ticket", one.id, Math.min(one.aliveUntil, ticket.ends_at));
+  }
+  return ownTicket(tx.query, one.principal, one.id);
+}
+
+async function startTime(tx: LogTx, ticket: TicketRow, id: string): Promise<void> {
+  const lease = await leaseById(tx.query, id);
+  if (lease === undefined || !isHeld(lease.state)) return;
+  const { project, holder, session } = lease;
+  if (session === null) await tx.setDeadline("lease.expire", id, tx.now + orderOf(ticket).ttlMs);
+  else await joinSession(tx, { session, project, holder });
+}
+
+async function answer(deps: ReservationsDeps, ticket: TicketRow): Promise<Ticket> {
+  if (ticket.state === "circle")
+    throw circleProblem(JSON.parse(ticket.circle ?? "[]") as string[], ticket.project);
+  const seen = await view(deps, deps.log.query, ticket);
+  if (ticket.state === "waiting" && deps.log.now() >= ticket.ends_at)
+    throw conflictProblem(seen.conflicts);
+  return seen;
+}
+
+async function view(deps: ReservationsDeps, query: Query, ticket: TicketRow): Promise<Ticket> {
+  const { id, project, lease } = ticket;
+  const endsAt = toTime(ticket.ends_at);
+  if (ticket.state === "taken" && lease !== null)
+    return { id, endsAt, lease: await stillHeld(query, project, lease), conflicts: [] };
+  const order = orderOf(ticket);
+  const reader = { query, dialect: deps.log.db.dialect };
+  const obstacles = await obstaclesOf(reader, order, { now: deps.log.now(), place: ticket.n });
+  return {
+    id,
+    endsAt,
+    lease: null,
+    conflicts: await conflictsOf(deps, query, { order, obstacles }),
+  };
+}
+
+export function leaveQueue(
+  deps: ReservationsDeps,
+  { params: { project, ticket: id }, principal }: TicketCall,
+): Promise<{ id: string }> {
+  const context = endContext(deps);
+  return deps.log.tx(lockOf(project), async (tx) => {
+    const ticket = await ticketById(tx.query, id);
+    if (ticket === undefined) return { id };
+    refuseOther(ticket, principal);
+    await deleteTicket(tx.query, id);
+    await tx.clearDeadline("lease.ticket", id);
+    await admit(tx, context.dialect, [id]);
+    const lease = ticket.lease === null ? undefined : await leaseById(tx.query, ticket.lease);
+    if (lease !== undefined && isHeld(lease.state) && ticket.state === "granted")
+      await endLease(tx, context, { lease, type: "lease.released", actor: principal.actor });
+    return { id };
+  });
+}
+
+async function ownTicket(query: Query, principal: Principal, id: string): Promise<TicketRow> {
+  const ticket = await ticketById(query, id);
+  if (ticket === undefined) {
+    throw new ProblemError("NOT_FOUND", `the ticket ${id} is not in the queue any longer`, {
+      next: "ask again; a place is kept for 30 s after the last call about it",
+    });
+  }
+  refuseOther(ticket, principal);
+  return ticket;
+}
+
+function refuseOther(ticket: TicketRow, principal: Principal): void {
+  if (ticket.holder === principal.id) return;
+  throw new ProblemError("FORBIDDEN", `the ticket ${ticket.id} belongs to ${ticket.holder}`, {
+    next: "take a place in the queue of your own",
+  });
+}

@@ -1,0 +1,77 @@
+import type { Dialect } from "../storage/db.ts";
+import type { LogTx } from "../storage/log.ts";
+import { circleFrom } from "./circle.ts";
+import { give } from "./grant.ts";
+import { blockersOf, isFree, type Obstacles, obstaclesOf } from "./obstacles.ts";
+import {
+  dropBlocker,
+  insertTicket,
+  type NewTicket,
+  orderOf,
+  setTicket,
+  setWaits,
+  stillWaits,
+  type TicketRow,
+  waitingFor,
+} from "./tickets.ts";
+
+/** Puts a waiter at the end of the queue. */
+export async function stand(
+  tx: LogTx,
+  ticket: Pick<NewTicket, "id" | "order" | "endsAt" | "aliveUntil">,
+  obstacles: Obstacles,
+): Promise<TicketRow> {
+  const row = await insertTicket(tx.query, { ...ticket, state: "waiting", lease: null });
+  await setWaits(tx.query, row.id, blockersOf(obstacles));
+  await tx.setDeadline("lease.ticket", row.id, Math.min(ticket.endsAt, ticket.aliveUntil));
+  return row;
+}
+
+/**
+ * Asks those again, in order, who waited for blockers that are gone, and grants what is free now. Each is judged anew: a
+ * place in the queue is a promise of order, not of the lease.
+ */
+export async function admit(tx: LogTx, dialect: Dialect, gone: readonly string[]): Promise<void> {
+  const blockers = [...gone];
+  for (const blocker of blockers) {
+    const waiting = await waitingFor(tx.query, blocker);
+    if (waiting.length === 0) continue;
+    await dropBlocker(tx.query, blocker);
+    for (const ticket of waiting) {
+      if (await stillWaits(tx.query, ticket.id)) continue;
+      blockers.push(...(await judge(tx, dialect, ticket)));
+    }
+  }
+}
+
+/** Asks everybody again who waits for a lease that stays but means something else now: another holder or mode. */
+export async function reconsider(tx: LogTx, dialect: Dialect, blocker: string): Promise<void> {
+  for (const ticket of await waitingFor(tx.query, blocker))
+    await admit(tx, dialect, await judge(tx, dialect, ticket));
+}
+
+/** Grants a waiter's wish or notes anew what it waits for; returns the tickets that nobody needs to wait for any longer. */
+async function judge(tx: LogTx, dialect: Dialect, ticket: TicketRow): Promise<string[]> {
+  const order = orderOf(ticket);
+  const reader = { query: tx.query, dialect };
+  const obstacles = await obstaclesOf(reader, order, { now: tx.now, place: ticket.n });
+  if (isFree(obstacles)) {
+    const { id } = await give(tx, order, { ...obstacles, ticket: ticket.id });
+    await setWaits(tx.query, ticket.id, []);
+    await setTicket(tx.query, ticket.id, { state: "granted", lease: id });
+    return [ticket.id];
+  }
+  await setWaits(tx.query, ticket.id, blockersOf(obstacles));
+  return breakCircle(tx, ticket, obstacles);
+}
+
+/** Of those who wait for each other, the one who came last gives way. */
+async function breakCircle(tx: LogTx, asker: TicketRow, obstacles: Obstacles): Promise<string[]> {
+  const circle = await circleFrom(tx.query, asker, obstacles);
+  if (circle === undefined) return [];
+  const own = { ticket: asker.id, n: asker.n };
+  const youngest = circle.tickets.reduce((a, b) => (b.n > a.n ? b : a), own);
+  await setWaits(tx.query, youngest.ticket, []);
+  await setTicket(tx.query, youngest.ticket, { state: "circle", circle: circle.holders });
+  return [youngest.ticket];
+}

@@ -1,0 +1,142 @@
+import type { Resource } from "../contract/resource.ts";
+import type { Query } from "../storage/db.ts";
+import type { Order } from "./demand.ts";
+
+export type TicketState = "waiting" | "granted" | "taken" | "circle";
+
+export interface TicketRow {
+  readonly id: string;
+  readonly n: number;
+  readonly project: string;
+  readonly holder: string;
+  readonly state: TicketState;
+  /** An `Order`, as JSON. */
+  readonly request: string;
+  readonly lease: string | null;
+  /** JSON array of holders. */
+  readonly circle: string | null;
+  readonly ends_at: number;
+  readonly alive_until: number;
+}
+
+const INSERT = `insert into e_lease_tickets
+  (id, n, project, holder, state, request, lease, ends_at, alive_until)
+  values ($1, (select coalesce(max(n), 0) + 1 from e_lease_tickets), $2, $3, $4, $5, $6, $7, $8) returning *`;
+const BY_ID = "select * from e_lease_tickets where id = $1";
+const WAITING_BEFORE = `select * from e_lease_tickets
+  where project = $1 and state = 'waiting' and n < $2 order by n`;
+const WAITING_FOR = `select t.* from e_lease_waits w join e_lease_tickets t on t.id = w.ticket
+  where w.blocker = $1 and t.state = 'waiting' order by t.n`;
+const SET_STATE = "update e_lease_tickets set state = $2, lease = $3, circle = $4 where id = $1";
+const KEEP_ALIVE = "update e_lease_tickets set alive_until = $2 where id = $1";
+const DELETE = "delete from e_lease_tickets where id = $1";
+const ADD_WAIT = "insert into e_lease_waits (ticket, blocker) values ($1, $2)";
+const DROP_WAITS = "delete from e_lease_waits where ticket = $1";
+const DROP_BLOCKER = "delete from e_lease_waits where blocker = $1";
+const STILL_WAITS = "select 1 from e_lease_waits where ticket = $1 limit 1";
+const QUEUE_LENGTH = "select count(*) as length from e_lease_waits where blocker = $1";
+/** Whom a holder waits for, by all of its tickets. A semaphore is nobody: any unit will do. */
+const WAITS_FOR = `select t.id as ticket, t.n, coalesce(l.holder, b.holder) as holder
+  from e_lease_tickets t join e_lease_waits w on w.ticket = t.id
+  left join p_leases l on l.id = w.blocker left join e_lease_tickets b on b.id = w.blocker
+  where t.project = $1 and t.holder = $2 and t.state = 'waiting'
+  and coalesce(l.holder, b.holder) is not null`;
+
+export interface NewTicket {
+  readonly id: string;
+  readonly order: Order;
+  readonly state: TicketState;
+  readonly lease: string | null;
+  readonly endsAt: number;
+  readonly aliveUntil: number;
+}
+
+export async function insertTicket(query: Query, ticket: NewTicket): Promise<TicketRow> {
+  const { id, order, state, lease, endsAt, aliveUntil } = ticket;
+  const [row] = await query<TicketRow>(INSERT, [
+    id,
+    order.project,
+    order.holder,
+    state,
+    JSON.stringify(order),
+    lease,
+    endsAt,
+    aliveUntil,
+  ]);
+  if (row === undefined) throw new RangeError(`ticket ${id} was not stored`);
+  return row;
+}
+
+export async function ticketById(query: Query, id: string): Promise<TicketRow | undefined> {
+  const [row] = await query<TicketRow>(BY_ID, [id]);
+  return row;
+}
+
+/** Those who came before place `n` and still wait, in order. */
+export const waitingBefore = (query: Query, project: string, n: number): Promise<TicketRow[]> =>
+  query<TicketRow>(WAITING_BEFORE, [project, n]);
+
+/** Those who wait for a blocker, in order. */
+export const waitingFor = (query: Query, blocker: string): Promise<TicketRow[]> =>
+  query<TicketRow>(WAITING_FOR, [blocker]);
+
+export interface TicketChange {
+  readonly state: TicketState;
+  readonly lease?: string;
+  readonly circle?: readonly string[];
+}
+
+export async function setTicket(query: Query, id: string, change: TicketChange): Promise<void> {
+  const circle = change.circle === undefined ? null : JSON.stringify(change.circle);
+  await query(SET_STATE, [id, change.state, change.lease ?? null, circle]);
+}
+
+export async function keepAlive(query: Query, id: string, until: number): Promise<void> {
+  await query(KEEP_ALIVE, [id, until]);
+}
+
+export async function deleteTicket(query: Query, id: string): Promise<void> {
+  await query(DROP_WAITS, [id]);
+  await query(DELETE, [id]);
+}
+
+/** Replaces what a ticket waits for. */
+export async function setWaits(
+  query: Query,
+  ticket: string,
+  blockers: readonly string[],
+): Promise<void> {
+  await query(DROP_WAITS, [ticket]);
+  for (const blocker of blockers) await query(ADD_WAIT, [ticket, blocker]);
+}
+
+export async function dropBlocker(query: Query, blocker: string): Promise<void> {
+  await query(DROP_BLOCKER, [blocker]);
+}
+
+export async function stillWaits(query: Query, ticket: string): Promise<boolean> {
+  return (await query(STILL_WAITS, [ticket])).length > 0;
+}
+
+export async function queueLength(query: Query, blocker: string): Promise<number> {
+  const [row] = await query<{ length: number }>(QUEUE_LENGTH, [blocker]);
+  return row?.length ?? 0;
+}
+
+export interface WaitsForRow {
+  readonly ticket: string;
+  readonly n: number;
+  readonly holder: string;
+}
+
+export const whomWaitsFor = (
+  query: Query,
+  project: string,
+  holder: string,
+): Promise<WaitsForRow[]> => query<WaitsForRow>(WAITS_FOR, [project, holder]);
+
+export const orderOf = ({ request }: TicketRow): Order => JSON.parse(request) as Order;
+
+/** The semaphores among resources, as blockers: whoever waits for one is asked again when any unit is given back. */
+export const slotBlockers = (project: string, resources: readonly Resource[]): string[] =>
+  resources.flatMap((one) => (one.kind === "slot" ? [`slot:${project}/${one.name}`] : []));
