@@ -26,8 +26,8 @@ export type Request<N extends RouteName> = EndpointRequest<EndpointAt<N>>;
 export type Answer<N extends RouteName> = EndpointOutput<EndpointAt<N>>;
 
 export interface ApiCallOptions extends CallOptions {
-  /** For an answer that holds a secret: the call takes no Idempotency-Key. */
-  readonly secret?: true;
+  /** For a POST of the contract that is `idempotent: false`: it takes no Idempotency-Key. */
+  readonly unkeyed?: true;
 }
 
 /** A request with nothing in it may be left out. */
@@ -46,11 +46,11 @@ export type Api = <const N extends RouteName>(name: N, ...call: Arguments<N>) =>
 export function createApi(options: ClientOptions): Api {
   return async <const N extends RouteName>(
     name: N,
-    ...[request, { secret, ...call } = {}]: Arguments<N>
+    ...[request, { unkeyed, ...call } = {}]: Arguments<N>
   ) => {
     const [method, path] = name.split(" ") as [Endpoint["method"], string];
     const route = { method, path, scope: "self" };
-    const target = { options, route: secret ? { ...route, idempotent: false as const } : route };
+    const target = { options, route: unkeyed ? { ...route, idempotent: false as const } : route };
     const parts: Parts = request ?? {};
     // The server's own response schema vouches for the type.
     return (await send(target, parts, call)) as Answer<N>;

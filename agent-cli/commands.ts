@@ -95,7 +95,7 @@ export const NOUNS: readonly Noun[] = [
     name: "reserve",
     summary: "Take a lease on file patterns or other resources",
     topic: "Leases",
-    load: async () => (await leases()).defineReserve,
+    load: async () => (await import("./commands/reserve.ts")).defineReserve,
   },
   {
     name: "renew",
@@ -111,7 +111,7 @@ export const NOUNS: readonly Noun[] = [
   },
   {
     name: "lease",
-    summary: "Leases: ls, show (also: leases)",
+    summary: "Leases: ls, show, history, upgrade, downgrade, transfer, force-release, slot",
     topic: "Leases",
     load: async () => (await leases()).defineLease,
   },

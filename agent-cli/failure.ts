@@ -88,6 +88,9 @@ function describeDetail(detail: Record<string, unknown>): string {
   const { file, line, column, path, message } = detail;
   if (typeof message === "string" && typeof file === "string")
     return oneLine(`${[file, line, column].join(":")}: ${describePath(path)}${message}`);
+  const { pattern, holder } = detail;
+  if (typeof pattern === "string" && typeof holder === "string")
+    return oneLine(describeConflict({ ...detail, pattern, holder }));
   return oneLine(
     Object.entries(detail)
       .filter(([, value]) => value !== null && value !== undefined && value !== "")
@@ -96,6 +99,22 @@ function describeDetail(detail: Record<string, unknown>): string {
       )
       .join(", "),
   );
+}
+
+interface Conflict {
+  readonly pattern: string;
+  readonly holder: string;
+  readonly held?: unknown;
+  readonly expiresAt?: unknown;
+  readonly reason?: unknown;
+}
+
+/** `src/**: red holds src/a.ts until 2026-11-20T10:00:00.000Z (new kernel)` */
+function describeConflict({ pattern, holder, held, expiresAt, reason }: Conflict): string {
+  const what = typeof held === "string" ? held : pattern;
+  const until = typeof expiresAt === "string" ? ` until ${expiresAt}` : "";
+  const why = typeof reason === "string" ? ` (${reason})` : "";
+  return `${pattern}: ${holder} holds ${what}${until}${why}`;
 }
 
 const describePath = (path: unknown): string =>

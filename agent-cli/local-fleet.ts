@@ -122,7 +122,7 @@ const nameFrom = (text: string, otherwise: string): string =>
     .slice(0, 64) || otherwise;
 
 async function nodeToken(api: Api, name: string): Promise<string> {
-  const made = await api("POST /v1/tokens", { body: { kind: "node", name } }, { secret: true });
+  const made = await api("POST /v1/tokens", { body: { kind: "node", name } }, { unkeyed: true });
   return made.token;
 }
 

@@ -1,83 +1,11 @@
-import { Option } from "@commander-js/extra-typings";
-import { formatResource, parseResource } from "../../contract/resource.ts";
+import { type Command, Option } from "@commander-js/extra-typings";
 import { ProblemError } from "../../contract/problem-error.ts";
-import type { Answer } from "../api.ts";
 import { count, duration, given } from "../arguments.ts";
 import { change, type Cli, type Define, examples, group, leaf } from "../command.ts";
+import { historyView, type Lease, leasesView, leaseView } from "../lease-view.ts";
 import type { ActingAgent, Context } from "../context.ts";
 import { repositoryName } from "../repository.ts";
-import { at, record, table, type View } from "../view.ts";
-
-type Lease = Answer<"GET /v1/projects/:project/leases/:lease">;
-
-const leaseView = (lease: Lease): View =>
-  record([
-    ["id", lease.id],
-    ["fence", lease.fence],
-    ["holder", lease.holder],
-    ["state", lease.state],
-    ["mode", lease.mode],
-    ["resources", lease.resources.map(formatResource).join(" ")],
-    ["expires", at(lease.expiresAt)],
-    ["reason", lease.reason],
-    ["thread", lease.thread],
-  ]);
-
-const leasesView = (leases: readonly Lease[]): View =>
-  table(
-    ["ID", "FENCE", "HOLDER", "MODE", "RESOURCES", "EXPIRES", "REASON"],
-    leases.map((lease) => [
-      lease.id,
-      lease.fence,
-      lease.holder,
-      lease.mode,
-      lease.resources.map(formatResource).join(" "),
-      lease.expiresAt === null ? lease.state : at(lease.expiresAt),
-      lease.reason,
-    ]),
-    "no leases",
-  );
-
-/** `gridpost reserve` */
-export const defineReserve: Define = (program, cli) => {
-  change(program, "reserve <patterns...>", "Take a lease on file patterns, all or nothing")
-    .option("--shared", "others may share it; exclusive otherwise")
-    .option("--ttl <duration>", "how long it lasts without a renewal (default 1h)", duration)
-    .option("--reason <text>", "why, for those who run into it")
-    .option("--thread <id>", "where to talk about it")
-    .option("--repo <name>", "the repository (default: the name in the origin URL)")
-    .addHelpText(
-      "after",
-      `${examples(
-        "reserve 'src/attention/**' --reason 'new kernel' --ttl 2h",
-        "reserve docs README.md --shared",
-        "reserve model:llama-3.1-8b@main",
-      )}
-
-Patterns are git pathspecs with glob magic and start at the root of the repository.
-Exit code 3: somebody else holds a conflicting lease; the answer says who.`,
-    )
-    .action(async (patterns, options) => {
-      const { ttl: ttlMs, reason, thread } = options;
-      const idempotencyKey = cli.key(options);
-      const context = cli.context(options);
-      const repo = options.repo ?? (await repositoryName());
-      const { api } = await context.agent();
-      const lease = await api(
-        "POST /v1/projects/:project/leases",
-        {
-          params: { project: context.project },
-          body: {
-            resources: patterns.map((pattern) => parseResource(pattern, repo)),
-            ...given({ ttlMs, reason, thread }),
-            ...(options.shared ? { mode: "shared" as const } : {}),
-          },
-        },
-        { idempotencyKey },
-      );
-      await cli.out.show(lease, leaseView(lease));
-    });
-};
+import { record } from "../view.ts";
 
 interface Chosen {
   readonly ids: readonly string[];
@@ -179,7 +107,12 @@ const kindOption = () =>
 /** `gridpost lease`, and `gridpost leases` for its list */
 export const defineLease: Define = (program, cli) => {
   const lease = group(program, "lease", "Leases: who holds what");
+  defineListVerbs(lease, cli);
+  defineChangeVerbs(lease, cli);
+  defineOperatorVerbs(lease, cli);
+};
 
+function defineListVerbs(lease: Command, cli: Cli): void {
   leaf(lease, "ls", "List leases that are held")
     .option("--mine", "only your own")
     .option("--holder <name>", "only this holder's")
@@ -205,4 +138,85 @@ export const defineLease: Define = (program, cli) => {
     });
     await cli.out.show(shown, leaseView(shown));
   });
-};
+
+  leaf(lease, "history <pattern>", "Who held what a pattern covers, newest first")
+    .option("--repo <name>", "the repository (default: the name in the origin URL)")
+    .option("--after <cursor>", "the next of the page before")
+    .option("--limit <n>", "at most so many", count)
+    .addHelpText("after", examples("lease history 'src/**'", "lease history gpu:n1/GPU-7"))
+    .action(async (resource, { repo, after, limit, ...common }) => {
+      const context = cli.context(common);
+      const api = await context.caller();
+      const page = await api("GET /v1/projects/:project/lease-history", {
+        params: { project: context.project },
+        query: { resource, repo: repo ?? (await repositoryName()), ...given({ after, limit }) },
+      });
+      await cli.out.show(page, historyView(page.leases));
+    });
+}
+
+/** What its holder does to a lease that is held. */
+function defineChangeVerbs(lease: Command, cli: Cli): void {
+  const modes = [
+    ["upgrade <id>", "Make a shared lease exclusive, with a new fence", "exclusive"],
+    ["downgrade <id>", "Make an exclusive lease shared", "shared"],
+  ] as const;
+  for (const [usage, summary, mode] of modes)
+    change(lease, usage, summary).action(async (id, options) => {
+      const idempotencyKey = cli.key(options);
+      const context = cli.context(options);
+      const { api } = await context.agent();
+      const params = { project: context.project, lease: id };
+      const route = "POST /v1/projects/:project/leases/:lease/mode";
+      const changed = await api(route, { params, body: { mode } }, { idempotencyKey });
+      await cli.out.show(changed, leaseView(changed));
+    });
+
+  change(lease, "transfer <id> <agent>", "Hand a lease to another agent, with a new fence").action(
+    async (id, to, options) => {
+      const idempotencyKey = cli.key(options);
+      const context = cli.context(options);
+      const { api } = await context.agent();
+      const params = { project: context.project, lease: id };
+      const route = "POST /v1/projects/:project/leases/:lease/transfer";
+      const handed = await api(route, { params, body: { to } }, { idempotencyKey });
+      await cli.out.show(handed, leaseView(handed));
+    },
+  );
+}
+
+/** What needs more than an agent's rights. */
+function defineOperatorVerbs(lease: Command, cli: Cli): void {
+  change(lease, "force-release <id>", "Take a lease away from its holder, who is told why")
+    .requiredOption("--reason <text>", "why")
+    .action(async (id, options) => {
+      const idempotencyKey = cli.key(options);
+      const context = cli.context(options);
+      const api = await context.user();
+      const params = { project: context.project, lease: id };
+      const route = "POST /v1/projects/:project/leases/:lease/force-release";
+      const body = { reason: options.reason };
+      const freed = await api(route, { params, body }, { idempotencyKey });
+      await cli.out.show(freed, leaseView(freed));
+    });
+
+  leaf(lease, "slot <name>", "Say how many may hold slot:NAME at the same time")
+    .requiredOption("--capacity <n>", "how many", count)
+    .action(async (slot, { capacity, ...common }) => {
+      const context = cli.context(common);
+      const api = await context.user();
+      const params = { project: context.project, slot };
+      const defined = await api("PUT /v1/projects/:project/slots/:slot", {
+        params,
+        body: { capacity },
+      });
+      const { name } = defined;
+      await cli.out.show(
+        defined,
+        record([
+          ["name", name],
+          ["capacity", defined.capacity],
+        ]),
+      );
+    });
+}

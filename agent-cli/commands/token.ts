@@ -49,7 +49,7 @@ function defineCreate(token: Command, cli: Cli): void {
       const made = await api(
         "POST /v1/tokens",
         { body: { kind, ...given({ name, namePattern, uses, ttlMs, role, project }) } },
-        { secret: true },
+        { unkeyed: true },
       );
       // The token alone, so that `> file` makes the file that --token-file takes.
       await cli.out.show(made, text(made.token));

@@ -48,7 +48,7 @@ describe("a failure", () => {
       next: "wait",
     });
     expect(described(failureOf(error, { argv: [], key: undefined }))).toBe(
-      "gridpost: first second\n  pattern: src/**, holder: red\nnext: wait",
+      "gridpost: first second\n  src/**: red holds src/**\nnext: wait",
     );
   });
 });

@@ -1,0 +1,85 @@
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { constants } from "node:os";
+import { ProblemError } from "../contract/problem-error.ts";
+import { acquireLease, type Wanted } from "./acquire.ts";
+
+/** A session falls into grace after 45 s of silence: two beats may get lost. */
+const BEAT_MS = 15_000;
+
+export interface Hold extends Wanted {
+  /** Program and arguments. */
+  readonly command: readonly string[];
+  /** The environment that the command inherits. */
+  readonly variables: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Takes a lease, runs a command while a session of this process keeps it, and releases it. The command finds
+ * `GRIDPOST_LEASE` and `GRIDPOST_FENCE` in its environment.
+ * @returns the command's exit code, 128 + n for a signal
+ * @throws ProblemError without the lease; then the command was never started
+ */
+export async function holdWhile(hold: Hold): Promise<number> {
+  const { api, project, note, command } = hold;
+  if (command.length === 0)
+    throw new ProblemError("BAD_REQUEST", "there is no command after --", {
+      next: "gridpost reserve PATTERN -- COMMAND",
+    });
+  const session = randomUUID();
+  const lease = await acquireLease({ ...hold, order: { ...hold.order, session } });
+  const beat = setInterval(() => {
+    api(
+      "POST /v1/projects/:project/lease-sessions/:session/beat",
+      { params: { project, session }, body: { leases: [lease.id] } },
+      { unkeyed: true },
+    )
+      .then(({ lost }) => {
+        if (lost.length === 0) return;
+        clearInterval(beat);
+        note(`gridpost: lease ${lease.id} is lost; what the command does now may be refused`);
+      })
+      // The lease outlives some lost beats; the next one may get through.
+      .catch((error: Error) => note(`gridpost: ${error.message}`));
+  }, BEAT_MS);
+  try {
+    return await execute(command, {
+      ...hold.variables,
+      GRIDPOST_LEASE: lease.id,
+      GRIDPOST_FENCE: String(lease.fence),
+    });
+  } finally {
+    clearInterval(beat);
+    await api("POST /v1/projects/:project/leases/:lease/release", {
+      params: { project, lease: lease.id },
+    }).catch((error: Error) => note(`gridpost: the lease was not released: ${error.message}`));
+  }
+}
+
+const FORWARDED = ["SIGTERM", "SIGHUP"] as const;
+
+/** Runs a program on this terminal. */
+function execute(
+  [program = "", ...args]: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: "inherit", env });
+    const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+    // A terminal sends Ctrl-C to the command as well: it decides what to do, and the lease is released after it.
+    const leaveToChild = (): void => undefined;
+    for (const signal of FORWARDED) process.on(signal, forward);
+    process.on("SIGINT", leaveToChild);
+    child.once("error", (cause) => {
+      const next = "check the command after --";
+      reject(
+        new ProblemError("BAD_REQUEST", `cannot run ${program}: ${cause.message}`, { next, cause }),
+      );
+    });
+    child.once("close", (code, signal) => {
+      for (const one of FORWARDED) process.off(one, forward);
+      process.off("SIGINT", leaveToChild);
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+    });
+  });
+}
