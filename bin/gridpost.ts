@@ -25,6 +25,7 @@ process.exitCode = await main(process.argv.slice(2), {
   runDaemon: async (flags) => {
     endWithParent();
     const { runDaemon } = await import("../daemon/main.ts");
-    await runDaemon(flags);
+    const { openLocalFile } = await import("../storage/local-file.ts");
+    await runDaemon(flags, openLocalFile);
   },
 });
