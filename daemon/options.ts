@@ -14,11 +14,11 @@ export const DaemonOptions = z.strictObject({
   allowProcess: z.boolean().default(false),
   /** How many sessions without GPUs may run side by side; more than one disturb each other. */
   slots: z.int().min(1).max(1_024).default(1),
-  labels: z.record(Name, z.string().max(256)).default({}),
+  labels: z.record(Name, z.string().max(256)).readonly().default({}),
   /** JSON file with an array of GPUs to pretend to have; everything measured is marked simulated. */
   simulateGpus: z.string().min(1).optional(),
   /** Folders under which a cell may mount a directory, read only. */
-  mountRoots: z.array(z.string().startsWith("/")).default([]),
+  mountRoots: z.array(z.string().startsWith("/")).readonly().default([]),
   /** Join over plain HTTP beyond loopback. */
   insecure: z.boolean().default(false),
 });

@@ -1,4 +1,5 @@
 import type { Client } from "../contract/client.ts";
+import type { createLog } from "../runtime/log.ts";
 
 /** The spool's database: synchronous, durable when a call returns, owned by one process. bin/ supplies it from storage/. */
 export interface SpoolDb {
@@ -13,9 +14,7 @@ export interface Server {
   readonly url: string;
   readonly client: Client;
   /** An access token for the stream; `fresh` asks for a new one. */
-  token(fresh: boolean): Promise<string | undefined>;
+  token(fresh: boolean): Promise<string>;
 }
 
-/** One line of the daemon's own log. */
-export type LogLevel = "info" | "warn" | "error";
-export type Log = (level: LogLevel, event: string, fields?: Record<string, unknown>) => void;
+export type Log = ReturnType<typeof createLog>;

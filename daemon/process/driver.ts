@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { type FileHandle, chown, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { type FileHandle, chmod, chown, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   fillIn,
@@ -71,6 +71,9 @@ async function create(root: string, launch: Launch): Promise<Launched> {
   await rm(folder, { recursive: true, force: true });
   const work = join(folder, "work");
   await mkdir(work, { recursive: true });
+  // Whatever the umask: the other user walks through to its script and its folder.
+  await chmod(root, 0o711);
+  await chmod(folder, 0o711);
   const script = join(folder, "run.sh");
   await write(script, scriptOf(launch, work), 0o500);
   if (isRoot()) {

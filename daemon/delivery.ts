@@ -1,0 +1,76 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Session } from "../contract/cells.ts";
+import { ProblemError } from "../contract/problem.ts";
+import { mayPass, untilTaken } from "./calls.ts";
+import { DetachedError, type Node } from "./node.ts";
+import type { KeptFile, KeptReport, Offer } from "./spool-rows.ts";
+import { backoff, sleep } from "./timers.ts";
+
+/** A report that was refused so often will always be. */
+const MOST_REFUSALS = 10;
+
+export interface Delivery {
+  readonly attempt: string;
+  readonly kept: KeptReport;
+  /** What the server may claim for us in the same call; part of what a repetition must repeat. */
+  readonly offer: Offer | null;
+}
+
+/**
+ * Brings a report to the server and returns only when it is there, or will never be taken: then it is set aside in the
+ * folder `refused` and said aloud. Answers with the next session, if the server granted one.
+ * @throws DetachedError when the daemon hands off; the next life delivers it
+ */
+export async function deliver(node: Node, delivery: Delivery): Promise<Session | null> {
+  const { attempt, kept } = delivery;
+  for (let refusals = 1; ; refusals += 1) {
+    try {
+      for (const file of kept.files) await putEvidence(node, attempt, file);
+      return await complete(node, delivery);
+    } catch (error) {
+      if (!(error instanceof ProblemError) || mayPass(error)) throw error;
+      if (refusals === MOST_REFUSALS) {
+        await setAside(node, delivery, error);
+        return null;
+      }
+      node.log.warn({ attempt, refusals, error: error.message }, "the server refuses a report");
+      await sleep(backoff(Math.min(refusals, 3)), node.detach);
+      if (node.detach.aborted) throw new DetachedError();
+    }
+  }
+}
+
+async function putEvidence(node: Node, attempt: string, file: KeptFile): Promise<void> {
+  const bytes = await readFile(file.path).catch(() => undefined);
+  if (bytes === undefined) {
+    node.log.warn({ attempt, file: file.path }, "a file of a result is gone");
+    return;
+  }
+  const content = bytes.toString("base64");
+  await untilTaken({ node, signal: node.detach }, () =>
+    node.server.client.cells.putEvidence({
+      params: { attempt, sha256: file.sha256 },
+      body: { content },
+    }),
+  );
+}
+
+async function complete(node: Node, { attempt, kept, offer }: Delivery): Promise<Session | null> {
+  const { accepted, state, next } = await untilTaken({ node, signal: node.detach }, () =>
+    node.server.client.cells.complete(
+      { params: { attempt }, body: { report: kept.report, next: offer } },
+      { idempotencyKey: `complete-${attempt}` },
+    ),
+  );
+  node.log.info({ attempt, outcome: kept.report.outcome, state, accepted }, "result delivered");
+  return next;
+}
+
+async function setAside(node: Node, { attempt, kept }: Delivery, error: Error): Promise<void> {
+  const folder = join(node.options.data, "refused");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, `${attempt}.json`);
+  await writeFile(path, JSON.stringify({ error: error.message, ...kept }, null, 2));
+  node.log.error({ attempt, path, error: error.message }, "the server will not take this result");
+}

@@ -1,0 +1,174 @@
+import type { GrantedRun } from "../contract/cells.ts";
+import type { AttemptFolder } from "./attempt-folder.ts";
+import { type AttemptLog, ExecutionLog, saveLog } from "./attempt-log.ts";
+import { followExecution } from "./follow.ts";
+import {
+  EngineGoneError,
+  executionName,
+  type Launch,
+  type Launched,
+  LaunchError,
+  type Launcher,
+  specOf,
+} from "./launcher.ts";
+import { DetachedError, type Node } from "./node.ts";
+import { collect, type OutFile } from "./results/collect.ts";
+import { judge } from "./results/outcome.ts";
+import { readResults } from "./results/read-results.ts";
+import type { Ended, ExecutionRow, KeptFile, StopReason } from "./spool-rows.ts";
+
+/** What the executions of one attempt have in common. */
+export interface AttemptParts {
+  readonly node: Node;
+  readonly run: GrantedRun;
+  readonly launcher: Launcher;
+  readonly folder: AttemptFolder;
+  readonly log: AttemptLog;
+  /** The launch but for what differs between executions. */
+  readonly launch: Omit<Launch, "name" | "repeat" | "out">;
+  /** Why the attempt was told to end; null while it may go on. */
+  readonly stopReason: () => StopReason | null;
+}
+
+export interface Step {
+  /** Counts the executions of an attempt from 1. */
+  readonly n: number;
+  readonly repeat: number;
+}
+
+/** The executions of a run, in order: warm-ups, then repeats. */
+export function stepsOf({ warmup, repeats }: Pick<GrantedRun, "warmup" | "repeats">): Step[] {
+  return Array.from({ length: warmup + repeats }, (_, i) => ({ n: i + 1, repeat: i + 1 - warmup }));
+}
+
+export const isWarmup = ({ repeat }: Step): boolean => repeat < 1;
+
+/**
+ * Carries out one execution, or goes on with what an earlier life of the daemon has begun: each step is written to the
+ * spool before it is taken, and each first looks at what is there, so that a container is started at most once.
+ * @throws DetachedError, LaunchError, EngineGoneError when told to stop while the engine is away
+ */
+export async function execute(parts: AttemptParts, step: Step): Promise<Ended> {
+  const { node, run, launcher } = parts;
+  const attempt = run.attempt.id;
+  const name = executionName(attempt, step.n);
+  const row = node.spool.executions(attempt).find(({ n }) => n === step.n);
+  if (row?.ended) {
+    await removeExecution(parts, name);
+    return row.ended;
+  }
+  const log = new ExecutionLog(parts.log, titleOf(run, step));
+  const launch = await launchOf(parts, step);
+  node.spool.creating(attempt, step.n);
+  const found = await ensureCreated(parts, launch, row);
+  if (found === null) return finish(parts, step, { log, last: null });
+  node.spool.created(attempt, step.n, found.id);
+  const startedMs = await parts.folder.startMark(step.n);
+  if (found.state === "created") {
+    if (parts.stopReason() !== null) return finish(parts, step, { log, last: found });
+    await startOnce(parts, found.id);
+  }
+  node.spool.started(attempt, step.n, node.clock.monotonic());
+  await followExecution(parts, { id: found.id, n: step.n, log });
+  const last = await node.engines.answered(node.detach, () => launcher.inspect(found.id));
+  return finish(parts, step, { log, last, startedMs });
+}
+
+function titleOf({ warmup, repeats }: GrantedRun, step: Step): string {
+  return isWarmup(step) ? `warm-up ${step.n} of ${warmup}` : `repeat ${step.repeat} of ${repeats}`;
+}
+
+async function launchOf({ launch, folder }: AttemptParts, { n, repeat }: Step): Promise<Launch> {
+  return {
+    ...launch,
+    name: executionName(launch.attempt, n),
+    repeat,
+    out: await folder.makeOut(n),
+  };
+}
+
+/** What there is to start or to follow; null when it was there in an earlier life and has vanished. */
+async function ensureCreated(
+  { node, launcher }: AttemptParts,
+  launch: Launch,
+  row: ExecutionRow | undefined,
+): Promise<Launched | null> {
+  return node.engines.answered(node.detach, async () => {
+    const there = await launcher.inspect(launch.name);
+    if (there === null)
+      return row === undefined || row.state === "creating" ? launcher.create(launch) : null;
+    if (there.spec !== specOf(launch))
+      throw new LaunchError(`an execution ${launch.name} exists and is not the one to create`);
+    return there;
+  });
+}
+
+/** A start whose answer was lost may have happened: only what is still `created` is started. */
+async function startOnce({ node, launcher }: AttemptParts, id: string): Promise<void> {
+  await node.engines.answered(node.detach, async () => {
+    const now = await launcher.inspect(id);
+    if (now?.state === "created") await launcher.start(id);
+  });
+}
+
+interface Finished {
+  readonly log: ExecutionLog;
+  /** null: it has vanished. */
+  readonly last: Launched | null;
+  /** Missing when it never started. */
+  readonly startedMs?: number;
+}
+
+/** Judges an ended execution, writes everything down, and only then lets the engine forget it. */
+async function finish(parts: AttemptParts, step: Step, finished: Finished): Promise<Ended> {
+  const { node, run, folder } = parts;
+  finished.log.end();
+  const ended = await endedOf(parts, step, finished);
+  await saveLog(folder, parts.log.bounded);
+  node.spool.ended(run.attempt.id, step.n, ended);
+  await removeExecution(parts, executionName(run.attempt.id, step.n));
+  return ended;
+}
+
+/** What is known of an execution that has vanished. */
+const UNSEEN = { exitCode: null, oom: false, durationMs: null };
+
+async function endedOf(
+  { run, folder, stopReason }: AttemptParts,
+  step: Step,
+  { log, last, startedMs = Number.POSITIVE_INFINITY }: Finished,
+): Promise<Ended> {
+  const collected = await collect(folder.out(step.n));
+  const output = { line: log.performance, collected, startedMs };
+  // What a warm-up measured is thrown away.
+  const parsed = isWarmup(step) ? null : await readResults(run.cell.parser, output);
+  const { exitCode, oom, durationMs } = last ?? UNSEEN;
+  const judged = judge({ exitCode, oom, stop: stopReason(), parsed });
+  const readings = judged.outcome === "ok" && parsed?.ok ? parsed.readings : [];
+  return {
+    ...judged,
+    repeat: step.repeat,
+    exitCode,
+    durationMs: durationMs ?? 0,
+    samples: readings.map((reading) => ({ ...reading, repeat: step.repeat })),
+    files: isWarmup(step) ? [] : collected.files.map((file) => keptFile(file, step)),
+  };
+}
+
+const keptFile = ({ name, path, sha256, size }: OutFile, { repeat }: Step): KeptFile => ({
+  name: `repeat-${repeat}/${name}`,
+  path,
+  sha256,
+  size,
+});
+
+/** What cannot be removed now is an orphan that is reaped later: its result is safe. */
+async function removeExecution({ node, launcher }: AttemptParts, name: string): Promise<void> {
+  try {
+    await launcher.remove(name);
+  } catch (error) {
+    if (node.detach.aborted) throw new DetachedError();
+    if (!(error instanceof EngineGoneError) && !(error instanceof LaunchError)) throw error;
+    node.log.warn({ name, error: error.message }, "cannot remove an execution that has ended");
+  }
+}

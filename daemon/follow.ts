@@ -1,0 +1,140 @@
+import type { ExecutionLog } from "./attempt-log.ts";
+import type { AttemptParts } from "./execution.ts";
+import { EngineGoneError } from "./launcher.ts";
+import { DetachedError } from "./node.ts";
+import type { StopReason } from "./spool-rows.ts";
+import { sleep } from "./timers.ts";
+
+/** How often limits are looked at. */
+const TICK_MS = 1_000;
+/** After the end, a log stream that says nothing for so long is complete: some never end by themselves. */
+const LAST_WORDS_MS = 2_000;
+/** More than this is a flood: without an engine that rotates it, it would fill the disk. */
+const MOST_LOG_BYTES = 2 ** 30;
+
+export interface Following {
+  readonly id: string;
+  readonly n: number;
+  readonly log: ExecutionLog;
+}
+
+/** When bytes last came. */
+interface Pulse {
+  at: number;
+}
+
+/**
+ * Follows what runs until it has ended: reads its log, and ends it when a limit is passed, when it was told to stop, or
+ * when the server may be about to grant its run to another node.
+ * @throws DetachedError when the daemon hands off; what runs runs on
+ */
+export async function followExecution(parts: AttemptParts, following: Following): Promise<void> {
+  const { node, launcher } = parts;
+  const over = new AbortController();
+  const silent = new AbortController();
+  const pulse: Pulse = { at: node.clock.monotonic() };
+  const reading = readLog(parts, following, {
+    pulse,
+    signal: AbortSignal.any([silent.signal, node.detach]),
+  });
+  const guarding = guard(parts, following, { pulse, over: over.signal });
+  try {
+    await node.engines.answered(node.detach, () => launcher.wait(following.id, node.detach));
+    over.abort();
+    if (node.detach.aborted) throw new DetachedError();
+    await lastWords(reading, parts, pulse);
+  } finally {
+    over.abort();
+    silent.abort();
+    await Promise.allSettled([reading, guarding]);
+  }
+}
+
+/** Until the log has been read to its end, or has been silent for a while. */
+async function lastWords(
+  reading: Promise<void>,
+  { node }: AttemptParts,
+  pulse: Pulse,
+): Promise<void> {
+  pulse.at = node.clock.monotonic();
+  let done = false;
+  const read = reading.finally(() => {
+    done = true;
+  });
+  while (!done && node.clock.monotonic() - pulse.at < LAST_WORDS_MS)
+    await Promise.race([read, sleep(LAST_WORDS_MS / 4, node.detach)]);
+}
+
+async function readLog(
+  { node, launcher }: AttemptParts,
+  { id, log }: Following,
+  { pulse, signal }: { readonly pulse: Pulse; readonly signal: AbortSignal },
+): Promise<void> {
+  await node.engines.answered(signal, async () => {
+    for await (const chunk of launcher.logs(id, { from: log.position, signal })) {
+      pulse.at = node.clock.monotonic();
+      log.push(chunk);
+      if (signal.aborted) return;
+    }
+  });
+}
+
+async function guard(
+  parts: AttemptParts,
+  following: Following,
+  { pulse, over }: { readonly pulse: Pulse; readonly over: AbortSignal },
+): Promise<void> {
+  const { node, run } = parts;
+  const attempt = run.attempt.id;
+  const told = node.stops.signal(attempt);
+  while (!over.aborted && !node.detach.aborted) {
+    const reason = parts.stopReason() ?? limitPassed(parts, following, pulse);
+    if (reason !== null) {
+      node.stops.request(attempt, reason);
+      await stopExecution(parts, following.id, over);
+    }
+    const signals = [over, node.detach, ...(told.aborted ? [] : [told])];
+    await sleep(TICK_MS, AbortSignal.any(signals));
+  }
+}
+
+/** Repeated by the guard's loop until it has ended: a kill that failed is never forgotten. */
+async function stopExecution(
+  { node, run, launcher }: AttemptParts,
+  id: string,
+  over: AbortSignal,
+): Promise<void> {
+  try {
+    await launcher.stop(id, run.phases.stop.timeout);
+  } catch (error) {
+    if (over.aborted) return;
+    const gone = error instanceof EngineGoneError;
+    node.log[gone ? "warn" : "error"]({ id, error: String(error) }, "cannot stop an execution");
+  }
+}
+
+/** The limit that the execution has passed, if any. All by the monotonic clock. */
+function limitPassed(
+  { node, run }: AttemptParts,
+  { n, log }: Following,
+  pulse: Pulse,
+): StopReason | null {
+  const now = node.clock.monotonic();
+  const { run: limits, stop } = run.phases;
+  const startedAt = node.spool.executions(run.attempt.id).find((row) => row.n === n)?.startedAt;
+  if (startedAt !== null && startedAt !== undefined && now - startedAt > limits.timeout)
+    return { outcome: "timed_out", message: `ran for longer than ${seconds(limits.timeout)}` };
+  if (limits.silence !== undefined && now - pulse.at > limits.silence)
+    return { outcome: "silent", message: `printed nothing for ${seconds(limits.silence)}` };
+  if (log.position.stdout + log.position.stderr > MOST_LOG_BYTES)
+    return { outcome: "failed", message: "printed more than 1 GiB" };
+  // The node's fault, not the cell's: another node may try.
+  if (now > node.contact.stopAt(run.lostAfterMs, stop.timeout))
+    return {
+      outcome: "invalid",
+      message: `cut off from the server for ${seconds(node.contact.silentMs())}`,
+    };
+  return null;
+}
+
+const seconds = (ms: number): string => `${Math.round(ms / 1_000)} s`;

@@ -1,0 +1,70 @@
+import WebSocket from "ws";
+import { Downstream, type Upstream } from "../contract/stream.ts";
+import type { Node } from "./node.ts";
+import { backoff, sleep } from "./timers.ts";
+
+/** Silence after which a socket is dead, in pings of the server. */
+const PINGS = 2.5;
+const FIRST_PING_MS = 20_000;
+
+/** Keeps a stream to the server open that says when there may be work. Hints only: whatever they miss, polls find. */
+export async function hintLoop(node: Node): Promise<void> {
+  for (let failures = 1; !node.detach.aborted; failures += 1) {
+    const connected = await listen(node, failures > 1).catch((error: unknown) => {
+      node.log.debug({ error: String(error) }, "no stream");
+      return false;
+    });
+    if (connected) failures = 1;
+    await sleep(backoff(failures), node.detach);
+  }
+}
+
+/** Until the stream ends; true if it was ever open. */
+async function listen(node: Node, fresh: boolean): Promise<boolean> {
+  const token = await node.server.token(fresh);
+  const url = `${node.server.url.replace(/^http/, "ws").replace(/\/$/, "")}/v1/stream`;
+  const socket = new WebSocket(url, {
+    headers: { authorization: `Bearer ${token}` },
+    handshakeTimeout: 10_000,
+  });
+  let opened = false;
+  let pingMs = FIRST_PING_MS;
+  let watchdog: NodeJS.Timeout | undefined;
+  const alive = (): void => {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(() => socket.terminate(), pingMs * PINGS);
+  };
+  const close = (): void => socket.terminate();
+  node.detach.addEventListener("abort", close);
+  const send = (frame: Upstream): void => socket.send(JSON.stringify(frame));
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.on("open", () => {
+        opened = true;
+        send({ type: "subscribe.work" });
+        alive();
+      });
+      socket.on("message", (data: Buffer) => {
+        alive();
+        const frame = Downstream.safeParse(JSON.parse(data.toString()));
+        if (!frame.success) return;
+        if (frame.data.type === "hello") ({ pingMs } = frame.data);
+        if (frame.data.type === "ping") send({ type: "pong" });
+        if (frame.data.type === "work") wake(node);
+      });
+      socket.on("close", () => resolve());
+      socket.on("error", reject);
+    });
+  } finally {
+    clearTimeout(watchdog);
+    node.detach.removeEventListener("abort", close);
+    socket.terminate();
+  }
+  return opened;
+}
+
+/** There may be work, or one of our runs has been cancelled. */
+function wake({ wakeClaims, wakeBeat, spool }: Node): void {
+  wakeClaims.wake();
+  if (spool.sessions().length > 0) wakeBeat.wake();
+}

@@ -1,0 +1,179 @@
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { ProblemError } from "../contract/problem.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { createLog } from "../runtime/log.ts";
+import { exitAfter, untilSignal } from "../runtime/shutdown.ts";
+import { packageVersion } from "../runtime/version.ts";
+import { containerUser, leaveWorkRoots, makeWorkRoots } from "./attempt-folder.ts";
+import { bootClock, readBootId } from "./boot-clock.ts";
+import { ClaimTurn } from "./capacity.ts";
+import { claimLoop } from "./claims.ts";
+import { Contact } from "./contact.ts";
+import { Engines } from "./engines.ts";
+import { gpuCare } from "./gpu-care.ts";
+import { heartbeatLoop } from "./heartbeat.ts";
+import { hintLoop } from "./hints.ts";
+import { findGpus, machine, readSimulatedGpus } from "./inventory/inventory.ts";
+import type { Node } from "./node.ts";
+import { DaemonOptions } from "./options.ts";
+import type { Log, SpoolDb } from "./ports.ts";
+import { processLauncher } from "./process/driver.ts";
+import { processObstacle } from "./process/limits.ts";
+import { reapLoop } from "./reaper.ts";
+import { connect } from "./server.ts";
+import { Sessions } from "./sessions.ts";
+import { Spool } from "./spool.ts";
+import { Stops } from "./stops.ts";
+import { Alarm } from "./timers.ts";
+
+export { DaemonOptions } from "./options.ts";
+
+/** A hand-off takes at most so long; what has not let go then is cut off, and the next life goes on with it. */
+const HAND_OFF_MS = 8_000;
+
+/** What bin/ supplies. */
+export interface DaemonPorts {
+  /** Opens or creates the spool's file for this process alone. @throws ProblemError CONFLICT if another has it */
+  readonly openSpool: (file: string) => SpoolDb;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+export interface RunningDaemon {
+  /** Hands off: lets go of everything within 10 s; what runs runs on, and the next start takes it up again. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the daemon of a node and returns when it watches over what an earlier life has left. It does not wait for the
+ * server, but for its join at the very first start.
+ * @throws ProblemError CONFLICT if another daemon has the folder, BAD_REQUEST for settings that cannot work, what the
+ * server answers to the join; UnreachableError
+ */
+export async function startDaemon(
+  input: DaemonOptions,
+  ports: DaemonPorts,
+): Promise<RunningDaemon> {
+  const options = { ...input, data: resolve(input.data) };
+  const { log, clock = bootClock } = ports;
+  await mkdir(options.data, { recursive: true, mode: 0o700 });
+  const spool = new Spool(ports.openSpool(join(options.data, "spool.db")));
+  const detach = new AbortController();
+  try {
+    const server = await connect(options);
+    const bootId = readBootId();
+    const roots = await makeWorkRoots(options.data, spool.installId);
+    const engines = makeEngines({
+      options,
+      spool,
+      log,
+      processRoot: join(roots.process, "processes"),
+    });
+    await engines.look();
+    const survey = await surveyor(options, engines, log);
+    const node: Node = {
+      options,
+      server,
+      spool,
+      engines,
+      clock,
+      log,
+      contact: new Contact({ clock, spool, bootId }),
+      stops: new Stops(spool),
+      inventory: await survey(),
+      wakeClaims: new Alarm(),
+      wakeBeat: new Alarm(),
+      detach: detach.signal,
+    };
+    const turn = new ClaimTurn();
+    const care = gpuCare(node.inventory.gpus, node.inventory.simulated);
+    const sessions = new Sessions({ node, roots, gpuCare: care, turn });
+    sessions.resume();
+    const loops = [
+      heartbeatLoop({ node, bootId, survey }),
+      claimLoop(node, sessions, turn),
+      hintLoop(node),
+      reapLoop(node),
+    ];
+    return {
+      stop: async () => {
+        detach.abort();
+        await Promise.all([...loops, sessions.settled()]);
+        spool.close();
+        await leaveWorkRoots(roots);
+      },
+    };
+  } catch (error) {
+    detach.abort();
+    spool.close();
+    throw error;
+  }
+}
+
+function makeEngines(parts: {
+  readonly options: DaemonOptions;
+  readonly spool: Spool;
+  readonly log: Log;
+  readonly processRoot: string;
+}): Engines {
+  const { options, spool, log, processRoot } = parts;
+  const obstacle = options.allowProcess ? processObstacle(process.getuid?.() === 0) : undefined;
+  if (obstacle !== undefined)
+    throw new ProblemError("BAD_REQUEST", obstacle, {
+      next: "install it, or start without --allow-process",
+    });
+  return new Engines({
+    spool,
+    log,
+    process: options.allowProcess ? processLauncher(processRoot) : null,
+    docker: async () => {
+      const { dockerLauncher } = await import("./docker/driver.ts");
+      return dockerLauncher({ install: spool.installId, user: containerUser() });
+    },
+  });
+}
+
+/** Describes the machine; the GPUs are looked for once, their tools being slow. */
+async function surveyor(
+  options: DaemonOptions,
+  engines: Engines,
+  log: Log,
+): Promise<() => Promise<Node["inventory"]>> {
+  const simulated = options.simulateGpus !== undefined;
+  const gpus =
+    options.simulateGpus === undefined
+      ? await findGpus()
+      : { gpus: await readSimulatedGpus(options.simulateGpus), problems: [] };
+  for (const problem of gpus.problems) log.warn({ problem }, "a GPU cannot be used");
+  const version = packageVersion();
+  return async () => ({
+    ...machine(),
+    version,
+    gpus: [...gpus.gpus],
+    simulated,
+    labels: { ...options.labels },
+    runtimes: engines.runtimes(),
+    engine: engines.engine,
+    slots: options.slots,
+  });
+}
+
+/**
+ * `gridpost daemon`: runs until SIGTERM or SIGINT, then hands off within 10 s.
+ * @throws ProblemError, before it runs, with one line on what is wrong
+ */
+export async function runDaemon(
+  flags: z.input<typeof DaemonOptions>,
+  openSpool: DaemonPorts["openSpool"],
+): Promise<void> {
+  const parsed = DaemonOptions.safeParse(flags);
+  if (!parsed.success) throw new ProblemError("BAD_REQUEST", z.prettifyError(parsed.error));
+  const log = createLog("info");
+  const signal = untilSignal();
+  const daemon = await startDaemon(parsed.data, { openSpool, log });
+  log.info({ signal: await signal }, "handing off");
+  exitAfter(HAND_OFF_MS, 0);
+  await daemon.stop();
+}

@@ -1,0 +1,39 @@
+import { EngineGoneError, executionName, type Launched, type Launcher } from "./launcher.ts";
+import type { Node } from "./node.ts";
+import { jitter, sleep } from "./timers.ts";
+
+const ROUND_MS = 60_000;
+/** Younger ones may be on their way into the spool. */
+export const ORPHAN_GRACE_MS = 5 * 60_000;
+const STOP_MS = 10_000;
+
+/** Now and then removes what carries this installation's mark and belongs to no attempt. */
+export async function reapLoop(node: Node): Promise<void> {
+  while (!node.detach.aborted) {
+    for (const launcher of await node.engines.all()) {
+      await reap(node, launcher).catch((error: unknown) => {
+        const level = error instanceof EngineGoneError ? "debug" : "warn";
+        node.log[level]({ error: String(error) }, "cannot look for orphans");
+      });
+    }
+    await sleep(jitter(ROUND_MS, 0.2), node.detach);
+  }
+}
+
+/** One round. What another installation or somebody else has started is not even seen: the launcher lists only ours. */
+export async function reap(node: Node, launcher: Launcher): Promise<void> {
+  const known = node.spool.executionKeys();
+  for (const found of await launcher.list()) {
+    if (node.detach.aborted) return;
+    if (isKnown(found, known) || node.clock.now() - found.createdAt < ORPHAN_GRACE_MS) continue;
+    node.log.warn({ name: found.name, state: found.state }, "removing an orphan");
+    if (found.state === "running") await launcher.stop(found.id, STOP_MS);
+    await launcher.remove(found.id);
+  }
+}
+
+const isKnown = ({ name }: Launched, keys: ReadonlySet<string>): boolean =>
+  [...keys].some((key) => {
+    const cut = key.lastIndexOf("-");
+    return name === executionName(key.slice(0, cut), Number(key.slice(cut + 1)));
+  });

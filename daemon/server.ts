@@ -1,0 +1,34 @@
+import { readFile } from "node:fs/promises";
+import { createClient } from "../contract/client.ts";
+import { ProblemError } from "../contract/problem.ts";
+import { tokenSource } from "../runtime/access-token.ts";
+import { openHome } from "../runtime/home.ts";
+import { joinServer } from "../runtime/join.ts";
+import type { DaemonOptions } from "./options.ts";
+import type { Server } from "./ports.ts";
+
+/**
+ * The server as this node: joins with the token at the first start, and uses the key in the data folder afterwards.
+ * @throws ProblemError BAD_REQUEST without a key and without a token file, what the server answers; UnreachableError
+ */
+export async function connect(options: DaemonOptions): Promise<Server> {
+  const { url, data } = options;
+  if ((await openHome(data).defaultUrl()) === undefined) await join(options);
+  const token = tokenSource({ home: data, url });
+  return { url, token, client: createClient({ url, token }) };
+}
+
+async function join({ url, data, name, tokenFile, insecure }: DaemonOptions): Promise<void> {
+  if (tokenFile === undefined) {
+    throw new ProblemError("BAD_REQUEST", `this node has not joined ${url} yet`, {
+      next: `make a join token with "gridpost token create --kind node --name ${name}" and give it with --token-file`,
+    });
+  }
+  const token = await readFile(tokenFile, "utf8").catch((error: unknown) => {
+    throw new ProblemError("BAD_REQUEST", `cannot read the join token: ${String(error)}`, {
+      next: "give the path of a file that holds it",
+      cause: error,
+    });
+  });
+  await joinServer({ url, token, name, home: data, insecure });
+}
