@@ -1,11 +1,15 @@
+import { archiveHandlers } from "../archive/handlers.ts";
+import type { RunningArchive } from "../archive/start.ts";
 import { cellsDeadlines } from "../cells/deadlines.ts";
 import { cellsHandlers } from "../cells/handlers.ts";
+import { sweepRecord } from "../cells/ledger.ts";
 import { nodesHandlers } from "../cells/node-handlers.ts";
 import type { CellsDeps } from "../cells/ports.ts";
 import { cellsProjection } from "../cells/projection.ts";
 import { contract } from "../contract/index.ts";
 import { mailboxHandlers } from "../mailbox/handlers.ts";
 import { mailboxProjection } from "../mailbox/projection.ts";
+import { type ReportsDeps, reportsHandlers } from "../reports/handlers.ts";
 import { reservationsDeadlines } from "../reservations/deadlines.ts";
 import { reservationsHandlers } from "../reservations/handlers.ts";
 import { leasePort } from "../reservations/lease-port.ts";
@@ -15,13 +19,14 @@ import type { Blobs } from "../storage/blobs.ts";
 import type { Db } from "../storage/db.ts";
 import { type EventLog, openLog } from "../storage/event-log.ts";
 import type { Projection } from "../storage/log.ts";
+import { agentDirectory } from "./agent-directory.ts";
 import type { Hub } from "./hub.ts";
 import { identityHandlers } from "./identity/handlers.ts";
 import type { IdentityDeps } from "./identity/deps.ts";
 import { identityProjection } from "./identity/projection.ts";
 import { type Domain, domain } from "./mount.ts";
 import type { Settings } from "./settings.ts";
-import { inboxTopic } from "./topics.ts";
+import { inboxTopic, ticketTopic } from "./topics.ts";
 
 /** The projections of all domains: what a replay of the log builds. */
 export const projections: readonly Projection[] = [
@@ -40,12 +45,19 @@ const cellsSettings = ({ freeze }: Settings): CellsDeps["settings"] => ({ freeze
 
 /** The log with every domain's projections and deadlines. */
 export function openDomainLog(db: Db, settings: Settings): EventLog {
+  const leaseContext = { dialect: db.dialect, settings: leaseSettings(settings) };
   const deadlines = {
-    ...reservationsDeadlines({ settings: leaseSettings(settings) }),
-    ...cellsDeadlines({ leases: leasePort(db.dialect), settings: cellsSettings(settings) }),
+    ...reservationsDeadlines(leaseContext),
+    ...cellsDeadlines({ leases: leasePort(leaseContext), settings: cellsSettings(settings) }),
   };
   return openLog({ db, projections, deadlines });
 }
+
+/** Reports read the ledger of the cells. */
+export const reportsDeps = ({ query }: EventLog): ReportsDeps => ({
+  query,
+  source: { sweepRecord },
+});
 
 export interface DomainParts {
   readonly log: EventLog;
@@ -53,13 +65,15 @@ export interface DomainParts {
   readonly blobs: Blobs;
   readonly settings: Settings;
   readonly identity: IdentityDeps;
+  readonly archive: RunningArchive;
 }
 
 /** The handlers of all domains, each with the ports that it asks for. */
-export function openDomains({ log, hub, blobs, settings, identity }: DomainParts): Domain[] {
+export function openDomains(parts: DomainParts): Domain[] {
+  const { log, hub, blobs, settings, identity, archive } = parts;
   const wait: Parameters<typeof mailboxHandlers>[0]["wait"] = ({ project, agent }, options) =>
     hub.wait(inboxTopic(project, agent), options);
-  const leases = leasePort(log.db.dialect);
+  const leases = leasePort({ dialect: log.db.dialect, settings: leaseSettings(settings) });
   const cells: CellsDeps = { log, leases, blobs, settings: cellsSettings(settings) };
   return [
     domain("identity", contract.identity, identityHandlers(identity)),
@@ -67,9 +81,16 @@ export function openDomains({ log, hub, blobs, settings, identity }: DomainParts
     domain(
       "reservations",
       contract.reservations,
-      reservationsHandlers({ log, settings: leaseSettings(settings) }),
+      reservationsHandlers({
+        log,
+        settings: leaseSettings(settings),
+        agents: agentDirectory,
+        wait: ({ id }, options) => hub.wait(ticketTopic(id), options),
+      }),
     ),
     domain("cells", contract.cells, cellsHandlers(cells)),
     domain("nodes", contract.nodes, nodesHandlers(cells)),
+    domain("archive", contract.archive, archiveHandlers({ archive })),
+    domain("reports", contract.reports, reportsHandlers(reportsDeps(log))),
   ];
 }

@@ -10,9 +10,11 @@ import { lastSeq } from "../storage/events.ts";
 import { migrate } from "../storage/migrate.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { agentsPort } from "./agents-port.ts";
+import type { RunningArchive } from "../archive/start.ts";
 import { buildApp } from "./app.ts";
+import { openArchive } from "./archive.ts";
 import { takeDataFolder } from "./data-folder.ts";
-import { openDomainLog, openDomains } from "./domains.ts";
+import { openDomainLog, openDomains, reportsDeps } from "./domains.ts";
 import { type Hub, openHub } from "./hub.ts";
 import { adminJoinFile } from "./identity/first-start.ts";
 import { type Identity, openIdentity } from "./identity/open.ts";
@@ -22,6 +24,7 @@ import { mountOperations } from "./operations.ts";
 import { countProject } from "./project-counts.ts";
 import type { Settings } from "./settings.ts";
 import { mountStream } from "./stream.ts";
+import { startSweepPosts } from "./sweep-posts.ts";
 import { changesIdentity, IDENTITY_TOPIC, topicsOf } from "./topics.ts";
 
 export interface ServerOptions {
@@ -37,6 +40,7 @@ export interface RunningServer {
   /** The file with the admin's join token, if this start wrote one. */
   readonly adminJoin: string | null;
   readonly eventLog: EventLog;
+  readonly archive: RunningArchive;
   /** Answers what was accepted, then gives everything back. */
   stop(): Promise<void>;
 }
@@ -112,7 +116,16 @@ async function serve(
 ): Promise<Omit<RunningServer, "stop">> {
   const stopping = new AbortController();
   const gate = { auth: identity.auth, stopping: stopping.signal };
-  const domains = openDomains({ log: eventLog, hub, blobs, settings, identity: identity.deps });
+  const archive = await openArchive({ data: settings.data, eventLog, identity, log });
+  releasers.push("archive", () => archive.stop());
+  const domains = openDomains({
+    log: eventLog,
+    hub,
+    blobs,
+    settings,
+    identity: identity.deps,
+    archive,
+  });
   const version = packageVersion();
   const { query } = eventLog;
   const metrics = createMetrics(query);
@@ -122,11 +135,17 @@ async function serve(
   hub.subscribe(IDENTITY_TOPIC, () => streams.recheck());
   metrics.streams(() => streams.count());
   mountOperations(app, { gate, metrics, query });
+  const posts = await startSweepPosts({
+    log: eventLog,
+    reports: reportsDeps(eventLog),
+    onError: (err) => log.error({ err }, "posting to a sweep's thread failed"),
+  });
+  releasers.push("sweep posts", () => posts.stop());
   const url = await listen(app, settings.listen);
   releasers.push("http", () => {
     stopping.abort();
     return closeGracefully(app);
   });
   const adminJoin = identity.wroteAdminJoin ? adminJoinFile(settings.data) : null;
-  return { url, adminJoin, eventLog };
+  return { url, adminJoin, eventLog, archive };
 }

@@ -20,6 +20,9 @@ export const changesIdentity = (type: string): boolean =>
 /** What concerns a sweep: its runs and its end. */
 export const sweepTopic = (sweep: string): string => `sweep ${sweep}`;
 
+/** A place in the queue for a lease has brought it. */
+export const ticketTopic = (ticket: string): string => `ticket ${ticket}`;
+
 const WORK = new Set([
   "sweep.submitted",
   "sweep.cancelled",
@@ -37,8 +40,9 @@ export function topicsOf({ type, project, body }: Happening): string[] {
   }
   const topics = WORK.has(type) ? [WORK_TOPIC] : [];
   if (changesIdentity(type)) topics.push(IDENTITY_TOPIC);
-  const { sweep, id } = body as { sweep?: string; id?: string };
+  const { sweep, id, ticket } = body as { sweep?: string; id?: string; ticket?: string | null };
   if (type.startsWith("sweep.") && id !== undefined) topics.push(sweepTopic(id));
   if (sweep !== undefined) topics.push(sweepTopic(sweep));
+  if (typeof ticket === "string") topics.push(ticketTopic(ticket));
   return topics;
 }
