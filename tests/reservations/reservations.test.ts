@@ -1,4 +1,8 @@
+import { leaseQueueSuite } from "../suites/lease-queue.suite.ts";
 import { reservationsSuite } from "../suites/reservations.suite.ts";
 import { drivers } from "../support/drivers.ts";
 
-for (const driver of drivers) reservationsSuite(driver);
+for (const driver of drivers) {
+  reservationsSuite(driver);
+  leaseQueueSuite(driver);
+}
