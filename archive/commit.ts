@@ -2,6 +2,8 @@ import { ProblemError } from "../contract/problem.ts";
 
 /** What the trailers of an archive commit say. */
 export interface Seal {
+  /** `journal` or `project/<name>`. */
+  readonly repository: string;
   /** The first and last event of the batch. */
   readonly from: number;
   readonly to: number;
@@ -35,7 +37,7 @@ const MAX_CO_AUTHORS = 20;
 
 /** The commit message: a subject, then the trailers. */
 export function commitMessage({ seal, actors }: Message): string {
-  const { from, to, chain, kid, signature } = seal;
+  const { repository, from, to, chain, kid, signature } = seal;
   const coAuthors = actors
     .slice(1, 1 + MAX_CO_AUTHORS)
     .map((actor) => `Co-authored-by: ${ident(actor)}`);
@@ -43,6 +45,7 @@ export function commitMessage({ seal, actors }: Message): string {
     from === to ? `event ${from}` : `events ${from} to ${to}`,
     "",
     ...coAuthors,
+    `Gridpost-Repository: ${repository}`,
     `Gridpost-Events: ${from}-${to}`,
     `Gridpost-Chain: ${chain}`,
     `Gridpost-Key: ${kid}`,
@@ -52,14 +55,14 @@ export function commitMessage({ seal, actors }: Message): string {
 }
 
 const SEAL =
-  /^Gridpost-Events: (\d{1,15})-(\d{1,15})\nGridpost-Chain: ([0-9a-f]{64})\nGridpost-Key: ([\w-]{1,64})\nGridpost-Signature: ([\w-]{86})\s*$/m;
+  /^Gridpost-Repository: ([\w./-]{1,80})\nGridpost-Events: (\d{1,15})-(\d{1,15})\nGridpost-Chain: ([0-9a-f]{64})\nGridpost-Key: ([\w-]{1,64})\nGridpost-Signature: ([\w-]{86})\s*$/m;
 
 /** Reads the trailers back; undefined for a commit that the archive did not make. */
 export function readSeal(message: string): Seal | undefined {
   const match = SEAL.exec(message);
   if (match === null) return undefined;
-  const [, from, to, chain = "", kid = "", signature = ""] = match;
-  return { from: Number(from), to: Number(to), chain, kid, signature };
+  const [, repository = "", from, to, chain = "", kid = "", signature = ""] = match;
+  return { repository, from: Number(from), to: Number(to), chain, kid, signature };
 }
 
 /** An actor as Git's `Name <address>`; `>` and `<` are Git's own. */

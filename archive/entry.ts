@@ -10,6 +10,7 @@ type Entries<T extends EventType> = (event: LoggedEvent, body: EventBody<T>) => 
 const sent: Entries<"message.sent"> = (event, body) => {
   if (body.open === false) return [];
   const { id, thread, from, to, cc, subject, importance, ackRequired, replyTo } = body;
+  const { payload, attachments } = body;
   const fields = {
     id,
     thread,
@@ -20,6 +21,8 @@ const sent: Entries<"message.sent"> = (event, body) => {
     importance,
     ackRequired,
     replyTo,
+    payload,
+    attachments,
     sentAt: isoOf(event.at),
     actor: event.actor,
     event: event.id,

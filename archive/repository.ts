@@ -107,7 +107,10 @@ export class Repository {
     const commit = await this.git.commit({
       author: ident(actors[0] ?? "server"),
       at: Math.floor(at / 1_000),
-      message: commitMessage({ seal: { from, to, chain, kid, signature }, actors }),
+      message: commitMessage({
+        seal: { repository: name, from, to, chain, kid, signature },
+        actors,
+      }),
       parent: continues ? null : head.commit,
       changes,
     });

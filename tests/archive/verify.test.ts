@@ -1,0 +1,125 @@
+import { execFileSync } from "node:child_process";
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it } from "vitest";
+import { describeFault } from "../../archive/fault.ts";
+import { verifyRepository } from "../../archive/verify.ts";
+import { gitOut, makeTestKey, message, useArchive } from "./support.ts";
+
+const GIT_USER = ["-c", "user.name=Mallory", "-c", "user.email=m@example.org"];
+
+describe("the verification of an archive", () => {
+  const bench = useArchive();
+  let clone: string;
+  let readable: string;
+
+  beforeEach(async () => {
+    const { start, add, root, folder } = bench();
+    const archive = await start();
+    for (let i = 0; i < 6; i += 1) {
+      await add("message.sent", message({ thread: `t${i}`, body: `number ${i}` }));
+      if (i % 2 === 1) await archive.flush();
+    }
+    clone = join(root, "clone");
+    readable = join(root, "readable");
+    gitOut(root, "clone", "-q", join(folder, "journal.git"), clone);
+    gitOut(root, "clone", "-q", join(folder, "projects/default.git"), readable);
+  });
+
+  const segments = (): string[] =>
+    gitOut(clone, "ls-tree", "-r", "--name-only", "HEAD").split("\n").filter(Boolean);
+  const segment = (from: number): string =>
+    segments().find((path) => path.includes(`/${from}-`)) ?? "";
+  const edit = (folder: string, path: string, change: (text: string) => string): void => {
+    const file = join(folder, path);
+    writeFileSync(file, change(readFileSync(file, "utf8")));
+  };
+  const commit = (folder: string): void => {
+    gitOut(folder, ...GIT_USER, "commit", "-qam", "nothing to see");
+  };
+  const faultOf = async (folder: string, since?: string): Promise<string> => {
+    const { fault } = await verifyRepository({ folder, ...(since === undefined ? {} : { since }) });
+    return fault === null ? "" : describeFault(fault);
+  };
+
+  it("finds nothing wrong with what the server wrote", async () => {
+    const head = gitOut(clone, "rev-parse", "HEAD").trim();
+    expect(await verifyRepository({ folder: clone, since: head })).toEqual({
+      repository: "journal",
+      head,
+      commits: 3,
+      lastSeq: 7,
+      fault: null,
+    });
+    expect(await verifyRepository({ folder: readable })).toMatchObject({
+      repository: "project/default",
+      commits: 3,
+      fault: null,
+    });
+    expect(await faultOf(join(bench().folder, "journal.git"))).toBe("");
+  });
+
+  it("names file and line of a flipped byte, committed or not", async () => {
+    edit(clone, segment(4), (text) => text.replace("number 3", "number 8"));
+    expect(await faultOf(clone)).toContain(`${segment(4)} line 2: the line was changed`);
+    commit(clone);
+    expect(await faultOf(clone)).toContain(`${segment(4)} line 2: the line was changed`);
+  });
+
+  it("names the segment whose bytes in Git are damaged", async () => {
+    const blob = gitOut(clone, "rev-parse", `HEAD:${segment(4)}`).trim();
+    const loose = join(clone, ".git/objects", blob.slice(0, 2), blob.slice(2));
+    const pack = join(clone, ".git/objects/pack");
+    const packs = readdirSync(pack).filter((file) => file.endsWith(".pack"));
+    const contents = packs.map((file) => readFileSync(join(pack, file)));
+    for (const file of readdirSync(pack)) rmSync(join(pack, file), { force: true });
+    for (const input of contents)
+      execFileSync("git", ["unpack-objects", "-q"], { cwd: clone, input });
+    const bytes = readFileSync(loose);
+    bytes[bytes.length - 20] = (bytes[bytes.length - 20] ?? 0) ^ 1;
+    chmodSync(loose, 0o644);
+    writeFileSync(loose, bytes);
+    expect(await faultOf(clone)).toContain(segment(4));
+  });
+
+  it("finds a removed segment", async () => {
+    const gone = segment(4);
+    rmSync(join(clone, gone));
+    expect(await faultOf(clone)).toContain(`${gone}: the file was removed`);
+    commit(clone);
+    expect(await faultOf(clone)).toContain(`${gone}: the file was removed`);
+  });
+
+  it("finds an edited readable file", async () => {
+    const path =
+      gitOut(readable, "ls-files", "threads/**/t2/*")
+        .split("\n")
+        .find((one) => one !== "") ?? "";
+    edit(readable, path, (text) => text.replace("number 2", "number two"));
+    commit(readable);
+    expect(await faultOf(readable)).toContain(path);
+  });
+
+  it("finds a history that was rewritten with the old trailers", async () => {
+    const stream = execFileSync("git", ["fast-export", "main"], { cwd: clone, encoding: "utf8" });
+    const input = stream.replace("number 1", "number 9");
+    execFileSync("git", ["fast-import", "--force", "--quiet"], { cwd: clone, input });
+    gitOut(clone, "reset", "-q", "--hard");
+    expect(await faultOf(clone)).toContain(`${segment(1)} line 3: the line was changed`);
+  });
+
+  it("finds a rewrite by whoever has a key only with a head that was kept", async () => {
+    const { root, log, start, folder } = bench();
+    const kept = gitOut(clone, "rev-parse", "HEAD").trim();
+    const other = makeTestKey("key-1");
+    await log.tx([], ({ query }) =>
+      query("update events set body = $1 where seq = 1", [JSON.stringify(other.event)]),
+    );
+    const forged = join(root, "forged");
+    const archive = await start({ folder: forged, signer: () => other.signer });
+    await archive.flush();
+    expect(folder).not.toBe(forged);
+    expect(await faultOf(join(forged, "journal.git"))).toBe("");
+    expect(await faultOf(join(forged, "journal.git"), kept)).toContain("rewritten");
+  });
+});
