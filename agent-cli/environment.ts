@@ -18,9 +18,9 @@ export interface DaemonFlags {
   readonly data: string;
   readonly allowProcess?: boolean;
   readonly slots?: number;
-  readonly labels?: Readonly<Record<string, string>>;
+  readonly labels?: Record<string, string>;
   readonly simulateGpus?: string;
-  readonly mountRoots?: readonly string[];
+  readonly mountRoots?: string[];
   readonly insecure?: boolean;
 }
 

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
@@ -72,7 +71,7 @@ async function bringUp(
   const tokenFile = join(data, "node.join");
   const nodeFolder = join(data, "node");
   const common = ["daemon", "--url", url, "--name", node, "--data", nodeFolder, "--allow-process"];
-  const joined = existsSync(join(nodeFolder, "key.json"));
+  const joined = (await openHome(nodeFolder).defaultUrl()) !== undefined;
   if (!joined) await writePrivate(tokenFile, await nodeToken(api, node));
   const daemon = start("daemon", joined ? common : [...common, "--token-file", tokenFile]);
   await untilReady(api, node, daemon);
