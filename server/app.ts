@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { ProblemError } from "../contract/problem.ts";
 import { type Domain, type Gate, mountDomain } from "./mount.ts";
 import type { Metrics } from "./metrics.ts";
-import { sendProblem, toProblemError } from "./problems.ts";
+import { answerBrokenRequest, sendProblem, toProblemError } from "./problems.ts";
 
 const MAX_URL = 8_192;
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -33,6 +33,7 @@ export async function buildApp({
     forceCloseConnections: "idle",
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { maxParamLength: 256, ignoreTrailingSlash: false },
+    clientErrorHandler: answerBrokenRequest,
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toProblemError(error)),
   });
   metrics.watch(app);

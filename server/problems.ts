@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply } from "fastify";
 import { type ProblemCode, ProblemError } from "../contract/problem.ts";
 
@@ -63,4 +64,29 @@ export function sendProblem(reply: FastifyReply, problem: ProblemError): Fastify
   if (problem.retryAfterMs !== undefined)
     void reply.header("retry-after", Math.ceil(problem.retryAfterMs / 1_000));
   return reply.send(JSON.stringify(problem.toProblem()));
+}
+
+/** Answers what is not even an HTTP request, or has too large a header, and closes the connection. */
+export function answerBrokenRequest(
+  error: Error & { readonly code?: string },
+  socket: Socket,
+): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problem =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? new ProblemError("PAYLOAD_TOO_LARGE", "the header of the request is too large", {
+          next: "send less than 16 KiB of headers",
+        })
+      : new ProblemError("BAD_REQUEST", "this is not an HTTP request that the server reads", {
+          next: "repeat the call",
+        });
+  const body = JSON.stringify(problem.toProblem());
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.code}\r\nconnection: close\r\n` +
+      `content-type: application/json; charset=utf-8\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 }
