@@ -38,8 +38,8 @@ async function diffTable(a: Db, b: Db, table: string): Promise<Difference | null
   const source: Source = { table, keys: await primaryKey(a.query, table) };
   let after: Row | null = null;
   for (;;) {
-    const left: Row[] = await page(a.query, source, after);
-    const right: Row[] = await page(b.query, source, after);
+    const left: Row[] = await pageOf(a.query, source, after);
+    const right: Row[] = await pageOf(b.query, source, after);
     const length = Math.max(left.length, right.length);
     for (let i = 0; i < length; i += 1) {
       if (isDeepStrictEqual(left[i], right[i])) continue;
@@ -81,12 +81,13 @@ function isBefore(a: Row, b: Row): boolean {
 const keyOf = (row: Row, keys: readonly string[]): Row =>
   Object.fromEntries(keys.map((key) => [key, row[key]]));
 
-interface Source {
+export interface Source {
   readonly table: string;
   readonly keys: readonly string[];
 }
 
-async function primaryKey(query: Query, table: string): Promise<string[]> {
+/** The columns of a table's primary key, in order. @throws ProblemError INTERNAL if it has none */
+export async function primaryKey(query: Query, table: string): Promise<string[]> {
   const rows = await query<{ name: string }>(
     "select name from pragma_table_info($1) where pk > 0 order by pk",
     [table],
@@ -101,7 +102,8 @@ async function primaryKey(query: Query, table: string): Promise<string[]> {
   );
 }
 
-function page(query: Query, { table, keys }: Source, after: Row | null): Promise<Row[]> {
+/** The next rows of a table in the order of its primary key. */
+export function pageOf(query: Query, { table, keys }: Source, after: Row | null): Promise<Row[]> {
   const order = keys.join(", ");
   if (after === null) return query(`select * from ${table} order by ${order} limit ${PAGE}`);
   const params = keys.map((_, i) => `$${i + 1}`).join(", ");

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { archiveEvents } from "./archive.ts";
 import { cellsEvents } from "./cells.ts";
 import { identityEvents } from "./identity.ts";
 import { mailboxEvents } from "./mailbox.ts";
@@ -10,6 +11,7 @@ export const events = {
   ...mailboxEvents,
   ...reservationsEvents,
   ...cellsEvents,
+  ...archiveEvents,
 } as const;
 
 export type EventType = keyof typeof events;

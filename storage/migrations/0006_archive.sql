@@ -21,3 +21,20 @@ create table e_archive_state (
   id  bigint primary key,
   seq bigint not null
 );
+
+-- When the server was rebuilt from its journal.
+create table p_epochs (
+  epoch       bigint primary key,
+  last_seq    bigint not null,
+  restored_at bigint not null
+);
+
+-- Which events are hidden, by whom and why.
+create table p_redactions (
+  event   text   primary key,
+  message text   not null,
+  actor   text   not null,
+  reason  text   not null,
+  at      bigint not null
+);
+create index p_redactions_by_message on p_redactions (message);

@@ -1,0 +1,39 @@
+import { EPOCH_GAP } from "../archive/epoch.ts";
+import { TOMBSTONE } from "../archive/redact.ts";
+import type { EventBody } from "../contract/events/index.ts";
+import type { Projection } from "../storage/log.ts";
+
+const CONTINUE = [
+  "update p_agents set next_seq = next_seq + $1",
+  "update p_fences set fence = fence + $1",
+];
+/** Every token of before is dead; the keys and roles that bought them are not. */
+const VOID_TOKENS = [
+  "update p_principals set generation = generation + 1",
+  "update p_join_tokens set revoked = 1",
+];
+/** A thread and its members are listed with the subject of a message: that one goes too. */
+const SUBJECT_OF = "(select subject from p_messages where id = $1)";
+const IN_THREAD =
+  "(select project from p_messages where id = $1) and thread = (select thread from p_messages where id = $1)";
+const HIDE = [
+  `update p_threads set subject = $2 where project = ${IN_THREAD} and subject = ${SUBJECT_OF}`,
+  `update p_thread_members set subject = $2 where project = ${IN_THREAD} and subject = ${SUBJECT_OF}`,
+  "update p_messages set subject = $2, body = $2, payload = null where id = $1",
+];
+
+/** Events of the archive that change tables of several domains at once; the tables are listed with their domains. */
+export const crossDomainProjection: Projection = {
+  name: "cross-domain",
+  tables: [],
+  apply: {
+    "server.restored": async (query) => {
+      for (const statement of CONTINUE) await query(statement, [EPOCH_GAP]);
+      for (const statement of VOID_TOKENS) await query(statement);
+    },
+    "event.redacted": async (query, { body }) => {
+      const { message } = body as EventBody<"event.redacted">;
+      for (const statement of HIDE) await query(statement, [message, TOMBSTONE]);
+    },
+  },
+};

@@ -1,0 +1,99 @@
+import { EPOCH_GAP } from "../archive/epoch.ts";
+import { newId } from "../contract/ids.ts";
+import type { Db, Query } from "../storage/db.ts";
+import { applyAll, eventsAfter, insertLoggedEvent } from "../storage/events.ts";
+import type { LoggedEvent } from "../storage/log.ts";
+import { projections } from "./domains.ts";
+
+/** What holders and nodes get to come back in. */
+const RETURN_MS = 300_000;
+/** From then on a node may register with another installation: the old one is not known any more. */
+const NODE_SILENT_MS = 45_000;
+const REMEMBER_MS = 24 * 3_600_000;
+const PAGE = 500;
+/** The readers between the domains; they meet the events of the last day again and know what they did by its keys. */
+const FOLLOW_UPS = ["sweep-posts", "mailbox.fan-out"];
+
+const REMEMBER = `insert into e_idempotency (principal, key, endpoint, hash, ref, at) values ($1, $2, $3, $4, $5, $6)
+  on conflict (principal, key) do update set endpoint = excluded.endpoint, hash = excluded.hash,
+    ref = excluded.ref, at = excluded.at`;
+const DEADLINE = "insert into e_deadlines (kind, subject, due)";
+const ONCE_EACH = "on conflict (kind, subject) do nothing";
+
+/** Time for everybody who held something when the journal ended. */
+const REARM = [
+  `${DEADLINE} select 'lease.expire', id, $1 from p_leases
+     where state in ('held', 'grace') and session is null ${ONCE_EACH}`,
+  `insert into e_lease_sessions (id, project, holder, beat_at)
+     select session, min(project), min(holder), $1 - ${RETURN_MS} from p_leases
+     where state in ('held', 'grace') and session is not null group by session`,
+  `${DEADLINE} select 'lease.silent', id, $1 from e_lease_sessions where true ${ONCE_EACH}`,
+  `insert into e_nodes (node, install_id, boot_id, beat_at, ready, reason, images)
+     select name, '', '', $1 - ${RETURN_MS} - ${NODE_SILENT_MS}, 0, 'not seen since the restore', '{}' from p_nodes
+     where revoked = 0`,
+  `${DEADLINE} select 'node.silent', node, $1 from e_nodes where true ${ONCE_EACH}`,
+];
+const REMIND = `${DEADLINE}
+  select 'mail.ack', m.id, max($1, m.at + m.ack_within) from p_messages m
+  where m.ack_within is not null and exists (
+    select 1 from p_deliveries d where d.message = m.id and d.ack_within is not null and d.acked_at is null)
+  ${ONCE_EACH}`;
+
+/**
+ * Begins a new epoch behind the last event: appends `server.restored` a million places later, which moves every
+ * counter, and gives those who hold something five minutes to come back.
+ */
+export async function beginEpoch(db: Db, lastSeq: number): Promise<{ readonly epoch: number }> {
+  const apply = applyAll(projections);
+  return db.tx(["restore"], async (query) => {
+    const [row] = await query<{ epoch: number | null }>("select max(epoch) as epoch from p_epochs");
+    const epoch = (row?.epoch ?? 1) + 1;
+    const event: LoggedEvent = {
+      seq: lastSeq + EPOCH_GAP,
+      id: newId(),
+      v: 1,
+      type: "server.restored",
+      project: null,
+      actor: "server",
+      at: db.now(),
+      key: null,
+      body: { epoch, lastSeq },
+    };
+    await insertLoggedEvent(query, event);
+    await apply(query, event);
+    for (const statement of REARM) await query(statement, [event.at + RETURN_MS]);
+    await query(REMIND, [event.at]);
+    return { epoch };
+  });
+}
+
+/** Makes what no event tells of but every event implies: remembered idempotency keys, and the readers' places. */
+export async function rebuildEphemeral(db: Db): Promise<void> {
+  const since = db.now() - REMEMBER_MS;
+  const [row] = await db.query<{ seq: number | null }>(
+    "select max(seq) as seq from events where at <= $1",
+    [since],
+  );
+  const from = row?.seq ?? 0;
+  let seq = from;
+  for (;;) {
+    const events = await eventsAfter(db.query, seq, PAGE);
+    const last = events.at(-1);
+    if (last === undefined) break;
+    await db.tx(["restore"], (query) => rememberKeys(query, events));
+    seq = last.seq;
+  }
+  await db.tx(["restore"], async (query) => {
+    for (const name of FOLLOW_UPS)
+      await query("insert into e_cursors (name, seq) values ($1, $2)", [name, from]);
+  });
+}
+
+async function rememberKeys(query: Query, events: readonly LoggedEvent[]): Promise<void> {
+  for (const { key, actor, at } of events) {
+    if (key === null) continue;
+    // The caller of a delegated call is the agent: `user:anna>agent:default/blue`.
+    const principal = actor.slice(actor.indexOf(">") + 1);
+    await query(REMEMBER, [principal, key.key, key.endpoint, key.hash, key.ref, at]);
+  }
+}
