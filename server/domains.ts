@@ -1,4 +1,5 @@
 import { archiveHandlers } from "../archive/handlers.ts";
+import { archiveProjection } from "../archive/projection.ts";
 import type { RunningArchive } from "../archive/start.ts";
 import { cellsDeadlines } from "../cells/deadlines.ts";
 import { cellsHandlers } from "../cells/handlers.ts";
@@ -20,6 +21,7 @@ import type { Db } from "../storage/db.ts";
 import { type EventLog, openLog } from "../storage/event-log.ts";
 import type { Projection } from "../storage/log.ts";
 import { agentDirectory } from "./agent-directory.ts";
+import { crossDomainProjection } from "./cross-domain.ts";
 import type { Hub } from "./hub.ts";
 import { identityHandlers } from "./identity/handlers.ts";
 import type { IdentityDeps } from "./identity/deps.ts";
@@ -34,6 +36,8 @@ export const projections: readonly Projection[] = [
   mailboxProjection,
   reservationsProjection,
   cellsProjection,
+  archiveProjection,
+  crossDomainProjection,
 ];
 
 const leaseSettings = ({ leases }: Settings): LeaseSettings => ({
