@@ -21,7 +21,9 @@ async function request(
   call: CallOptions,
 ): Promise<unknown> {
   const { endpoint, options } = target;
-  const answer = endpoint.response.safeParse(await send({ options, route: endpoint }, parts, call));
+  const sent = await send({ options, route: endpoint }, parts, call);
+  if (endpoint.download === true) return sent;
+  const answer = endpoint.response.safeParse(sent);
   if (answer.success) return answer.data;
   throw new ProblemError(
     "INTERNAL",

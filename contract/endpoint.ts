@@ -16,6 +16,10 @@ export interface Endpoint {
   readonly response: z.ZodType;
   /** `false` for a POST whose answer holds a secret or that changes nothing durable: it takes no Idempotency-Key. */
   readonly idempotent?: false;
+  /** The request body is a file: raw bytes of any type, which the handler gets as `content`. */
+  readonly upload?: true;
+  /** The answer is a file: raw bytes of the type that the handler says. */
+  readonly download?: true;
   /** Largest request body in bytes; the server's default is 2 MiB. */
   readonly bodyLimit?: number;
 }
@@ -32,18 +36,46 @@ type Part<E, K extends string> = E extends Record<K, infer S> ? S : undefined;
 /** What a handler gets: the parsed parts of the request that the endpoint declares. */
 export type EndpointInput<E extends Endpoint> = Has<E, "params", Out<Part<E, "params">>> &
   Has<E, "query", Out<Part<E, "query">>> &
-  Has<E, "body", Out<Part<E, "body">>>;
+  Has<E, "body", Out<Part<E, "body">>> &
+  (E extends { readonly upload: true } ? Upload : unknown);
+
+/** The bytes of an uploaded file, as they arrive. */
+export interface Upload {
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+/** A file as the answer of a handler. */
+export interface Download {
+  readonly content: AsyncIterable<Uint8Array>;
+  readonly size: number;
+  /** Media type. */
+  readonly type: string;
+  /** What a browser would save it as. */
+  readonly name: string;
+}
 
 /** What a caller of the client supplies: the same before parsing, so that defaults may be left out. */
 export type EndpointRequest<E extends Endpoint> = Has<E, "params", In<Part<E, "params">>> &
   (E extends Record<"query", z.ZodType> ? { readonly query?: In<Part<E, "query">> } : unknown) &
-  Has<E, "body", In<Part<E, "body">>>;
+  Has<E, "body", In<Part<E, "body">>> &
+  (E extends { readonly upload: true } ? { readonly content: Uint8Array } : unknown);
 
 /** What a handler answers, before the response schema strips and serialises it. */
-export type EndpointReply<E extends Endpoint> = z.input<E["response"]>;
+export type EndpointReply<E extends Endpoint> = E extends { readonly download: true }
+  ? Download
+  : z.input<E["response"]>;
 
 /** What the client's promise resolves to. */
-export type EndpointOutput<E extends Endpoint> = z.output<E["response"]>;
+export type EndpointOutput<E extends Endpoint> = E extends { readonly download: true }
+  ? Downloaded
+  : z.output<E["response"]>;
+
+/** A file as a client gets it. */
+export interface Downloaded {
+  readonly content: Uint8Array;
+  /** Media type. */
+  readonly type: string;
+}
 
 /** The endpoints of one domain by name. */
 export type DomainContract = Readonly<Record<string, Endpoint>>;

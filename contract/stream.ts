@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { InboxEntry } from "./mailbox.ts";
+import { InboxEntry } from "./mail/messages.ts";
 import { Name } from "./ids.ts";
 
 /** Raised whenever a frame changes; a test compares it with a hash of the schemas. */

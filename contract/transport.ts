@@ -9,6 +9,10 @@ export interface Route {
   readonly scope: string;
   /** `false`: a POST without an Idempotency-Key. */
   readonly idempotent?: false;
+  /** The body is the bytes of a file, `content`. */
+  readonly upload?: true;
+  /** The answer is the bytes of a file. */
+  readonly download?: true;
 }
 
 /** The parts of a request, not yet encoded. */
@@ -16,6 +20,7 @@ export interface Parts {
   readonly params?: Record<string, unknown>;
   readonly query?: Record<string, unknown>;
   readonly body?: unknown;
+  readonly content?: Uint8Array;
 }
 
 export interface CallOptions {
@@ -41,14 +46,16 @@ export interface HttpRequest {
   readonly url: string;
   readonly method: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | undefined;
+  readonly body: string | Uint8Array | undefined;
   /** Fires when the caller gives up or the time is over. */
   readonly signal: AbortSignal;
 }
 
 export interface HttpAnswer {
   readonly status: number;
-  readonly text: string;
+  readonly content: Uint8Array;
+  /** Its media type. */
+  readonly type: string;
 }
 
 /** Sends a request and reads the whole answer; rejects when there is none. */
@@ -61,7 +68,8 @@ const byFetch: Exchange = async ({ url, method, headers, body, signal }) => {
     signal,
     ...(body === undefined ? {} : { body }),
   });
-  return { status: response.status, text: await response.text() };
+  const content = new Uint8Array(await response.arrayBuffer());
+  return { status: response.status, content, type: response.headers.get("content-type") ?? "" };
 };
 
 /** The server could not be reached or did not answer in time: the call may or may not have been carried out. */
@@ -78,7 +86,7 @@ export class UnreachableError extends Error {
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 /**
- * Sends one request and gives the parsed JSON of a successful answer; a 401 is repeated once with a fresh token.
+ * Sends one request and gives the parsed JSON of a successful answer, or `{ content, type }` of a file; a 401 is repeated once with a fresh token.
  * @throws ProblemError as the server answers; UnreachableError; what `token` throws
  */
 export async function send(
@@ -97,8 +105,9 @@ export async function send(
   let answer = await attempt(false);
   if (answer.status === 401 && withToken) answer = await attempt(true);
   if (answer.status >= 400) throw problemFrom(answer);
+  if (route.download === true) return { content: answer.content, type: answer.type };
   try {
-    return JSON.parse(answer.text);
+    return JSON.parse(textOf(answer));
   } catch (cause) {
     throw new ProblemError("INTERNAL", `${options.url} does not answer like a Gridpost server`, {
       next: "check the address",
@@ -117,23 +126,32 @@ interface Outgoing {
 
 async function exchange(options: ClientOptions, outgoing: Outgoing): Promise<HttpAnswer> {
   const { route, parts, token, key, call } = outgoing;
+  const { body, type } = encoded(parts);
   const timeout = AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   try {
     return await (options.exchange ?? byFetch)({
       url: urlOf(options.url, route.path, parts),
       method: route.method,
       headers: {
-        ...(parts.body === undefined ? {} : { "content-type": "application/json" }),
+        ...(type === undefined ? {} : { "content-type": type }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(key === undefined ? {} : { "idempotency-key": key }),
       },
-      body: parts.body === undefined ? undefined : JSON.stringify(parts.body),
+      body,
       signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout,
     });
   } catch (error) {
     throw new UnreachableError(`cannot reach ${options.url}: ${reasonOf(error)}`, key, error);
   }
 }
+
+function encoded({ body, content }: Parts): Pick<HttpRequest, "body"> & { type?: string } {
+  if (content !== undefined) return { body: content, type: "application/octet-stream" };
+  if (body === undefined) return { body: undefined };
+  return { body: JSON.stringify(body), type: "application/json" };
+}
+
+const textOf = ({ content }: HttpAnswer): string => new TextDecoder().decode(content);
 
 function urlOf(base: string, path: string, parts: Parts): string {
   const filled = path.replaceAll(/:([A-Za-z0-9]+)/g, (_, name: string) =>
@@ -145,8 +163,9 @@ function urlOf(base: string, path: string, parts: Parts): string {
   return `${base.replace(/\/$/, "")}${filled}${query.length > 0 ? `?${new URLSearchParams(query).toString()}` : ""}`;
 }
 
-function problemFrom({ status, text }: HttpAnswer): ProblemError {
-  const body = problemBody(text);
+function problemFrom(answer: HttpAnswer): ProblemError {
+  const { status } = answer;
+  const body = problemBody(textOf(answer));
   if (body === undefined)
     return new ProblemError(
       codeOf(status),

@@ -1,29 +1,24 @@
 import type { z } from "zod";
-import type { Handlers, Principal } from "../contract/handlers.ts";
 import { toTime } from "../contract/ids.ts";
-import type { Agent as AgentView, mailbox } from "../contract/mailbox.ts";
+import type { Agent as AgentView } from "../contract/mail/agents.ts";
 import { ProblemError } from "../contract/problem.ts";
 import { didYouMean } from "../contract/suggest.ts";
 import type { Query } from "../storage/db.ts";
-import type { EventLog } from "../storage/event-log.ts";
-import { callOf } from "../storage/idempotency.ts";
 import type { LogTx } from "../storage/log.ts";
-import { fold } from "./projection.ts";
+import { fold } from "./names.ts";
 import { refuseBadName } from "./rules.ts";
 
-const COLUMNS =
-  "project, name, owner, program, model, task, node, registered_at, active_at, retired_at";
-const ONE = `select ${COLUMNS} from p_agents where project = $1 and folded = $2`;
-const PAGE = `select ${COLUMNS} from p_agents where project = $1 and folded > $2 order by folded limit $3`;
-const OWN_PAGE = `select ${COLUMNS} from p_agents where owner = $4 and project = $1 and folded > $2
-  order by folded limit $3`;
+/** The columns of an `AgentRow`. */
+export const AGENT_COLUMNS =
+  "project, name, owner, program, model, task, node, policy, registered_at, active_at, retired_at";
+const ONE = `select ${AGENT_COLUMNS} from p_agents where project = $1 and folded = $2`;
 const OWNED = `select project, name from p_agents where owner = $1 and retired_at is null
   order by project, folded`;
 const OWNED_IN = `select project, name from p_agents where owner = $1 and project = $2 and retired_at is null
   order by folded`;
 const NAMES = "select name from p_agents where project = $1 and retired_at is null limit 2000";
 
-interface AgentRow {
+export interface AgentRow {
   readonly project: string;
   readonly name: string;
   readonly owner: string;
@@ -31,6 +26,7 @@ interface AgentRow {
   readonly model: string | null;
   readonly task: string | null;
   readonly node: string | null;
+  readonly policy: "open" | "contacts" | "closed";
   readonly registered_at: number;
   readonly active_at: number;
   readonly retired_at: number | null;
@@ -43,6 +39,8 @@ export interface NewAgent {
   /** The principal that will own it. */
   readonly owner: string;
   readonly actor: string;
+  /** Refuses a name that the owner has already, too. */
+  readonly fresh?: boolean;
   readonly program?: string | undefined;
   readonly model?: string | undefined;
   readonly task?: string | undefined;
@@ -94,7 +92,7 @@ export async function registerAgent(tx: LogTx, agent: NewAgent): Promise<void> {
 
 function refuseTaken({ name, owner, retired_at }: AgentRow, wanted: NewAgent): void {
   const details = [{ name }];
-  if (owner !== wanted.owner) {
+  if (owner !== wanted.owner || wanted.fresh === true) {
     throw new ProblemError("NAME_TAKEN", `the agent name ${name} is taken`, {
       details,
       next: "choose another name, or give none to get one",
@@ -155,77 +153,8 @@ export const agentView = (row: AgentRow): z.input<typeof AgentView> => ({
   model: row.model,
   task: row.task,
   node: row.node,
+  policy: row.policy,
   registeredAt: toTime(row.registered_at),
   activeAt: toTime(row.active_at),
   retiredAt: row.retired_at === null ? null : toTime(row.retired_at),
 });
-
-type AgentHandlers = Pick<
-  Handlers<typeof mailbox>,
-  "registerAgent" | "agents" | "agent" | "retireAgent"
->;
-
-/** The handlers about agents themselves. */
-export function agentHandlers(log: EventLog): AgentHandlers {
-  const show = async (query: Query, project: string, name: string) =>
-    agentView(await getAgent(query, project, name));
-  return {
-    registerAgent: (call) => {
-      const { project } = call.params;
-      const { principal, body } = call;
-      const owner = { owner: principal.id, actor: principal.actor };
-      return log.once(
-        callOf(call, [`agents:${project}`], body.name),
-        async (tx, name) => {
-          await registerAgent(tx, { ...body, name, project, ...owner });
-          return show(tx.query, project, name);
-        },
-        (query, name) => show(query, project, name),
-      );
-    },
-    agents: async ({ params: { project }, query: { after, limit, mine }, principal }) => {
-      const owner = principal.act ?? principal.id;
-      const rows = await log.query<AgentRow>(mine ? OWN_PAGE : PAGE, [
-        project,
-        fold(after ?? ""),
-        limit + 1,
-        ...(mine ? [owner] : []),
-      ]);
-      const page = rows.slice(0, limit);
-      const next = rows.length > limit ? fold(page.at(-1)?.name ?? "") : null;
-      return { agents: page.map(agentView), next };
-    },
-    agent: ({ params: { project, name } }) => show(log.query, project, name),
-    retireAgent: setRetired(log, true),
-  };
-}
-
-function setRetired(log: EventLog, retired: boolean): AgentHandlers["retireAgent"] {
-  return (call) => {
-    const { project, name } = call.params;
-    return log.once(
-      callOf(call, [`agents:${project}`], name),
-      async (tx) => {
-        const agent = await getAgent(tx.query, project, name);
-        refuseStranger(agent, call.principal);
-        if ((agent.retired_at !== null) !== retired) {
-          await tx.append({
-            type: retired ? "agent.retired" : "agent.unretired",
-            project,
-            actor: call.principal.actor,
-            body: { name: agent.name },
-          });
-        }
-        return agentView(await getAgent(tx.query, project, name));
-      },
-      async (query) => agentView(await getAgent(query, project, name)),
-    );
-  };
-}
-
-function refuseStranger({ name, owner }: AgentRow, { id, scopes }: Principal): void {
-  if (id === owner || scopes.has("principal:write")) return;
-  throw new ProblemError("FORBIDDEN", `the agent ${name} belongs to ${owner}`, {
-    next: `ask ${owner}, or a server admin`,
-  });
-}

@@ -1,16 +1,29 @@
 import type { Handlers } from "../contract/handlers.ts";
 import type { mailbox } from "../contract/mailbox.ts";
-import { agentHandlers } from "./agents.ts";
+import type { Blobs } from "../storage/blobs.ts";
+import { agentHandlers } from "./agent-handlers.ts";
+import { attachmentHandlers } from "./attachments.ts";
+import { contactHandlers } from "./contacts.ts";
+import { groupHandlers } from "./groups.ts";
 import { type InboxDeps, inboxHandlers } from "./inbox.ts";
 import { messageHandlers } from "./messages.ts";
+import { receiptHandlers } from "./receipts.ts";
 import { sendHandlers } from "./sending.ts";
 import { threadHandlers } from "./threads.ts";
 
+export interface MailboxDeps extends InboxDeps {
+  readonly blobs: Blobs;
+}
+
 /** The handlers of every endpoint of the mailbox. */
-export const mailboxHandlers = (deps: InboxDeps): Handlers<typeof mailbox> => ({
+export const mailboxHandlers = (deps: MailboxDeps): Handlers<typeof mailbox> => ({
   ...agentHandlers(deps.log),
+  ...contactHandlers(deps.log),
+  ...groupHandlers(deps.log),
   ...sendHandlers(deps.log),
   ...messageHandlers(deps.log),
+  ...receiptHandlers(deps.log),
+  ...attachmentHandlers(deps.log, deps.blobs),
   ...inboxHandlers(deps),
   ...threadHandlers(deps.log),
 });

@@ -1,7 +1,8 @@
 import type { z } from "zod";
 import type { Handlers } from "../contract/handlers.ts";
 import { toTime } from "../contract/ids.ts";
-import type { InboxEntry, mailbox } from "../contract/mailbox.ts";
+import type { InboxEntry } from "../contract/mail/messages.ts";
+import type { mailbox } from "../contract/mailbox.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "../storage/db.ts";
 import type { EventLog } from "../storage/event-log.ts";
@@ -30,7 +31,26 @@ interface EntryRow {
 export interface Page {
   readonly after?: number | undefined;
   readonly limit: number;
-  readonly unread: boolean;
+  readonly unread?: boolean | undefined;
+  /** Only of high and urgent importance. */
+  readonly urgent?: boolean | undefined;
+  readonly thread?: string | undefined;
+  /** Only those whose time to acknowledge has passed. */
+  readonly ackOverdue?: boolean | undefined;
+}
+
+/** In no inbox any more. */
+const LIVE = "(d.expires_after is null or d.at + d.expires_after > now_ms())";
+
+/** The conditions of a page; `$3` is the thread. */
+function conditions({ unread, urgent, thread, ackOverdue }: Page): string[] {
+  return [
+    LIVE,
+    ...(unread === true ? ["d.read_at is null"] : []),
+    ...(urgent === true ? ["d.urgent = 1"] : []),
+    ...(ackOverdue === true ? ["d.ack_within is not null", "d.at + d.ack_within <= now_ms()"] : []),
+    ...(thread === undefined ? [] : ["m.thread = $3"]),
+  ];
 }
 
 interface InboxPage {
@@ -40,34 +60,39 @@ interface InboxPage {
 }
 
 /** A page of an agent's inbox by ascending seq: what follows `after`, or the newest `limit`. Consumes nothing. */
-export async function inboxPage(
-  query: Query,
-  inbox: InboxAddress,
-  { after, limit, unread }: Page,
-): Promise<InboxPage> {
-  const { project, agent } = inbox;
+export async function inboxPage(query: Query, inbox: InboxAddress, page: Page): Promise<InboxPage> {
+  const { after, limit, thread } = page;
+  const filters = conditions(page);
+  const filtered = filters.length > 1;
   // Read before the page: what arrives in between is then on the page or after `next`, and never skipped.
-  const head = unread || after !== undefined ? await headOf(query, inbox) : 0;
+  const head = filtered || after !== undefined ? await headOf(query, inbox) : 0;
   if (after !== undefined && after > head) throw ahead(after, head);
-  const filter = unread ? "and d.read_at is null" : "";
-  const rows =
-    after === undefined
-      ? await query<EntryRow>(`${ENTRY} ${filter} order by d.seq desc limit $3`, [
-          project,
-          agent,
-          limit,
-        ])
-      : await query<EntryRow>(`${ENTRY} ${filter} and d.seq > $4 order by d.seq limit $3`, [
-          project,
-          agent,
-          limit + 1,
-          after,
-        ]);
-  if (after === undefined) rows.reverse();
-  const more = rows.length > limit;
+  const rows = await entries(query, inbox, { after, thread, filters, limit: limit + 1 });
+  const more = after !== undefined && rows.length > limit;
   const messages = rows.slice(0, limit).map(entryView);
+  if (after === undefined) messages.reverse();
   const last = messages.at(-1)?.seq ?? 0;
   return { messages, next: more ? last : Math.max(last, head), more };
+}
+
+interface Selection {
+  readonly after: number | undefined;
+  readonly thread: string | undefined;
+  readonly filters: readonly string[];
+  readonly limit: number;
+}
+
+/** The lines that follow `after`, or from the newest on backwards. */
+function entries(
+  query: Query,
+  { project, agent }: InboxAddress,
+  { after, thread, filters, limit }: Selection,
+): Promise<EntryRow[]> {
+  const order = after === undefined ? "desc" : "asc";
+  return query<EntryRow>(
+    `${ENTRY} and ${filters.join(" and ")} and d.seq > $4 order by d.seq ${order} limit $5`,
+    [project, agent, thread ?? null, after ?? 0, limit],
+  );
 }
 
 /** The highest seq given in the inbox; 0 while it is empty. */
@@ -107,8 +132,12 @@ export interface InboxDeps {
 /** The handler of the inbox, with its long poll. */
 export function inboxHandlers({ log, wait }: InboxDeps): Pick<Handlers<typeof mailbox>, "inbox"> {
   return {
-    inbox: async ({ params: { project }, query, principal, signal }) => {
+    inbox: async (call) => {
+      const { params, query, principal } = call;
+      const { project } = params;
       const inbox = { project, agent: callingAgent(principal, project) };
+      if (query.wait === 0) return inboxPage(log.query, inbox, query);
+      const { signal } = call;
       const until = performance.now() + query.wait;
       const look = (): Promise<InboxPage> => inboxPage(log.query, inbox, query);
       for (;;) {

@@ -1,11 +1,12 @@
 import { Name } from "../contract/ids.ts";
 import { ProblemError } from "../contract/problem.ts";
+import { EVERYBODY } from "./recipients.ts";
 
 /** The author of what the server posts; no agent may have this name. */
 export const SERVER_AGENT = "gridpost";
 
 const RESERVED = new Set([SERVER_AGENT, "server", "admin", "system"]);
-const EVERYBODY = new Set(["all", "everyone", "everybody", "anyone", "broadcast", "team"]);
+const ALL_NAMES = new Set(["all", "everyone", "everybody", "anyone", "broadcast", "team"]);
 const PROGRAM =
   /^(?:claude(?:[-_.]?code)?|codex(?:[-_.]?cli)?|gemini(?:[-_.]?cli)?|cursor|aider|opencode|copilot|cline|windsurf|chatgpt|goose|amp)$/i;
 const MODEL =
@@ -18,7 +19,7 @@ export function nameMistake(name: string): string | undefined {
   if (PLACEHOLDER.test(name)) return "is a placeholder";
   if (/^[^@\s]+@[^@\s]+$/.test(name)) return "looks like an e-mail address";
   if (name.startsWith("@")) return "looks like a group";
-  if (EVERYBODY.has(name.toLowerCase()))
+  if (ALL_NAMES.has(name.toLowerCase()))
     return "means everybody; to write to everybody send to @all";
   if (RESERVED.has(name.toLowerCase())) return "is reserved for the server";
   if (PROGRAM.test(name)) return "is the name of a program; give it as program";
@@ -53,13 +54,13 @@ export interface Reply {
 }
 
 /**
- * To whom a reply goes: to the sender, and with `all` to the other named recipients as well (never to a bcc). A reply to
+ * To whom a reply goes: to the sender, and with `all` to the other named recipients as well (never to a bcc, nor to everybody). A reply to
  * one's own message goes to its recipients.
  */
 export function replyRecipients(original: Addressed, me: string, all: boolean): Reply {
   const own = original.from === me;
   const others = (names: readonly string[]): string[] =>
-    names.filter((name) => name !== me && name !== original.from);
+    names.filter((name) => name !== me && name !== original.from && name !== EVERYBODY);
   const to = own ? [...original.to] : [original.from].filter((name) => name !== SERVER_AGENT);
   if (!all) return { to, cc: [] };
   return { to: own ? to : [...to, ...others(original.to)], cc: others(original.cc) };

@@ -1,136 +1,158 @@
+import type { z } from "zod";
 import type { EventBody } from "../contract/events/index.ts";
 import type { MessageId } from "../contract/ids.ts";
-import type { Sent as SentView } from "../contract/mailbox.ts";
+import type { Sent as SentView } from "../contract/mail/messages.ts";
 import { ProblemError } from "../contract/problem.ts";
-import type { z } from "zod";
-import type { Query } from "../storage/db.ts";
+import type { Dialect, Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
-import { unknownAgents } from "./agents.ts";
-import { fold, recipientsOf } from "./projection.ts";
+import { type Addressed, admit, type Admitted } from "./admit.ts";
+import { type Attach, attachable } from "./attachable.ts";
+import { EVERYBODY, recipientsOf } from "./recipients.ts";
 
-/** A message before it is admitted; names in any case. */
-export interface Draft {
-  readonly project: string;
+type Event = EventBody<"message.sent">;
+type Sent = z.input<typeof SentView>;
+
+/** A message before it is admitted. */
+export interface Draft
+  extends
+    Addressed,
+    Pick<Event, "subject" | "body" | "importance" | "ackRequired" | "ackWithinMs"> {
   readonly actor: string;
-  readonly from: string;
-  readonly to: readonly string[];
-  readonly cc: readonly string[];
-  readonly bcc: readonly string[];
-  readonly subject: string;
-  readonly body: string;
+  /** The principals whose uploads may be attached. */
+  readonly uploaders: readonly string[];
   /** undefined: a new thread, named by the message. */
   readonly thread: string | undefined;
   /** Whether a new thread is open. */
   readonly open: boolean;
   readonly replyTo: string | null;
-  readonly importance: EventBody<"message.sent">["importance"];
-  readonly ackRequired: boolean;
+  readonly expiresAfterMs: number | undefined;
+  readonly payload: Event["payload"];
+  readonly attachments: readonly Attach[];
 }
 
-interface Known {
-  readonly name: string;
-  readonly next_seq: number;
-  readonly retired: number;
-}
-
-type Sent = z.input<typeof SentView>;
+/** The kind of deadline that an acknowledgement has; its subject is the message. */
+export const ACK_DEADLINE = "mail.ack";
 
 const THREAD = `select t.open, exists (select 1 from p_thread_members k
     where k.project = t.project and k.thread = t.thread and k.agent = $3) as member
   from p_threads t where t.project = $1 and t.thread = $2`;
-const SENT = "select thread from p_messages where id = $1";
-const PLACES = "select agent, seq from p_deliveries where message = $1 order by agent";
-const AGENT = `select name, next_seq, retired_at is not null as retired from p_agents
-  where project = $1 and folded = $2`;
+const SENT = "select thread, pending, project, sender from p_messages where id = $1";
+const PLACES = "select agent, seq from p_deliveries where message = $1 order by agent limit 1000";
+const SKIPPED = "select agent, reason from p_skipped where message = $1 order by agent limit 1000";
+const OTHERS = `select count(*) as count from p_agents
+  where project = $1 and retired_at is null and name <> $2`;
 
 /**
  * Admits a message and appends it, in the caller's transaction.
- * @throws ProblemError AGENT_NOT_FOUND, AGENT_RETIRED, THREAD_TAKEN; all bad recipients at once
+ * @throws ProblemError as `admit`; THREAD_TAKEN, CONFLICT, NOT_FOUND for an attachment, BAD_REQUEST without recipients
  */
-export async function sendMessage(tx: LogTx, id: string, draft: Draft): Promise<Sent> {
-  const { project, actor } = draft;
-  const known = await knownAgents(tx.query, draft);
-  const nameOf = (name: string): string => known.get(fold(name))?.name ?? name;
-  const thread = draft.thread ?? id;
-  const body: EventBody<"message.sent"> = {
+export async function sendMessage(
+  tx: LogTx,
+  dialect: Dialect,
+  { id, draft }: { readonly id: string; readonly draft: Draft },
+): Promise<Sent> {
+  const { project, actor, ackWithinMs } = draft;
+  const admitted = await admit(tx.query, draft);
+  const { thread, open } = await threadOf(tx.query, id, draft);
+  const attachments = await attachable(tx.query, dialect, draft);
+  const body = eventOf({ id, thread, open, draft }, admitted, attachments);
+  await tx.append({ type: "message.sent", project, actor, body });
+  if (ackWithinMs !== undefined) await tx.setDeadline(ACK_DEADLINE, id, tx.now + ackWithinMs);
+  const recipients = [...recipientsOf(body).keys()]
+    .toSorted()
+    .map((agent) => ({ agent, seq: admitted.places.get(agent) ?? 0 }));
+  const { skipped } = admitted;
+  const answer = { id, thread, recipients, ...(skipped.length > 0 ? { skipped } : {}) };
+  return body.to.includes(EVERYBODY)
+    ? { ...answer, count: await countOthers(tx.query, project, body.from) }
+    : answer;
+}
+
+/** The answer to a repeated call: the same as to the first, but that more may have been delivered of one to @all. */
+export async function sentReply(query: Query, id: string): Promise<Sent> {
+  const [row] = await query<{ thread: string; pending: number; project: string; sender: string }>(
+    SENT,
+    [id],
+  );
+  const recipients = await query<{ agent: string; seq: number }>(PLACES, [id]);
+  const skipped = await query<NonNullable<Sent["skipped"]>[number]>(SKIPPED, [id]);
+  const answer = { id, thread: row?.thread ?? id, recipients };
+  return {
+    ...answer,
+    ...(skipped.length > 0 ? { skipped } : {}),
+    ...(row?.pending === 1 ? { count: await countOthers(query, row.project, row.sender) } : {}),
+  };
+}
+
+interface Opening {
+  readonly id: string;
+  readonly thread: string;
+  readonly open: boolean | null;
+  readonly draft: Draft;
+}
+
+function eventOf(
+  { id, thread, open, draft }: Opening,
+  { from, to, cc, bcc, groups, skipped }: Admitted,
+  attachments: NonNullable<Event["attachments"]>,
+): Event {
+  return {
     id: id as MessageId,
     thread,
-    open: draft.thread === undefined ? draft.open : await threadOpening(tx.query, draft, thread),
+    open,
     replyTo: draft.replyTo as MessageId | null,
-    from: nameOf(draft.from),
-    to: unique(draft.to.map(nameOf)),
-    cc: unique(draft.cc.map(nameOf)),
-    bcc: unique(draft.bcc.map(nameOf)),
+    from,
+    to,
+    cc,
+    bcc,
+    ...(groups.length > 0 ? { groups } : {}),
+    ...(skipped.length > 0 ? { skipped } : {}),
     subject: draft.subject,
     body: draft.body,
     importance: draft.importance,
-    ackRequired: draft.ackRequired,
+    ackRequired: draft.ackRequired || draft.ackWithinMs !== undefined,
+    ackWithinMs: draft.ackWithinMs,
+    expiresAfterMs: draft.expiresAfterMs,
+    payload: draft.payload,
+    ...(attachments.length > 0 ? { attachments } : {}),
   };
-  await tx.append({ type: "message.sent", project, actor, body });
-  const recipients = [...recipientsOf(body).keys()]
-    .toSorted()
-    .map((agent) => ({ agent, seq: known.get(fold(agent))?.next_seq ?? 0 }));
-  return { id, thread, recipients };
 }
 
-/** The answer to a repeated call: the same as to the first. */
-export async function sentReply(query: Query, id: string): Promise<Sent> {
-  const [row] = await query<{ thread: string }>(SENT, [id]);
-  const recipients = await query<{ agent: string; seq: number }>(PLACES, [id]);
-  return { id, thread: row?.thread ?? id, recipients };
-}
-
-/** The sender and the recipients by folded name, as they are before the message. */
-async function knownAgents(
+/** The thread of a message, and whether the message opens it (true: for every reader of the project); null: it exists. */
+async function threadOf(
   query: Query,
-  { project, from, to, cc, bcc }: Draft,
-): Promise<Map<string, Known>> {
-  const known = new Map<string, Known>();
-  const missing: string[] = [];
-  for (const name of new Set([from, ...to, ...cc, ...bcc])) {
-    const folded = fold(name);
-    if (known.has(folded)) continue;
-    const [agent] = await query<Known>(AGENT, [project, folded]);
-    if (agent === undefined) missing.push(name);
-    else known.set(folded, agent);
-  }
-  if (missing.length > 0) throw await unknownAgents(query, project, missing);
-  const retired = [...known.values()].filter((agent) => agent.retired === 1);
-  if (retired.length > 0) throw retiredAgents(retired.map(({ name }) => name));
-  return known;
-}
-
-/** Whether the message opens a thread (true: for every reader of the project); null: it joins one that exists. */
-async function threadOpening(
-  query: Query,
-  { project, from, open }: Draft,
-  thread: string,
-): Promise<boolean | null> {
+  id: string,
+  draft: Draft,
+): Promise<{ thread: string; open: boolean | null }> {
+  const { project, from, thread, open, replyTo } = draft;
+  if (thread === undefined) return { thread: id, open };
   const [existing] = await query<{ open: number; member: number }>(THREAD, [project, thread, from]);
-  if (existing === undefined) return open;
-  if (existing.open === 0 && existing.member === 0) {
-    throw new ProblemError("THREAD_TAKEN", `the thread id ${thread} is in use by others`, {
-      details: [{ thread }],
-      next: "choose another thread id, or leave it out to start a new thread",
-    });
-  }
-  if (open && existing.open === 0) {
-    throw new ProblemError("CONFLICT", `the thread ${thread} exists and is private`, {
-      details: [{ thread }],
-      next: "leave out open, or start a new open thread under another id",
-    });
-  }
-  return null;
+  if (existing === undefined) return { thread, open };
+  if (existing.open === 0 && existing.member === 0) throw taken(thread);
+  if (existing.open === 0 && open) throw staysPrivate(thread);
+  const alone = draft.to.length + draft.cc.length + draft.bcc.length === 0;
+  if (existing.open === 0 && alone && replyTo !== null) throw nobody();
+  return { thread, open: null };
 }
 
-const unique = (names: readonly string[]): string[] => [...new Set(names)];
+async function countOthers(query: Query, project: string, from: string): Promise<number> {
+  const [row] = await query<{ count: number }>(OTHERS, [project, from]);
+  return row?.count ?? 0;
+}
 
-const retiredAgents = (names: readonly string[]): ProblemError =>
-  new ProblemError(
-    "AGENT_RETIRED",
-    `${names.join(", ")} ${names.length === 1 ? "is" : "are"} retired`,
-    {
-      details: names.map((agent) => ({ agent })),
-      next: "leave retired agents out, or have the owner bring one back: gridpost agent unretire NAME",
-    },
-  );
+const taken = (thread: string): ProblemError =>
+  new ProblemError("THREAD_TAKEN", `the thread id ${thread} is in use by others`, {
+    details: [{ thread }],
+    next: "choose another thread id, or leave it out to start a new thread",
+  });
+
+const staysPrivate = (thread: string): ProblemError =>
+  new ProblemError("CONFLICT", `the thread ${thread} exists and is private`, {
+    details: [{ thread }],
+    next: "leave out open, or start a new open thread under another id",
+  });
+
+const nobody = (): ProblemError =>
+  new ProblemError("BAD_REQUEST", "there is nobody to reply to", {
+    next: "send a message to the agent that you mean",
+  });

@@ -1,13 +1,17 @@
-import type { Handlers } from "../contract/handlers.ts";
+import type { Handlers, Principal } from "../contract/handlers.ts";
 import type { mailbox } from "../contract/mailbox.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { callOf } from "../storage/idempotency.ts";
-import { type MessageRow, namesIn, readMessage } from "./messages.ts";
+import { fold } from "./names.ts";
+import { type MessageRow, namesIn, readMessage } from "./read-message.ts";
 import { replyRecipients, replySubject } from "./rules.ts";
 import { type Draft, sendMessage, sentReply } from "./send.ts";
 import { callingAgent } from "./visibility.ts";
 
 type SendHandlers = Pick<Handlers<typeof mailbox>, "send" | "reply">;
+
+/** Whose uploads a caller may attach and read. */
+export const uploadersOf = ({ id, act }: Principal): string[] => (act === null ? [id] : [id, act]);
 
 /** The handlers that send. */
 export function sendHandlers(log: EventLog): SendHandlers {
@@ -15,34 +19,38 @@ export function sendHandlers(log: EventLog): SendHandlers {
   return {
     send: (call) => {
       const { project } = call.params;
-      const from = callingAgent(call.principal, project);
-      const { actor } = call.principal;
+      const { principal, body } = call;
+      const draft: Draft = {
+        ...body,
+        project,
+        actor: principal.actor,
+        from: callingAgent(principal, project),
+        uploaders: uploadersOf(principal),
+        thread: body.thread,
+        ackWithinMs: body.ackWithinMs,
+        expiresAfterMs: body.expiresAfterMs,
+        payload: body.payload,
+        replyTo: null,
+        implied: [],
+        answers: null,
+      };
       return log.once(
         callOf(call, [`mail:${project}`]),
-        async (tx, id) => {
-          const draft = {
-            ...call.body,
-            project,
-            actor,
-            from,
-            thread: call.body.thread,
-            replyTo: null,
-          };
-          return sendMessage(tx, id, draft);
-        },
+        (tx, id) => sendMessage(tx, dialect, { id, draft }),
         sentReply,
       );
     },
     reply: (call) => {
-      const { project } = call.params;
-      const from = callingAgent(call.principal, project);
+      const { params, principal, body } = call;
+      const { project } = params;
+      const from = callingAgent(principal, project);
       const viewer = { project, agents: [from] };
       return log.once(
         callOf(call, [`mail:${project}`]),
         async (tx, id) => {
-          const original = await readMessage(tx.query, dialect, { viewer, ref: call.params });
-          const draft = replyDraft(original, { ...call, from });
-          return sendMessage(tx, id, draft);
+          const original = await readMessage(tx.query, dialect, { viewer, ref: params });
+          const draft = replyDraft(original, body, { project, principal, from });
+          return sendMessage(tx, dialect, { id, draft });
         },
         sentReply,
       );
@@ -50,22 +58,36 @@ export function sendHandlers(log: EventLog): SendHandlers {
   };
 }
 
-type ReplyCall = Parameters<SendHandlers["reply"]>[0] & { readonly from: string };
+type ReplyBody = Parameters<SendHandlers["reply"]>[0]["body"];
+interface Replier {
+  readonly project: string;
+  readonly principal: Principal;
+  readonly from: string;
+}
 
-function replyDraft(original: MessageRow, { params, body, principal, from }: ReplyCall): Draft {
+function replyDraft(
+  original: MessageRow,
+  body: ReplyBody,
+  { project, principal, from }: Replier,
+): Draft {
   const addressed = {
     from: original.sender,
     to: namesIn(original.to_list),
     cc: namesIn(original.cc_list),
   };
   const { to, cc } = replyRecipients(addressed, from, body.all);
+  const wanted = new Set([original.sender, ...body.cc].map(fold));
   return {
-    project: params.project,
+    project,
     actor: principal.actor,
+    uploaders: uploadersOf(principal),
     from,
     to,
     cc: [...cc, ...body.cc],
     bcc: [],
+    implied: body.all ? [...to, ...cc].filter((name) => !wanted.has(fold(name))) : [],
+    // Delivered to the sender, so that its author has asked for an answer.
+    answers: original.seq === null ? null : original.sender,
     subject: body.subject ?? replySubject(original.subject),
     body: body.body,
     thread: original.thread,
@@ -73,5 +95,9 @@ function replyDraft(original: MessageRow, { params, body, principal, from }: Rep
     replyTo: original.id,
     importance: body.importance ?? original.importance,
     ackRequired: body.ackRequired ?? original.ack_required === 1,
+    ackWithinMs: undefined,
+    expiresAfterMs: undefined,
+    payload: body.payload,
+    attachments: body.attachments,
   };
 }

@@ -1,7 +1,10 @@
 import type { EventBody } from "../contract/events/index.ts";
-import { MessageId, newId } from "../contract/ids.ts";
+import { type MessageId, newId } from "../contract/ids.ts";
 import type { LogTx } from "../storage/log.ts";
+import { type Notice, noticeTo } from "./following.ts";
 import { SERVER_AGENT } from "./rules.ts";
+
+const EXISTS = "select 1 from p_threads where project = $1 and thread = $2";
 
 /** Something that the server says in a thread. */
 export interface ServerPost {
@@ -11,30 +14,33 @@ export interface ServerPost {
   readonly open: boolean;
   readonly subject: string;
   readonly body: string;
+  /** Tells the followers: of the first failure and of the end once, by a digest at most every 15 minutes. */
+  readonly notice?: Notice;
+  /** Agents that get it whatever they follow: the holder of a lease that was taken away. */
+  readonly to?: readonly string[];
+  readonly importance?: EventBody<"message.sent">["importance"];
 }
 
-/** Posts as the reserved agent `gridpost`: an entry of the thread without delivery. Answers the message's id. */
+/** Posts as the reserved agent `gridpost`: an entry of the thread, delivered to followers and `to` only. Answers its id. */
 export async function postAsServer(tx: LogTx, post: ServerPost): Promise<string> {
-  const { project, thread, open, subject, body } = post;
-  const [existing] = await tx.query("select 1 from p_threads where project = $1 and thread = $2", [
-    project,
-    thread,
-  ]);
-  const id = MessageId.parse(newId());
+  const { project, thread, open, subject, body, notice, to = [], importance = "normal" } = post;
+  const existing = await tx.query(EXISTS, [project, thread]);
+  const followers = notice === undefined ? [] : await noticeTo(tx, { project, thread, notice });
   const sent: EventBody<"message.sent"> = {
-    id,
+    id: newId() as MessageId,
     thread,
-    open: existing === undefined ? open : null,
+    open: existing.length === 0 ? open : null,
     replyTo: null,
     from: SERVER_AGENT,
-    to: [],
+    to: [...new Set([...to, ...followers])],
     cc: [],
     bcc: [],
     subject,
     body,
-    importance: "normal",
+    importance,
     ackRequired: false,
+    notice,
   };
   await tx.append({ type: "message.sent", project, actor: "server", body: sent });
-  return id;
+  return sent.id;
 }

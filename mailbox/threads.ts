@@ -1,132 +1,128 @@
 import type { Handlers } from "../contract/handlers.ts";
 import { toTime } from "../contract/ids.ts";
 import type { mailbox } from "../contract/mailbox.ts";
-import { ProblemError } from "../contract/problem.ts";
-import type { Dialect, Query } from "../storage/db.ts";
 import type { EventLog } from "../storage/event-log.ts";
-import { type Viewer, viewerOf, visible } from "./visibility.ts";
+import { callOf } from "../storage/idempotency.ts";
+import { digest } from "./digest.ts";
+import { followThread, followingOf } from "./following.ts";
+import { exportHead, exportMessage } from "./thread-export.ts";
+import { threadPage } from "./thread-page.ts";
+import {
+  placeOf,
+  seeThread,
+  threadMessages,
+  type ThreadMessage,
+  type ThreadView,
+} from "./thread-rows.ts";
+import { participants, threadSummary } from "./thread-summary.ts";
+import { callingAgent, viewerOf } from "./visibility.ts";
 
-/** A cursor above every message id. */
-const NEWEST = "g";
+const DIGEST_MESSAGES = 500;
+/** Work on the main thread stays within milliseconds: so much text is read for a digest or an export. */
+const MAX_CHARS = 1_048_576;
+const MAX_PAGE_CHARS = 8 * 1_048_576;
 
-interface ThreadRow {
-  readonly thread: string;
-  readonly subject: string;
-  readonly open: number;
-  readonly messages: number;
-  readonly last_message: string;
-  readonly last_at: number;
-}
-
-interface EntryRow {
-  readonly id: string;
-  readonly n: number;
-  readonly sender: string;
-  readonly subject: string;
-  readonly body: string;
-  readonly at: number;
-}
-
-interface Slice {
-  readonly viewer: Viewer;
-  readonly after: string;
-  readonly limit: number;
-}
-
-/** Threads by their newest visible message, newest first. */
-function threadPage(query: Query, dialect: Dialect, { viewer, after, limit }: Slice) {
-  const agents = dialect.list("$2");
-  return query<ThreadRow>(
-    `select s.thread, s.subject, s.open, s.last_message, l.at as last_at,
-       case when s.open = 1 then s.messages else
-         (select count(*) from p_messages m where m.project = $1 and m.thread = s.thread and ${visible("m", agents)})
-       end as messages
-     from (
-       select * from (
-         select thread, subject, 1 as open, messages, last_message from p_threads
-         where project = $1 and open = 1 and last_message < $3 order by last_message desc limit $4) o
-       union all
-       select * from (
-         select k.thread, min(k.subject) as subject, 0 as open, 0 as messages, max(k.last_message) as last_message
-         from p_thread_members k join p_threads t on t.project = k.project and t.thread = k.thread and t.open = 0
-         where k.project = $1 and k.agent in ${agents} and k.last_message < $3
-         group by k.thread order by last_message desc limit $4) p
-     ) s join p_messages l on l.id = s.last_message
-     order by s.last_message desc limit $4`,
-    [viewer.project, JSON.stringify(viewer.agents), after, limit],
-  );
-}
-
-type ThreadHandlers = Pick<Handlers<typeof mailbox>, "threads" | "thread">;
+type ThreadHandlers = Pick<
+  Handlers<typeof mailbox>,
+  "threads" | "thread" | "threadDigest" | "exportThread" | "followThread"
+>;
 
 /** The handlers about threads. */
 export function threadHandlers(log: EventLog): ThreadHandlers {
   const { dialect } = log.db;
+  const { query } = log;
   return {
-    threads: async ({ params: { project }, query: { after = NEWEST, limit }, principal }) => {
-      const viewer = await viewerOf(log.query, principal, project);
-      const rows = await threadPage(log.query, dialect, { viewer, after, limit: limit + 1 });
-      const page = rows.slice(0, limit);
-      return {
-        threads: page.map((row) => ({
-          thread: row.thread,
-          subject: row.subject,
-          open: row.open === 1,
-          messages: row.messages,
-          lastAt: toTime(row.last_at),
-        })),
-        next: rows.length > limit ? (page.at(-1)?.last_message ?? null) : null,
-      };
+    threads: async ({ params: { project }, query: { after, limit }, principal }) => {
+      const viewer = await viewerOf(query, principal, project);
+      return threadPage(query, dialect, { viewer, after, limit });
     },
     thread: async ({ params: { project, thread }, query: { after, limit }, principal }) => {
-      const viewer = await viewerOf(log.query, principal, project);
-      const open = await threadState(log.query, dialect, { viewer, thread });
-      const rows = await log.query<EntryRow>(
-        `select m.id, m.n, m.sender, m.subject, m.body, m.at from p_messages m
-         where m.project = $1 and m.thread = $2 and m.n > $3 and ${visible("m", dialect.list("$4"))}
-         order by m.n limit $5`,
-        [project, thread, place(after), JSON.stringify(viewer.agents), limit + 1],
-      );
-      const page = rows.slice(0, limit);
+      const view = { viewer: await viewerOf(query, principal, project), thread };
+      const { open } = await seeThread(query, dialect, view);
+      const place = placeOf(after);
+      const rows = await threadMessages(query, dialect, {
+        ...view,
+        after: place,
+        limit: limit + 1,
+      });
+      const page = within(MAX_PAGE_CHARS, rows.slice(0, limit));
       return {
         thread,
         open,
-        messages: page.map(({ id, sender, subject, body, at }) => ({
-          id,
-          from: sender,
-          subject,
-          body,
-          sentAt: toTime(at),
-        })),
-        next: rows.length > limit ? String(page.at(-1)?.n) : null,
+        ...(after === undefined ? { summary: await threadSummary(query, dialect, view) } : {}),
+        messages: page.map(messageOf),
+        next: rows.length > page.length ? String(page.at(-1)?.n) : null,
       };
     },
+    threadDigest: async ({ params: { project, thread }, principal }) =>
+      digestOf(log, { viewer: await viewerOf(query, principal, project), thread }),
+    exportThread: async ({ params: { project, thread }, query: slice, principal }) =>
+      exportOf(log, { viewer: await viewerOf(query, principal, project), thread }, slice),
+    followThread: (call) => follow(log, call),
   };
 }
 
-/** @throws ProblemError NOT_FOUND, the same for a private thread of others as for none */
-async function threadState(
-  query: Query,
-  dialect: Dialect,
-  { viewer, thread }: { readonly viewer: Viewer; readonly thread: string },
-): Promise<boolean> {
-  const [row] = await query<{ open: number }>(
-    `select t.open from p_threads t where t.project = $1 and t.thread = $2 and (t.open = 1 or exists (
-       select 1 from p_thread_members k where k.project = t.project and k.thread = t.thread
-       and k.agent in ${dialect.list("$3")}))`,
-    [viewer.project, thread, JSON.stringify(viewer.agents)],
-  );
-  if (row !== undefined) return row.open === 1;
-  throw new ProblemError("NOT_FOUND", `no thread ${thread} that you can see`, {
-    details: [{ thread }],
-    next: "list your threads: gridpost thread",
-  });
+async function digestOf({ query, db: { dialect } }: EventLog, view: ThreadView) {
+  await seeThread(query, dialect, view);
+  const { subject, messages, lastAt } = await threadSummary(query, dialect, view);
+  const newest = { after: Number.MAX_SAFE_INTEGER, newest: true, brief: true };
+  const rows = await threadMessages(query, dialect, { ...view, ...newest, limit: DIGEST_MESSAGES });
+  const read = within(MAX_CHARS, rows);
+  const sources = read.map(({ id, sender, body }) => ({ id, from: sender, body }));
+  const truncated = read.length < messages;
+  const found = { participants: participants(read), ...digest(sources) };
+  return { thread: view.thread, subject, messages, truncated, ...found, lastAt };
 }
 
-function place(after: string | undefined): number {
-  if (after === undefined) return 0;
-  if (/^\d{1,15}$/.test(after)) return Number(after);
-  throw new ProblemError("BAD_REQUEST", `after=${after} is no cursor of a thread`, {
-    next: "use the next of a page of this same thread",
+async function exportOf(
+  { query, db: { dialect } }: EventLog,
+  view: ThreadView,
+  { after, limit }: { readonly after?: string | undefined; readonly limit: number },
+) {
+  const { open } = await seeThread(query, dialect, view);
+  const slice = { after: placeOf(after), limit: limit + 1 };
+  const rows = await threadMessages(query, dialect, { ...view, ...slice });
+  const page = within(MAX_CHARS, rows.slice(0, limit));
+  const head = after === undefined ? exportHead(view.thread, view.viewer.project, open) : "";
+  return {
+    markdown: head + page.map(exportMessage).join("\n"),
+    next: rows.length > page.length ? String(page.at(-1)?.n) : null,
+  };
+}
+
+function follow(
+  log: EventLog,
+  call: Parameters<ThreadHandlers["followThread"]>[0],
+): ReturnType<ThreadHandlers["followThread"]> {
+  const { project, thread } = call.params;
+  const { actor } = call.principal;
+  const agent = callingAgent(call.principal, project);
+  const follower = { project, thread, agent };
+  return log.once(
+    callOf(call, [`mail:${project}`], thread),
+    async (tx) => {
+      await seeThread(tx.query, log.db.dialect, { viewer: { project, agents: [agent] }, thread });
+      await followThread(tx, { ...follower, state: call.body.state, actor });
+      return { thread, following: await followingOf(tx.query, follower) };
+    },
+    async (read) => ({ thread, following: await followingOf(read, follower) }),
+  );
+}
+
+const messageOf = ({ id, sender, subject, body, at }: ThreadMessage) => ({
+  id,
+  from: sender,
+  subject,
+  body,
+  sentAt: toTime(at),
+});
+
+/** The first messages, at least one, whose bodies have not more than so many characters together. */
+function within(chars: number, messages: readonly ThreadMessage[]): ThreadMessage[] {
+  let left = chars;
+  return messages.filter(({ body }, i) => {
+    const fits = left > 0 && (i === 0 || body.length <= left);
+    left = fits ? left - body.length : 0;
+    return fits;
   });
 }

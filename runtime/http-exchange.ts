@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
-import { text as textOf } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import type { Exchange, HttpRequest } from "../contract/transport.ts";
 
 /**
@@ -8,7 +8,11 @@ import type { Exchange, HttpRequest } from "../contract/transport.ts";
  */
 export const httpExchange: Exchange = async (outgoing) => {
   const answer = await answerTo(outgoing);
-  return { status: answer.statusCode ?? 0, text: await textOf(answer) };
+  return {
+    status: answer.statusCode ?? 0,
+    content: await buffer(answer),
+    type: answer.headers["content-type"] ?? "",
+  };
 };
 
 async function answerTo(outgoing: HttpRequest): Promise<IncomingMessage> {

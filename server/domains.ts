@@ -8,6 +8,7 @@ import { nodesHandlers } from "../cells/node-handlers.ts";
 import type { CellsDeps } from "../cells/ports.ts";
 import { cellsProjection } from "../cells/projection.ts";
 import { contract } from "../contract/index.ts";
+import { mailboxDeadlines } from "../mailbox/deadlines.ts";
 import { mailboxHandlers } from "../mailbox/handlers.ts";
 import { mailboxProjection } from "../mailbox/projection.ts";
 import { type ReportsDeps, reportsHandlers } from "../reports/handlers.ts";
@@ -51,6 +52,7 @@ const cellsSettings = ({ freeze }: Settings): CellsDeps["settings"] => ({ freeze
 export function openDomainLog(db: Db, settings: Settings): EventLog {
   const leaseContext = { dialect: db.dialect, settings: leaseSettings(settings) };
   const deadlines = {
+    ...mailboxDeadlines(),
     ...reservationsDeadlines(leaseContext),
     ...cellsDeadlines({ leases: leasePort(leaseContext), settings: cellsSettings(settings) }),
   };
@@ -81,7 +83,7 @@ export function openDomains(parts: DomainParts): Domain[] {
   const cells: CellsDeps = { log, leases, blobs, settings: cellsSettings(settings) };
   return [
     domain("identity", contract.identity, identityHandlers(identity)),
-    domain("mailbox", contract.mailbox, mailboxHandlers({ log, wait })),
+    domain("mailbox", contract.mailbox, mailboxHandlers({ log, wait, blobs })),
     domain(
       "reservations",
       contract.reservations,

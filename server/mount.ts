@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import type {
   FastifyInstance,
   FastifyReply,
@@ -5,7 +6,7 @@ import type {
   FastifySchema,
   RouteOptions,
 } from "fastify";
-import type { DomainContract, Endpoint } from "../contract/endpoint.ts";
+import type { DomainContract, Download, Endpoint } from "../contract/endpoint.ts";
 import type { Handlers } from "../contract/handlers.ts";
 import { Problem, ProblemError } from "../contract/problem.ts";
 import { callOf } from "./call.ts";
@@ -47,6 +48,12 @@ export function mountDomain(
   { name, endpoints, handlers }: Domain,
   gate: Gate,
 ): void {
+  if (Object.values(endpoints).some(({ upload }) => upload === true)) {
+    // Left unread: the handler of an upload takes the stream as it comes.
+    app.addContentTypeParser("application/octet-stream", (_request, body, done) => {
+      done(null, body);
+    });
+  }
   for (const [key, endpoint] of Object.entries(endpoints)) {
     const handle = handlers[key];
     if (handle === undefined) throw new Error(`no handler for ${name}.${key}`);
@@ -71,14 +78,22 @@ function routeOf({ name, tag, endpoint, handle }: Route, { auth, stopping }: Gat
     // Before the body is read: a stranger learns nothing about what a call takes.
     ...(scope === "public" ? {} : { onRequest: (request) => admit(request, scope, auth) }),
     handler: async (request, reply) => {
-      const call = callOf(endpoint, request, {
-        caller: request.caller?.principal ?? null,
-        stopping,
-      });
+      const caller = request.caller?.principal ?? null;
+      const parts = callOf(endpoint, request, { caller, stopping });
+      const call =
+        endpoint.upload === true ? { ...parts, content: uploaded(endpoint, request) } : parts;
       // Endpoint and handler were paired, with their types, by `domain`.
       return answer(endpoint, reply, await handle(call as never));
     },
   };
+}
+
+/** The stream that the parser of uploads left unread. @throws ProblemError UNSUPPORTED_MEDIA_TYPE */
+function uploaded({ path }: Endpoint, { body }: FastifyRequest): Readable {
+  if (body instanceof Readable) return body;
+  throw new ProblemError("UNSUPPORTED_MEDIA_TYPE", `${path} takes the bytes of a file`, {
+    next: "send them with content-type: application/octet-stream",
+  });
 }
 
 /** Authenticates, then asks for the scope. @throws ProblemError UNAUTHENTICATED, FORBIDDEN */
@@ -104,8 +119,21 @@ async function admit(
 }
 
 function answer(endpoint: Endpoint, reply: FastifyReply, result: unknown): FastifyReply {
+  if (endpoint.download === true) return sendFile(reply, result as Download);
   void reply.header("content-type", "application/json; charset=utf-8");
   return reply.send(JSON.stringify(endpoint.response.parse(result)));
+}
+
+/** A file is never shown by a browser, whatever it holds. */
+function sendFile(reply: FastifyReply, { content, size, type, name }: Download): FastifyReply {
+  return reply
+    .headers({
+      "content-type": type,
+      "content-length": size,
+      "content-disposition": `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
+      "x-content-type-options": "nosniff",
+    })
+    .send(Readable.from(content, { objectMode: false }));
 }
 
 /** What the OpenAPI document says about a route; nothing is validated or serialised by it. */

@@ -2,12 +2,14 @@ import type { Logger } from "pino";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { createLog } from "../runtime/log.ts";
 import { createReleasers, type Releasers } from "../runtime/shutdown.ts";
+import { fanOutReader } from "../mailbox/fan-out.ts";
 import { packageVersion } from "../runtime/version.ts";
 import { openFsBlobs } from "../storage/blobs-fs.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { lastSeq } from "../storage/events.ts";
 import { migrate } from "../storage/migrate.ts";
+import { runReader } from "../storage/readers.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { agentsPort } from "./agents-port.ts";
 import type { RunningArchive } from "../archive/start.ts";
@@ -141,6 +143,10 @@ async function serve(
     onError: (err) => log.error({ err }, "posting to a sweep's thread failed"),
   });
   releasers.push("sweep posts", () => posts.stop());
+  const fanOut = await runReader(fanOutReader(eventLog), (err) =>
+    log.error({ err }, "delivering to @all failed"),
+  );
+  releasers.push("mail to @all", () => fanOut.stop());
   const url = await listen(app, settings.listen);
   releasers.push("http", () => {
     stopping.abort();

@@ -1,6 +1,6 @@
 import type { EventBody } from "../contract/events/index.ts";
 import { newId } from "../contract/ids.ts";
-import { MAX_BODY_BYTES } from "../contract/mailbox.ts";
+import { MAX_BODY_BYTES } from "../contract/mail/text.ts";
 import { postAsServer, type ServerPost } from "../mailbox/server-post.ts";
 import { reportOf, type ReportsDeps } from "../reports/handlers.ts";
 import { renderMarkdown } from "../reports/render.ts";

@@ -1,5 +1,5 @@
-import type { EventBody } from "../contract/events/index.ts";
-import { fold, recipientsOf } from "../mailbox/projection.ts";
+import { fold } from "../mailbox/names.ts";
+import { inboxesOf } from "../mailbox/recipients.ts";
 import type { Happening } from "./hub.ts";
 import { IDENTITY_EVENTS } from "./identity/projection.ts";
 
@@ -34,10 +34,8 @@ const WORK = new Set([
 
 /** The topics of an event: who may want to look again. */
 export function topicsOf({ type, project, body }: Happening): string[] {
-  if (type === "message.sent") {
-    const recipients = recipientsOf(body as EventBody<"message.sent">);
-    return [...recipients.keys()].map((agent) => inboxTopic(project ?? "", agent));
-  }
+  const inboxes = inboxesOf(type, body);
+  if (inboxes.length > 0) return inboxes.map((agent) => inboxTopic(project ?? "", agent));
   const topics = WORK.has(type) ? [WORK_TOPIC] : [];
   if (changesIdentity(type)) topics.push(IDENTITY_TOPIC);
   const { sweep, id, ticket } = body as { sweep?: string; id?: string; ticket?: string | null };

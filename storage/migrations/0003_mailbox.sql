@@ -8,6 +8,7 @@ create table p_agents (
   model         text,
   task          text,
   node          text,
+  policy        text   not null,
   -- The place that the next message takes in the inbox.
   next_seq      bigint not null,
   registered_at bigint not null,
@@ -55,19 +56,111 @@ create table p_messages (
   body         text    not null,
   importance   text    not null,
   ack_required integer not null,
+  -- Milliseconds from 'at' on; null: no end.
+  ack_within    bigint,
+  expires_after bigint,
+  payload      text,
+  -- Whether an @all is still on its way.
+  pending      integer not null,
   at           bigint  not null
 );
 create unique index p_messages_by_thread on p_messages (project, thread, n);
 
 create table p_deliveries (
-  project  text   not null,
-  agent    text   not null,
-  seq      bigint not null,
-  message  text   not null,
-  kind     text   not null,
-  read_at  bigint,
-  acked_at bigint,
+  project    text    not null,
+  agent      text    not null,
+  seq        bigint  not null,
+  message    text    not null,
+  kind       text    not null,
+  -- Whether its importance is high or urgent.
+  urgent     integer not null,
+  -- Milliseconds from 'at' on. No deadline, or acknowledged: null.
+  ack_within    bigint,
+  expires_after bigint,
+  at         bigint  not null,
+  read_at    bigint,
+  acked_at   bigint,
   primary key (project, agent, seq)
 );
 create unique index p_deliveries_by_message on p_deliveries (message, agent);
 create index p_deliveries_unread on p_deliveries (project, agent, seq) where read_at is null;
+create index p_deliveries_urgent on p_deliveries (project, agent, seq) where urgent = 1;
+create index p_deliveries_ack on p_deliveries (project, agent, seq) where ack_within is not null;
+
+-- Whom a message did not reach, and why.
+create table p_skipped (
+  message text not null,
+  agent   text not null,
+  reason  text not null,
+  primary key (message, agent)
+);
+
+create table p_uploads (
+  project text   not null,
+  sha256  text   not null,
+  owner   text   not null,
+  size    bigint not null,
+  type    text   not null,
+  at      bigint not null,
+  primary key (project, sha256, owner)
+);
+
+create table p_attachments (
+  message text    not null,
+  n       integer not null,
+  project text    not null,
+  sha256  text    not null,
+  name    text    not null,
+  size    bigint  not null,
+  type    text    not null,
+  primary key (message, n)
+);
+create index p_attachments_by_content on p_attachments (project, sha256);
+
+create table p_groups (
+  project    text   not null,
+  folded     text   not null,
+  name       text   not null,
+  owner      text   not null,
+  created_at bigint not null,
+  primary key (project, folded)
+);
+
+create table p_group_members (
+  project text not null,
+  folded  text not null,
+  agent   text not null,
+  primary key (project, folded, agent)
+);
+
+-- A request is pending until answered or expired; an approval may expire as well.
+create table p_contacts (
+  project      text   not null,
+  agent        text   not null,
+  peer         text   not null,
+  state        text   not null,
+  reason       text,
+  requested_at bigint not null,
+  answered_at  bigint,
+  -- From the answer on, or from the request on while there is none; null: no end.
+  ttl          bigint,
+  primary key (project, agent, peer)
+);
+create index p_contacts_by_peer on p_contacts (project, peer, agent);
+
+create table p_followers (
+  project text not null,
+  thread  text not null,
+  agent   text not null,
+  state   text not null,
+  primary key (project, thread, agent)
+);
+
+-- When the followers of a thread were last told what.
+create table p_notices (
+  project text   not null,
+  thread  text   not null,
+  notice  text   not null,
+  at      bigint not null,
+  primary key (project, thread, notice)
+);

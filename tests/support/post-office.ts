@@ -1,14 +1,27 @@
+import { createHash } from "node:crypto";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, expect } from "vitest";
 import type { z } from "zod";
-import type { EndpointInput, EndpointOutput, EndpointRequest } from "../../contract/endpoint.ts";
+import type {
+  Download,
+  EndpointInput,
+  EndpointOutput,
+  EndpointRequest,
+} from "../../contract/endpoint.ts";
 import type { CallContext, Idempotency, Principal } from "../../contract/handlers.ts";
 import { mailbox } from "../../contract/mailbox.ts";
+import { ProblemError } from "../../contract/problem.ts";
+import { fanOutReader } from "../../mailbox/fan-out.ts";
+import { mailboxDeadlines } from "../../mailbox/deadlines.ts";
 import { mailboxHandlers } from "../../mailbox/handlers.ts";
 import type { Wait } from "../../mailbox/ports.ts";
 import { mailboxProjection } from "../../mailbox/projection.ts";
+import type { BlobRef, Blobs } from "../../storage/blobs.ts";
 import type { Db } from "../../storage/db.ts";
 import { type EventLog, openLog } from "../../storage/event-log.ts";
 import { diffProjections } from "../../storage/projection-diff.ts";
+import { readBatch } from "../../storage/readers.ts";
 import { replay } from "../../storage/replay.ts";
 import type { TestClock } from "./clock.ts";
 import type { Driver, OpenedDb } from "./drivers.ts";
@@ -32,6 +45,8 @@ export interface PostOffice {
   readonly log: EventLog;
   readonly db: Db;
   readonly clock: TestClock;
+  /** Delivers what was sent to `@all`. */
+  fanOut(): Promise<void>;
   /** A user with every scope of the mailbox. */
   user(name: string): Caller;
   /** An agent of project `default` by its own key. */
@@ -74,8 +89,8 @@ export function usePostOffice(driver: Driver): () => PostOffice {
 }
 
 export function openPostOffice({ db, clock }: Pick<OpenedDb, "db" | "clock">): PostOffice {
-  const log = openLog({ db, projections: [mailboxProjection] });
-  const handlers = mailboxHandlers({ log, wait: waitOnCommits(db) });
+  const log = openLog({ db, projections: [mailboxProjection], deadlines: mailboxDeadlines() });
+  const handlers = mailboxHandlers({ log, wait: waitOnCommits(db), blobs: memoryBlobs() });
   const caller = (principal: Principal): Caller => callerOf(handlers, principal);
   const user = (name: string): Caller => caller(userPrincipal(name));
   const agent = (name: string, project?: string): Caller => caller(agentPrincipal(name, project));
@@ -83,6 +98,9 @@ export function openPostOffice({ db, clock }: Pick<OpenedDb, "db" | "clock">): P
     log,
     db,
     clock,
+    fanOut: async () => {
+      while ((await readBatch(fanOutReader(log))) > 0);
+    },
     user,
     agent,
     agents: async (...names) => {
@@ -103,6 +121,23 @@ async function expectReplayed(driver: Driver, db: Db): Promise<void> {
   } finally {
     await copy.close();
   }
+}
+
+/** Blobs have a suite of their own; here they only hold bytes. */
+function memoryBlobs(): Blobs {
+  const stored = new Map<string, Uint8Array>();
+  return {
+    put: async (content, maxBytes): Promise<BlobRef> => {
+      const bytes = content instanceof Uint8Array ? content : await buffer(content);
+      if (bytes.length > maxBytes) throw new ProblemError("PAYLOAD_TOO_LARGE", "too large");
+      const sha256 = createHash("sha256").update(bytes).digest("hex");
+      stored.set(sha256, bytes);
+      return { sha256, size: bytes.length };
+    },
+    get: (sha256) => Promise.resolve(Readable.from([stored.get(sha256) ?? ""])),
+    has: (sha256) => Promise.resolve(stored.has(sha256)),
+    delete: (sha256) => Promise.resolve(void stored.delete(sha256)),
+  };
 }
 
 /** Wakes every waiter at every commit. */
@@ -131,13 +166,22 @@ function callerOf(handlers: ReturnType<typeof mailboxHandlers>, principal: Princ
         idempotency: idempotencyOf(endpoint, parts, options?.key),
         signal: options?.signal ?? new AbortController().signal,
       };
-      const reply = await handler({ ...parts, ...context });
+      const { content } = (request ?? {}) as { content?: Uint8Array };
+      const upload = content === undefined ? {} : { content: Readable.from([content]) };
+      const reply = await handler({ ...parts, ...context, ...upload });
+      if ("download" in endpoint) return downloaded(reply as Download);
       return endpoint.response.parse(JSON.parse(JSON.stringify(reply)));
     };
   return Object.fromEntries(
     (Object.keys(mailbox) as (keyof Mailbox)[]).map((name) => [name, call(name)]),
   ) as unknown as Caller;
 }
+
+const downloaded = async ({ content, type, name }: Download) => ({
+  content: new Uint8Array(await buffer(content)),
+  type,
+  name,
+});
 
 interface Schemas {
   readonly method: string;

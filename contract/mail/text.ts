@@ -1,0 +1,49 @@
+import { z } from "zod";
+
+export const MAX_SUBJECT = 200;
+export const MAX_BODY_BYTES = 1_048_576;
+export const MAX_RECIPIENTS = 1_000;
+export const MAX_PAYLOAD_BYTES = 65_536;
+export const MAX_ATTACHMENTS = 16;
+export const MAX_ATTACHMENT_BYTES = 10 * 1_048_576;
+
+/** Text that every store and terminal can hold. */
+export const Text = z.string().refine((text) => !/[\0\p{Surrogate}]/u.test(text), {
+  message:
+    "must not contain NUL characters or lone surrogates; encode binary data, or attach it as a file",
+});
+
+export const Subject = Text.min(1, "must not be empty")
+  .max(MAX_SUBJECT, `must be at most ${MAX_SUBJECT} characters`)
+  .refine((text) => !/[\r\n]/.test(text), { message: "must be one line" });
+
+const fits = (text: string, bytes: number): boolean =>
+  // No character takes more than three bytes per UTF-16 unit, so that most texts need not be encoded.
+  text.length * 3 <= bytes ||
+  (text.length <= bytes && new TextEncoder().encode(text).length <= bytes);
+
+export const Body = Text.refine((text) => fits(text, MAX_BODY_BYTES), {
+  message: `must be at most ${MAX_BODY_BYTES} bytes of UTF-8; attach longer text as a file`,
+});
+
+/** A name of an agent, `@group`, or `@all`. */
+const Recipient = z.string().min(1).max(130);
+export const Recipients = z
+  .array(Recipient)
+  .max(MAX_RECIPIENTS, `must name at most ${MAX_RECIPIENTS} recipients; use a group or @all`);
+
+/** A block for programs beside the text: what kind it is, and its data. */
+export const Payload = z.strictObject({
+  kind: z
+    .string()
+    .regex(
+      /^[a-z0-9][a-z0-9._/-]{0,63}$/,
+      "must be a word such as build.result, up to 64 characters",
+    ),
+  data: z
+    .record(z.string(), z.json())
+    .refine((data) => fits(JSON.stringify(data), MAX_PAYLOAD_BYTES), {
+      message: `must be at most ${MAX_PAYLOAD_BYTES} bytes of JSON; attach more as a file`,
+    }),
+});
+export type Payload = z.infer<typeof Payload>;

@@ -1,0 +1,171 @@
+import type { EventBody } from "../contract/events/index.ts";
+import { MAX_RECIPIENTS } from "../contract/mail/text.ts";
+import { ProblemError } from "../contract/problem.ts";
+import type { Query } from "../storage/db.ts";
+import { unknownAgents } from "./agents.ts";
+import { type Correspondent, mayWrite } from "./contact-rules.ts";
+import { expandGroup } from "./group-members.ts";
+import { fold } from "./names.ts";
+import { EVERYBODY, isGroup, type Kind, unique } from "./recipients.ts";
+
+type Sent = EventBody<"message.sent">;
+type Skipped = NonNullable<Sent["skipped"]>[number];
+
+/** Who writes to whom, in any case of the names. */
+export interface Addressed {
+  readonly project: string;
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly cc: readonly string[];
+  readonly bcc: readonly string[];
+  /** Recipients that the sender did not name: left out, and not an error, when mail may not go to them. */
+  readonly implied: readonly string[];
+  /** The author of the message that this replies to, if that was written to the sender. */
+  readonly answers: string | null;
+}
+
+/** The recipients of a message that may be sent. */
+export interface Admitted extends Pick<Sent, Kind | "from"> {
+  readonly groups: NonNullable<Sent["groups"]>;
+  readonly skipped: Skipped[];
+  /** The place that the message will take, by agent. */
+  readonly places: ReadonlyMap<string, number>;
+}
+
+interface AgentRow extends Correspondent {
+  readonly next_seq: number;
+}
+
+const AGENT = `select name, next_seq, policy, retired_at is not null as retired from p_agents
+  where project = $1 and folded = $2`;
+const KINDS = ["to", "cc", "bcc"] as const;
+
+/**
+ * The one place that decides who gets a message. Names are resolved to their registered form and groups to their members.
+ * @throws ProblemError AGENT_NOT_FOUND, AGENT_RETIRED, CONTACT_REQUIRED; each with all the recipients that it is about
+ */
+export async function admit(query: Query, addressed: Addressed): Promise<Admitted> {
+  const { project } = addressed;
+  refuseMixedBroadcast(addressed);
+  const named = unique(KINDS.flatMap((kind) => addressed[kind]));
+  const agents = await findAgents(query, project, [
+    addressed.from,
+    ...named.filter((name) => !isGroup(name)),
+  ]);
+  const from = senderOf(agents, addressed.from);
+  const refusals = await refused(query, { ...addressed, from }, agents);
+  const implied = new Set(addressed.implied.map(fold));
+  throwRefusals(refusals.filter(({ agent }) => !implied.has(fold(agent))));
+  const out = new Set(refusals.map(({ agent }) => fold(agent)));
+  const resolve = (names: readonly string[]): string[] =>
+    unique(names)
+      .filter((name) => !out.has(fold(name)))
+      .map((name) => agents.get(fold(name))?.name ?? name);
+  const [to, cc, bcc] = [resolve(addressed.to), resolve(addressed.cc), resolve(addressed.bcc)];
+  const places = new Map([...agents.values()].map(({ name, next_seq }) => [name, next_seq]));
+  const admitted = { from, to, cc, bcc, groups: [], skipped: refusals, places };
+  return [...to, ...cc, ...bcc].some(isGroup) ? withGroups(query, addressed, admitted) : admitted;
+}
+
+async function findAgents(
+  query: Query,
+  project: string,
+  names: readonly string[],
+): Promise<Map<string, AgentRow>> {
+  const agents = new Map<string, AgentRow>();
+  const missing: string[] = [];
+  for (const name of unique(names)) {
+    const [agent] = await query<AgentRow>(AGENT, [project, fold(name)]);
+    if (agent === undefined) missing.push(name);
+    else agents.set(fold(name), agent);
+  }
+  if (missing.length > 0) throw await unknownAgents(query, project, missing);
+  return agents;
+}
+
+function senderOf(agents: ReadonlyMap<string, AgentRow>, from: string): string {
+  const sender = agents.get(fold(from));
+  if (sender?.retired === 1) throwRefusals([{ agent: sender.name, reason: "retired" }]);
+  return sender?.name ?? from;
+}
+
+/** Those that a message from the sender may not reach. */
+async function refused(
+  query: Query,
+  addressed: Addressed,
+  agents: ReadonlyMap<string, AgentRow>,
+): Promise<Skipped[]> {
+  const skipped: Skipped[] = [];
+  for (const agent of agents.values()) {
+    if (agent.retired === 1) skipped.push({ agent: agent.name, reason: "retired" });
+    else if (!(await mayWrite(query, addressed, agent)))
+      skipped.push({ agent: agent.name, reason: "policy" });
+  }
+  return skipped;
+}
+
+function throwRefusals(refusals: readonly Skipped[]): void {
+  const of = (wanted: Skipped["reason"]): string[] =>
+    refusals.filter(({ reason }) => reason === wanted).map(({ agent }) => agent);
+  const [retired, policy] = [of("retired"), of("policy")];
+  const are = (names: readonly string[]): string =>
+    `${names.join(", ")} ${names.length === 1 ? "is" : "are"}`;
+  if (retired.length > 0) {
+    throw new ProblemError("AGENT_RETIRED", `${are(retired)} retired`, {
+      details: retired.map((agent) => ({ agent })),
+      next: "leave retired agents out, or have the owner bring one back: gridpost agent unretire NAME",
+    });
+  }
+  if (policy.length > 0) {
+    throw new ProblemError("CONTACT_REQUIRED", `${are(policy)} open to approved contacts only`, {
+      details: policy.map((agent) => ({ agent })),
+      next: `ask to be let in: gridpost contact request ${policy[0] ?? "NAME"}`,
+    });
+  }
+}
+
+function refuseMixedBroadcast({ to, cc, bcc }: Addressed): void {
+  const all = [...to, ...cc, ...bcc];
+  if (!all.includes(EVERYBODY) || (all.length === 1 && to.length === 1)) return;
+  throw new ProblemError("BAD_REQUEST", "@all reaches everybody and stands alone in to", {
+    next: "send to @all, without other recipients",
+  });
+}
+
+async function withGroups(
+  query: Query,
+  addressed: Addressed,
+  admitted: Admitted,
+): Promise<Admitted> {
+  const { project, from } = addressed;
+  const groups: Admitted["groups"] = [];
+  const skipped = [...admitted.skipped];
+  const places = new Map(admitted.places);
+  const taken = new Set(KINDS.flatMap((kind) => admitted[kind]));
+  for (const kind of KINDS) {
+    for (const written of admitted[kind]) {
+      if (!isGroup(written) || written === EVERYBODY) continue;
+      const group = await expandGroup(query, project, written.slice(1));
+      const fresh = group.members.filter((name) => name !== from && !taken.has(name));
+      const agents = await findAgents(query, project, fresh);
+      const refusals = await refused(query, { ...addressed, from: admitted.from }, agents);
+      const out = new Set(refusals.map(({ agent }) => agent));
+      const members = fresh.filter((name) => !out.has(name));
+      for (const name of fresh) taken.add(name);
+      for (const { name, next_seq } of agents.values()) places.set(name, next_seq);
+      skipped.push(...refusals);
+      groups.push({ name: group.name, kind, members });
+    }
+  }
+  refuseTooMany(taken.size);
+  return { ...admitted, groups, skipped, places };
+}
+
+function refuseTooMany(count: number): void {
+  if (count <= MAX_RECIPIENTS) return;
+  throw new ProblemError(
+    "BAD_REQUEST",
+    `the message has ${count} recipients with the members of its groups; at most ${MAX_RECIPIENTS} are allowed`,
+    { next: "send to @all, or to fewer groups at a time" },
+  );
+}

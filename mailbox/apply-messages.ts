@@ -1,0 +1,159 @@
+import type { EventBody } from "../contract/events/index.ts";
+import type { Query } from "../storage/db.ts";
+import type { Apply, Event } from "../storage/log.ts";
+import { applies } from "./apply-agents.ts";
+import { fold } from "./names.ts";
+import { isBroadcast, type Kind, recipientsOf } from "./recipients.ts";
+
+type Sent = EventBody<"message.sent">;
+
+const ACTIVE = "update p_agents set active_at = $3 where project = $1 and folded = $2";
+const THREAD = `insert into p_threads (project, thread, open, subject, messages, last_message)
+  values ($1, $2, $3, $4, 1, $5)
+  on conflict (project, thread) do update
+    set messages = p_threads.messages + 1, last_message = excluded.last_message
+  returning messages`;
+const MEMBER = `insert into p_thread_members (project, thread, agent, subject, last_message)
+  values ($1, $2, $3, $4, $5)
+  on conflict (project, thread, agent) do update set last_message = excluded.last_message`;
+const MESSAGE = `insert into p_messages (id, project, thread, n, reply_to, sender, to_list, cc_list, bcc_list,
+    subject, body, importance, ack_required, ack_within, expires_after, payload, pending, at)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`;
+const ATTACHMENT = `insert into p_attachments (message, n, project, sha256, name, size, type)
+  values ($1, $2, $3, $4, $5, $6, $7)`;
+const NEXT_SEQ = `update p_agents set next_seq = next_seq + 1 where project = $1 and folded = $2
+  returning next_seq - 1 as seq`;
+const DELIVERY = `insert into p_deliveries (project, agent, seq, message, kind, urgent, ack_within, expires_after, at)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
+const SKIP = "insert into p_skipped (message, agent, reason) values ($1, $2, $3)";
+const SETTLED = "update p_messages set pending = 0 where id = $1";
+const BROADCAST = `select project, thread, subject, importance, ack_within, expires_after
+  from p_messages where id = $1`;
+const READ =
+  "update p_deliveries set read_at = $3 where message = $1 and agent = $2 and read_at is null";
+const ACKED = `update p_deliveries set acked_at = coalesce(acked_at, $3), read_at = coalesce(read_at, $3),
+    ack_within = null
+  where message = $1 and agent = $2`;
+const FOLLOW = `insert into p_followers (project, thread, agent, state) values ($1, $2, $3, $4)
+  on conflict (project, thread, agent) do update set state = excluded.state`;
+const UNFOLLOW = "delete from p_followers where project = $1 and thread = $2 and agent = $3";
+const NOTICE = `insert into p_notices (project, thread, notice, at) values ($1, $2, $3, $4)
+  on conflict (project, thread, notice) do update set at = excluded.at`;
+const UPLOAD = `insert into p_uploads (project, sha256, owner, size, type, at)
+  values ($1, $2, $3, $4, $5, $6) on conflict (project, sha256, owner) do nothing`;
+
+/** What of a message the inboxes hold. */
+interface Delivered {
+  readonly project: string | null;
+  readonly id: string;
+  readonly thread: string;
+  readonly subject: string;
+  readonly importance: string;
+  readonly ackWithin: number | null;
+  readonly expiresAfter: number | null;
+  readonly at: number;
+}
+
+async function deliver(query: Query, message: Delivered, to: [agent: string, kind: Kind]) {
+  const { project, id, thread, subject, importance, ackWithin, expiresAfter, at } = message;
+  const [agent, kind] = to;
+  const [place] = await query<{ seq: number }>(NEXT_SEQ, [project, fold(agent)]);
+  const urgent = importance === "high" || importance === "urgent";
+  await query(DELIVERY, [
+    project,
+    agent,
+    place?.seq,
+    id,
+    kind,
+    urgent,
+    ackWithin,
+    expiresAfter,
+    at,
+  ]);
+  await query(MEMBER, [project, thread, agent, subject, id]);
+}
+
+async function send(query: Query, { project, at, body }: Event<string, Sent>): Promise<void> {
+  const { id, thread, from, subject, importance } = body;
+  const [row] = await query<{ messages: number }>(THREAD, [
+    project,
+    thread,
+    body.open === true,
+    subject,
+    id,
+  ]);
+  const { ackWithinMs: ackWithin = null, expiresAfterMs: expiresAfter = null } = body;
+  await query(MESSAGE, [
+    id,
+    project,
+    thread,
+    row?.messages,
+    body.replyTo,
+    from,
+    JSON.stringify(body.to),
+    JSON.stringify(body.cc),
+    JSON.stringify(body.bcc),
+    subject,
+    body.body,
+    importance,
+    body.ackRequired,
+    ackWithin,
+    expiresAfter,
+    body.payload === undefined ? null : JSON.stringify(body.payload),
+    isBroadcast(body),
+    at,
+  ]);
+  const message = { project, id, thread, subject, importance, ackWithin, expiresAfter, at };
+  const recipients = recipientsOf(body);
+  for (const recipient of recipients) await deliver(query, message, recipient);
+  if (!recipients.has(from)) await query(MEMBER, [project, thread, from, subject, id]);
+  await query(ACTIVE, [project, fold(from), at]);
+  for (const { agent, reason } of body.skipped ?? []) await query(SKIP, [id, agent, reason]);
+  for (const [n, { sha256, name, size, type }] of (body.attachments ?? []).entries())
+    await query(ATTACHMENT, [id, n, project, sha256, name, size, type]);
+  if (body.notice !== undefined) await query(NOTICE, [project, thread, body.notice, at]);
+}
+
+interface BroadcastRow {
+  readonly project: string;
+  readonly thread: string;
+  readonly subject: string;
+  readonly importance: string;
+  readonly ack_within: number | null;
+  readonly expires_after: number | null;
+}
+
+const delivered = applies("message.delivered", async (query, { at, body }) => {
+  const { message: id, agents, skipped, done } = body;
+  const [row] = await query<BroadcastRow>(BROADCAST, [id]);
+  if (row === undefined) return;
+  const { ack_within: ackWithin, expires_after: expiresAfter, ...rest } = row;
+  const message = { ...rest, id, at, ackWithin, expiresAfter };
+  for (const agent of agents) await deliver(query, message, [agent, "to"]);
+  for (const { agent, reason } of skipped) await query(SKIP, [id, agent, reason]);
+  if (done) await query(SETTLED, [id]);
+});
+
+async function mark(statement: string, query: Query, event: Event): Promise<void> {
+  const { agent, message } = event.body as EventBody<"message.read">;
+  await query(statement, [message, agent, event.at]);
+  await query(ACTIVE, [event.project, fold(agent), event.at]);
+}
+
+/** How events about messages, threads and attachments change the projections. */
+export const messagesApply: Readonly<Record<string, Apply>> = {
+  "message.sent": applies("message.sent", send),
+  "message.delivered": delivered,
+  "message.read": (query, event) => mark(READ, query, event),
+  "message.acked": (query, event) => mark(ACKED, query, event),
+  // A reminder changes no state: what is overdue shows from the deadline that each delivery holds.
+  "ack.overdue": () => Promise.resolve(),
+  "thread.followed": applies("thread.followed", async (query, { project, body }) => {
+    const { thread, agent, state } = body;
+    if (state === "none") await query(UNFOLLOW, [project, thread, agent]);
+    else await query(FOLLOW, [project, thread, agent, state]);
+  }),
+  "attachment.uploaded": applies("attachment.uploaded", async (query, { project, at, body }) => {
+    await query(UPLOAD, [project, body.sha256, body.by, body.size, body.type, at]);
+  }),
+};

@@ -1,0 +1,79 @@
+import { ProblemError } from "../contract/problem.ts";
+import type { Dialect, Query } from "../storage/db.ts";
+import { type Viewer, visible } from "./visibility.ts";
+
+/** A message of a thread. */
+export interface ThreadMessage {
+  readonly id: string;
+  /** The place in the thread. */
+  readonly n: number;
+  readonly sender: string;
+  readonly to_list: string;
+  readonly cc_list: string;
+  readonly subject: string;
+  readonly body: string;
+  readonly payload: string | null;
+  readonly at: number;
+}
+
+/** What a viewer looks at. */
+export interface ThreadView {
+  readonly viewer: Viewer;
+  readonly thread: string;
+}
+
+export interface Slice {
+  /** Only messages with a higher place; with `newest` a lower one. */
+  readonly after: number;
+  readonly limit: number;
+  readonly newest?: boolean;
+  /** Cuts long bodies. */
+  readonly brief?: boolean;
+}
+
+const BRIEF_CHARS = 32_768;
+
+/** The messages of a thread that the viewer sees, oldest first or newest first. */
+export function threadMessages(
+  query: Query,
+  dialect: Dialect,
+  { viewer, thread, after, limit, newest = false, brief = false }: ThreadView & Slice,
+): Promise<ThreadMessage[]> {
+  return query<ThreadMessage>(
+    `select m.id, m.n, m.sender, m.to_list, m.cc_list, m.subject, ${brief ? `substr(m.body, 1, ${BRIEF_CHARS}) as body` : "m.body"}, m.payload, m.at
+     from p_messages m
+     where m.project = $1 and m.thread = $2 and m.n ${newest ? "<" : ">"} $3
+       and ${visible("m", dialect.list("$4"))}
+     order by m.n ${newest ? "desc" : "asc"} limit $5`,
+    [viewer.project, thread, after, JSON.stringify(viewer.agents), limit],
+  );
+}
+
+/** @throws ProblemError NOT_FOUND, the same for a private thread of others as for none */
+export async function seeThread(
+  query: Query,
+  dialect: Dialect,
+  { viewer, thread }: ThreadView,
+): Promise<{ readonly open: boolean; readonly messages: number }> {
+  const [row] = await query<{ open: number; messages: number }>(
+    `select t.open, t.messages from p_threads t
+     where t.project = $1 and t.thread = $2 and (t.open = 1 or exists (
+       select 1 from p_thread_members k where k.project = t.project and k.thread = t.thread
+       and k.agent in ${dialect.list("$3")}))`,
+    [viewer.project, thread, JSON.stringify(viewer.agents)],
+  );
+  if (row !== undefined) return { open: row.open === 1, messages: row.messages };
+  throw new ProblemError("NOT_FOUND", `no thread ${thread} that you can see`, {
+    details: [{ thread }],
+    next: "list your threads: gridpost thread",
+  });
+}
+
+/** The place that a cursor of a thread means; 0 without one. @throws ProblemError BAD_REQUEST */
+export function placeOf(after: string | undefined): number {
+  if (after === undefined) return 0;
+  if (/^\d{1,15}$/.test(after)) return Number(after);
+  throw new ProblemError("BAD_REQUEST", `after=${after} is no cursor of a thread`, {
+    next: "use the next of a page of this same thread",
+  });
+}
