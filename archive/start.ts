@@ -6,7 +6,7 @@ import { readBatch, type Reader, type ReaderOptions, runReader } from "../storag
 import { placedSeq } from "./places.ts";
 import type { ArchiveDeps } from "./ports.ts";
 import { type Progress, progressOf } from "./progress.ts";
-import { Writer } from "./writer.ts";
+import { gitDirOf, JOURNAL, Writer } from "./writer.ts";
 
 const BATCH = 200;
 /** Events that come within this time share a commit. */
@@ -19,6 +19,8 @@ export interface RunningArchive {
   readonly folder: string;
   /** The newest commit of a project's readable repository, or of the journal without a name; null before the first. */
   head(project?: string): Promise<string | null>;
+  /** The folder of that repository, which is made if it has nothing yet. */
+  repository(project?: string): Promise<string>;
   progress(): Promise<Progress>;
   /** Archives everything that is in the log now; waits for the batch in flight. */
   flush(): Promise<void>;
@@ -58,6 +60,10 @@ export async function startArchive(deps: ArchiveDeps): Promise<RunningArchive> {
   return {
     folder,
     head: async (project) => (await writer.head(project)).commit,
+    repository: async (project = JOURNAL) => {
+      await writer.head(project);
+      return gitDirOf(folder, project);
+    },
     progress: async () => progressOf(log, { commit: await lastCommit(writer), error }),
     flush: () => follower.flush(),
     stop: async () => {

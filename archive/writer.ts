@@ -12,7 +12,8 @@ import { chainChanges, settle } from "./readable.ts";
 import { type Head, Repository } from "./repository.ts";
 import { shardOf } from "./shards.ts";
 
-const JOURNAL = "";
+/** The journal where a project's name is asked for. */
+export const JOURNAL = "";
 /** More Git processes than this are not kept; the ones used longest ago end first. */
 const MAX_OPEN = 16;
 

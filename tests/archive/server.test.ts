@@ -1,0 +1,129 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startTestServer, type TestServer } from "../support/server.ts";
+
+const run = promisify(execFile);
+const project = { project: "default" };
+
+/** What Git said, whether it liked the call or not. */
+async function git(...args: string[]): Promise<string> {
+  const env = { ...process.env, GIT_TERMINAL_PROMPT: "0", GIT_ASKPASS: "true" };
+  try {
+    const { stdout, stderr } = await run("git", args, { env });
+    return stdout + stderr;
+  } catch (error) {
+    return `failed: ${(error as { stderr: string }).stderr}`;
+  }
+}
+
+describe("the archive over HTTP", () => {
+  let server: TestServer;
+  let work: string;
+  beforeAll(async () => {
+    work = mkdtempSync(join(tmpdir(), "gridpost-clone-"));
+    server = await startTestServer();
+    const anna = await server.join("user", "anna");
+    const blue = await anna.asAgent("blue");
+    await anna.asAgent("red");
+    const send = (thread: string, open: boolean, body: string): Promise<unknown> =>
+      blue.mailbox.send({
+        params: project,
+        body: { to: ["red"], subject: "hello", body, thread, open },
+      });
+    await send("plans", true, "for everybody");
+    await send("whisper", false, "for red alone");
+    await server.running.archive.flush();
+  });
+  afterAll(async () => {
+    await server.stop();
+    rmSync(work, { recursive: true });
+  });
+
+  const bearer = (token: string): string[] => [
+    "-c",
+    `http.extraHeader=Authorization: Bearer ${token}`,
+  ];
+  const address = (path: string, token?: string): string =>
+    `${token === undefined ? server.url : server.url.replace("//", `//git:${token}@`)}${path}`;
+
+  it("is cloned with a token as bearer or as password: open threads by project readers", async () => {
+    const carl = await server.join("user", "carl", { role: "viewer" });
+    const token = await carl.token();
+    const path = "/v1/projects/default/archive.git";
+    expect(await git(...bearer(token), "clone", address(path), join(work, "bearer"))).not.toContain(
+      "failed",
+    );
+    expect(await git("clone", address(path, token), join(work, "basic"))).not.toContain("failed");
+    const files = await git("-C", join(work, "basic"), "ls-files", "threads");
+    const [file = ""] = files.split("\n");
+    expect(readFileSync(join(work, "basic", file), "utf8")).toContain("for everybody");
+    expect(await git("-C", join(work, "basic"), "grep", "red alone")).toBe("failed: ");
+    expect(
+      await git(...bearer(token), "clone", address("/v1/journal.git"), join(work, "no")),
+    ).toContain("403");
+  });
+
+  it("gives the journal, private mail and all, to an admin", async () => {
+    const token = await server.admin.token();
+    expect(
+      await git(...bearer(token), "clone", address("/v1/journal.git"), join(work, "journal")),
+    ).not.toContain("failed");
+    expect(await git("-C", join(work, "journal"), "grep", "red alone")).toContain("for red alone");
+  });
+
+  it("asks for a token, refuses other projects, unknown ones and every push", async () => {
+    const path = "/v1/projects/default/archive.git";
+    const anonymous = await fetch(`${server.url}${path}/info/refs?service=git-upload-pack`);
+    expect(anonymous.status).toBe(401);
+    expect(anonymous.headers.get("www-authenticate")).toMatch(/^Basic /);
+    expect(await git("clone", address(path), join(work, "none"))).toMatch(
+      /failed: .*Authentication failed/s,
+    );
+
+    const token = await server.admin.token();
+    await server.admin.client.identity.createProject({ body: { name: "other" } });
+    const dora = await server.join("user", "dora", { role: "viewer", project: "other" });
+    const doras = await dora.token();
+    expect(await git(...bearer(doras), "clone", address(path), join(work, "dora"))).toContain(
+      "403",
+    );
+    expect(
+      await git(
+        ...bearer(doras),
+        "clone",
+        address("/v1/projects/other/archive.git"),
+        join(work, "other"),
+      ),
+    ).toContain("empty repository");
+    expect(
+      await git(
+        ...bearer(token),
+        "clone",
+        address("/v1/projects/nowhere/archive.git"),
+        join(work, "nowhere"),
+      ),
+    ).toMatch(/not found|404/);
+
+    const clone = join(work, "pushed");
+    await git(...bearer(token), "clone", address(path), clone);
+    await git(
+      "-C",
+      clone,
+      "-c",
+      "user.name=x",
+      "-c",
+      "user.email=x@y",
+      "commit",
+      "--allow-empty",
+      "-m",
+      "mine",
+    );
+    expect(await git("-C", clone, ...bearer(token), "push", "origin", "main")).toMatch(
+      /failed: .*403/s,
+    );
+  });
+});
