@@ -17,9 +17,11 @@ import { buildApp } from "./app.ts";
 import { openArchive } from "./archive.ts";
 import { takeDataFolder } from "./data-folder.ts";
 import { openDomainLog, openDomains, reportsDeps } from "./domains.ts";
+import { mountGitHttp } from "./git-http.ts";
 import { type Hub, openHub } from "./hub.ts";
 import { adminJoinFile } from "./identity/first-start.ts";
 import { type Identity, openIdentity } from "./identity/open.ts";
+import { projectByName } from "./identity/store.ts";
 import { closeGracefully, listen } from "./listen.ts";
 import { createMetrics } from "./metrics.ts";
 import { mountOperations } from "./operations.ts";
@@ -137,6 +139,11 @@ async function serve(
   hub.subscribe(IDENTITY_TOPIC, () => streams.recheck());
   metrics.streams(() => streams.count());
   mountOperations(app, { gate, metrics, query });
+  await mountGitHttp(app, {
+    gate,
+    archive,
+    projectExists: async (name) => (await projectByName(query, name)) !== undefined,
+  });
   const posts = await startSweepPosts({
     log: eventLog,
     reports: reportsDeps(eventLog),
