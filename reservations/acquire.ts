@@ -7,7 +7,7 @@ import type { LogTx } from "../storage/log.ts";
 import { existing, type LeaseView, lockOf, notHeld, type ReservationsDeps } from "./call.ts";
 import { type Demand, normaliseResources, type Order } from "./demand.ts";
 import { conflictProblem, describeConflicts } from "./describe.ts";
-import { give } from "./grant.ts";
+import { give, placeOf } from "./grant.ts";
 import { isFree, type Obstacles, obstaclesOf } from "./obstacles.ts";
 import { fullRef, isHeld } from "./rules.ts";
 import { checkTtl } from "./settings.ts";
@@ -77,7 +77,8 @@ async function grantOrRefuse(
   { order, id, partial }: Attempt,
 ): Promise<Acquired> {
   const reader = { query: tx.query, dialect: deps.log.db.dialect };
-  const obstacles = await obstaclesOf(reader, order, { now: tx.now });
+  const place = await placeOf(tx, order);
+  const obstacles = await obstaclesOf(reader, order, { now: tx.now, place });
   const conflicts = await conflictsOf(deps, tx.query, { order, obstacles });
   const rest = withoutBlocked(order, obstacles);
   if (conflicts.length > 0 && (!partial || rest.resources.length === 0))

@@ -12,7 +12,7 @@ import { reconsider } from "./queue.ts";
 import { refsOf } from "./rivals.ts";
 import { holderPrincipal, isHeld } from "./rules.ts";
 import { joinSession } from "./sessions.ts";
-import { type LeaseRow, standing } from "./store.ts";
+import type { LeaseRow } from "./store.ts";
 
 export interface Change {
   readonly lease: LeaseRow;
@@ -48,23 +48,34 @@ export async function setMode(
     await reconsider(tx, dialect, id);
     return;
   }
-  const order = demandOfLease(lease);
-  const obstacles = await obstaclesOf({ query: tx.query, dialect }, order, { now: tx.now });
-  if (!isFree(obstacles))
-    throw conflictProblem(await conflictsOf(deps, tx.query, { order, obstacles }));
+  const demand = { ...demandOfLease(lease), mode };
+  const obstacles = await obstaclesOf({ query: tx.query, dialect }, demand, {
+    now: tx.now,
+    place: 0,
+  });
+  if (!isFree(obstacles)) throw await conflictWith(tx, deps, { order: demand, obstacles });
   await upgrade(tx, lease, { ...obstacles, actor });
 }
 
 const demandOfLease = (lease: LeaseRow): Demand => ({
   project: lease.project,
   holder: lease.holder,
-  mode: "exclusive",
-  // A semaphore knows no modes: this lease has its unit already.
+  mode: lease.mode,
+  // The lease has the units of its semaphores already.
   resources: (JSON.parse(lease.resources) as Resource[]).filter(({ kind }) => kind !== "slot"),
   refs: refsOf(lease),
 });
 
-/** @throws ProblemError AGENT_NOT_FOUND */
+const conflictWith = async (
+  { query }: LogTx,
+  deps: ReservationsDeps,
+  found: Parameters<typeof conflictsOf>[2],
+): Promise<ProblemError> => conflictProblem(await conflictsOf(deps, query, found));
+
+/**
+ * Hands a lease on. Another lease of the giver on the same resource would then be somebody else's.
+ * @throws ProblemError AGENT_NOT_FOUND, RESERVATION_CONFLICT
+ */
 export async function transferLease(
   tx: LogTx,
   deps: ReservationsDeps,
@@ -79,8 +90,14 @@ export async function transferLease(
       next: "gridpost agent ls",
     });
   }
-  const { fence } = await standing(tx.query, project);
-  const body = { id, fence: fence + 1, from, to: holderPrincipal(to, project) };
+  const reader = { query: tx.query, dialect: deps.log.db.dialect };
+  const demand = { ...demandOfLease(lease), holder: holderPrincipal(to, project) };
+  const { rivals: all, ...rest } = await obstaclesOf(reader, demand, { now: tx.now, place: 0 });
+  const rivals = all.filter((rival) => rival.lease.id !== id);
+  if (rivals.length > 0)
+    throw await conflictWith(tx, deps, { order: demand, obstacles: { ...rest, rivals } });
+  const { fence, supersedes } = rest;
+  const body = { id, fence: fence + 1, supersedes, from, to: demand.holder };
   await tx.append({ type: "lease.transferred", project, actor, body });
   await tx.setDeadline("lease.expire", id, tx.now + lease.ttl_ms);
   await reconsider(tx, deps.log.db.dialect, id);

@@ -76,6 +76,15 @@ export async function upgrade(
   return { id, fence: body.fence };
 }
 
+/**
+ * The place in the queue from which to judge an order: that of its ticket or behind all, but an upgrade goes before those
+ * who wait, because they wait for the lease that it upgrades.
+ */
+export async function placeOf(tx: LogTx, order: Order, ticket?: number): Promise<number> {
+  const upgrades = order.mode === "exclusive" && (await findOwnShared(tx, order)) !== undefined;
+  return upgrades ? 0 : (ticket ?? Number.MAX_SAFE_INTEGER);
+}
+
 async function findOwnShared(tx: LogTx, order: Order): Promise<LeaseRow | undefined> {
   const [first] = order.resources;
   if (first === undefined) return undefined;

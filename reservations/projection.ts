@@ -85,9 +85,10 @@ async function downgraded(query: Query, { body }: Event): Promise<void> {
 }
 
 async function transferred(query: Query, { project, body }: Event): Promise<void> {
-  const { id, to, fence } = body as EventBody<"lease.transferred">;
+  const { id, to, fence, supersedes } = body as EventBody<"lease.transferred">;
   await query(TRANSFER, [id, to, fence]);
   await query(COUNT_UP, [project, fence]);
+  await supersede(query, supersedes);
 }
 
 async function slotDefined(query: Query, { project, body }: Event): Promise<void> {

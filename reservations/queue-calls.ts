@@ -12,7 +12,7 @@ import { circleFrom } from "./circle.ts";
 import type { Order } from "./demand.ts";
 import { circleProblem, conflictProblem } from "./describe.ts";
 import { endLease } from "./ending.ts";
-import { give } from "./grant.ts";
+import { give, placeOf } from "./grant.ts";
 import { isFree, obstaclesOf } from "./obstacles.ts";
 import { admit, stand } from "./queue.ts";
 import { isHeld } from "./rules.ts";
@@ -65,7 +65,8 @@ async function grantOrStand(
   { id, order, endsAt }: Wish,
 ): Promise<TicketRow> {
   const { dialect } = deps.log.db;
-  const obstacles = await obstaclesOf({ query: tx.query, dialect }, order, { now: tx.now });
+  const place = await placeOf(tx, order);
+  const obstacles = await obstaclesOf({ query: tx.query, dialect }, order, { now: tx.now, place });
   if (!isFree(obstacles)) {
     const circle = await circleFrom(tx.query, order, obstacles);
     if (circle !== undefined) throw circleProblem(circle.holders, order.project);

@@ -1,7 +1,7 @@
 import type { Dialect } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import { circleFrom } from "./circle.ts";
-import { give } from "./grant.ts";
+import { give, placeOf } from "./grant.ts";
 import { blockersOf, isFree, type Obstacles, obstaclesOf } from "./obstacles.ts";
 import {
   dropBlocker,
@@ -54,7 +54,8 @@ export async function reconsider(tx: LogTx, dialect: Dialect, blocker: string): 
 async function judge(tx: LogTx, dialect: Dialect, ticket: TicketRow): Promise<string[]> {
   const order = orderOf(ticket);
   const reader = { query: tx.query, dialect };
-  const obstacles = await obstaclesOf(reader, order, { now: tx.now, place: ticket.n });
+  const place = await placeOf(tx, order, ticket.n);
+  const obstacles = await obstaclesOf(reader, order, { now: tx.now, place });
   if (isFree(obstacles)) {
     const { id } = await give(tx, order, { ...obstacles, ticket: ticket.id });
     await setWaits(tx.query, ticket.id, []);

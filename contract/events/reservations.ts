@@ -36,7 +36,7 @@ export const reservationsEvents = {
   "lease.expired": z.object(one),
   "lease.upgraded": z.object({ ...one, fence, supersedes, ticket: z.string().nullable() }),
   "lease.downgraded": z.object(one),
-  "lease.transferred": z.object({ ...one, fence, from: z.string(), to: z.string() }),
+  "lease.transferred": z.object({ ...one, fence, supersedes, from: z.string(), to: z.string() }),
   "lease.force_released": z.object({ ...one, holder: z.string(), reason: z.string() }),
   "slot.defined": z.object({ name: Name, capacity: z.int() }),
 } as const;

@@ -1,3 +1,4 @@
+import { leaseChangesSuite } from "../suites/lease-changes.suite.ts";
 import { leaseQueueSuite } from "../suites/lease-queue.suite.ts";
 import { reservationsSuite } from "../suites/reservations.suite.ts";
 import { drivers } from "../support/drivers.ts";
@@ -5,4 +6,5 @@ import { drivers } from "../support/drivers.ts";
 for (const driver of drivers) {
   reservationsSuite(driver);
   leaseQueueSuite(driver);
+  leaseChangesSuite(driver);
 }

@@ -31,7 +31,7 @@ export const as = (name: string, key?: string) => ({
 });
 
 /** Every name is an agent's. */
-const agents: AgentDirectory = {
+export const agents: AgentDirectory = {
   describe: (_query, _project, names) =>
     Promise.resolve(
       new Map(names.map((name) => [name, { program: "codex", lastActivityAt: null }])),
@@ -39,7 +39,7 @@ const agents: AgentDirectory = {
 };
 
 /** Resolves after the next commit. */
-const waitOn =
+export const waitOn =
   (log: EventLog): WaitForTicket =>
   async (_ticket, { ms, signal }) => {
     let unlisten: (() => Promise<void>) | undefined;
@@ -92,3 +92,41 @@ export async function openReservations(
 
 export const files = (...patterns: string[]) =>
   patterns.map((pattern) => ({ kind: "file" as const, repo: "app", pattern }));
+
+const HOUR = 3_600_000;
+const params = { project: PROJECT };
+
+/** The calls that tests make most, by the agent's name. */
+export function callsOf(bench: () => Bench) {
+  const order = (patterns: string[], extra: object = {}) => ({
+    resources: files(...patterns),
+    mode: "exclusive" as const,
+    ttlMs: HOUR,
+    ...extra,
+  });
+  const acquire = (name: string, patterns: string[], extra: object = {}) =>
+    bench().handlers.acquire({
+      params,
+      body: { ...order(patterns, extra), partial: false, ...extra },
+      ...as(name),
+    });
+  const slot = (name: string) =>
+    bench().handlers.acquire({
+      params,
+      body: { ...order([]), resources: [{ kind: "slot", name: "build" }], partial: false },
+      ...as(name),
+    });
+  const queue = (name: string, patterns: string[], extra: object = {}) =>
+    bench().handlers.enqueue({
+      params,
+      body: { ...order(patterns, extra), waitMs: 600_000, ...extra },
+      ...as(name),
+    });
+  const look = (name: string, ticket: string, ms = 0) =>
+    bench().handlers.awaitTicket({ params: { ...params, ticket }, body: { ms }, ...as(name) });
+  const at = (lease: string) => ({ params: { ...params, lease: lease as never } });
+  const release = (name: string, lease: string) =>
+    bench().handlers.release({ ...at(lease), ...as(name) });
+  const show = (lease: string) => bench().handlers.lease({ ...at(lease), ...as("x") });
+  return { order, acquire, slot, queue, look, at, release, show };
+}
