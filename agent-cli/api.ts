@@ -28,6 +28,8 @@ export type Answer<N extends RouteName> = EndpointOutput<EndpointAt<N>>;
 export interface ApiCallOptions extends CallOptions {
   /** For a POST of the contract that is `idempotent: false`: it takes no Idempotency-Key. */
   readonly unkeyed?: true;
+  /** For an endpoint whose answer is a file. */
+  readonly download?: true;
 }
 
 /** A request with nothing in it may be left out. */
@@ -46,13 +48,18 @@ export type Api = <const N extends RouteName>(name: N, ...call: Arguments<N>) =>
 export function createApi(options: ClientOptions): Api {
   return async <const N extends RouteName>(
     name: N,
-    ...[request, { unkeyed, ...call } = {}]: Arguments<N>
+    ...[request, { unkeyed, download, ...call } = {}]: Arguments<N>
   ) => {
     const [method, path] = name.split(" ") as [Endpoint["method"], string];
-    const route = { method, path, scope: "self" };
-    const target = { options, route: unkeyed ? { ...route, idempotent: false as const } : route };
+    const route = {
+      method,
+      path,
+      scope: "self",
+      ...(unkeyed ? { idempotent: false as const } : {}),
+      ...(download ? { download } : {}),
+    };
     const parts: Parts = request ?? {};
     // The server's own response schema vouches for the type.
-    return (await send(target, parts, call)) as Answer<N>;
+    return (await send({ options, route }, parts, call)) as Answer<N>;
   };
 }

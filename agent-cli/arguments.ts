@@ -51,3 +51,9 @@ export const given = <const T extends Record<string, unknown>>(options: T): Give
   Object.fromEntries(
     Object.entries(options).filter(([, value]) => value !== undefined),
   ) as Given<T>;
+
+/** An option that may be given several times. */
+export const repeated = (value: string, previous: readonly string[] = []): string[] => [
+  ...previous,
+  value,
+];

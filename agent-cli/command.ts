@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Command } from "@commander-js/extra-typings";
+import type { Command, CommandUnknownOpts } from "@commander-js/extra-typings";
 import { type CommonOptions, type Context, createContext } from "./context.ts";
 import type { Environment } from "./environment.ts";
 import type { Output } from "./output.ts";
@@ -51,7 +51,11 @@ export function createCli({ environment, out, trailing }: CliParts): Invocation 
 export type Define = (program: Command, cli: Cli) => void;
 
 /** A command with the options that all of them take. `usage` is its name and arguments. */
-export function leaf<const Usage extends string>(parent: Command, usage: Usage, summary: string) {
+export function leaf<const Usage extends string>(
+  parent: CommandUnknownOpts,
+  usage: Usage,
+  summary: string,
+) {
   return parent
     .command(usage)
     .description(summary)
@@ -62,7 +66,11 @@ export function leaf<const Usage extends string>(parent: Command, usage: Usage, 
 }
 
 /** The same for a command that changes something on the server. */
-export function change<const Usage extends string>(parent: Command, usage: Usage, summary: string) {
+export function change<const Usage extends string>(
+  parent: CommandUnknownOpts,
+  usage: Usage,
+  summary: string,
+) {
   return leaf(parent, usage, summary).option(
     "--key <key>",
     "idempotency key: repeating a command with the same key changes nothing more",

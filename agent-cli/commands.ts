@@ -8,7 +8,8 @@ export interface Noun {
   readonly load: () => Promise<Define>;
 }
 
-const mail = () => import("./commands/mail.ts");
+const inbox = () => import("./commands/inbox.ts");
+const send = () => import("./commands/send.ts");
 const leases = () => import("./commands/lease.ts");
 
 /** Every word after `gridpost`, in the order of the help. */
@@ -51,7 +52,7 @@ export const NOUNS: readonly Noun[] = [
   },
   {
     name: "agent",
-    summary: "Agents: register, ls, show, retire",
+    summary: "Agents: register, ls, show, retire, unretire, policy",
     topic: "Mail",
     load: async () => (await import("./commands/agent.ts")).defineAgent,
   },
@@ -59,37 +60,61 @@ export const NOUNS: readonly Noun[] = [
     name: "send",
     summary: "Send a message",
     topic: "Mail",
-    load: async () => (await mail()).defineSend,
+    load: async () => (await send()).defineSend,
   },
   {
     name: "inbox",
     summary: "List your newest messages",
     topic: "Mail",
-    load: async () => (await mail()).defineInbox,
+    load: async () => (await inbox()).defineInbox,
   },
   {
     name: "read",
     summary: "Show a message and mark it read",
     topic: "Mail",
-    load: async () => (await mail()).defineRead,
+    load: async () => (await inbox()).defineRead,
   },
   {
     name: "reply",
     summary: "Reply in the thread of a message",
     topic: "Mail",
-    load: async () => (await mail()).defineReply,
+    load: async () => (await send()).defineReply,
   },
   {
     name: "ack",
     summary: "Accept responsibility for a message",
     topic: "Mail",
-    load: async () => (await mail()).defineAck,
+    load: async () => (await inbox()).defineAck,
   },
   {
     name: "thread",
-    summary: "Show a thread, or list them",
+    summary: "Show a thread, or list them; digest, export, follow, mute",
     topic: "Mail",
-    load: async () => (await mail()).defineThread,
+    load: async () => (await import("./commands/thread.ts")).defineThread,
+  },
+  {
+    name: "receipts",
+    summary: "How a message fared with each recipient",
+    topic: "Mail",
+    load: async () => (await inbox()).defineReceipts,
+  },
+  {
+    name: "watch",
+    summary: "Print new mail as it comes, or run a command for each message",
+    topic: "Mail",
+    load: async () => (await import("./commands/watch.ts")).defineWatch,
+  },
+  {
+    name: "group",
+    summary: "Groups of agents: ls, show, create, add, remove",
+    topic: "Mail",
+    load: async () => (await import("./commands/group.ts")).defineGroup,
+  },
+  {
+    name: "contact",
+    summary: "Who may write to your agent: ls, request, approve, deny",
+    topic: "Mail",
+    load: async () => (await import("./commands/contact.ts")).defineContact,
   },
   {
     name: "reserve",

@@ -15,22 +15,27 @@ type Sent = Answer<"POST /v1/projects/:project/messages">;
 type InboxEntry = Answer<"GET /v1/projects/:project/inbox">["messages"][number];
 type Message = Answer<"GET /v1/projects/:project/messages/:message">;
 
-export const sentView = ({ id, thread, recipients }: Sent): View =>
+export const sentView = ({ id, thread, recipients, count, skipped = [] }: Sent): View =>
   record([
     ["id", id],
     ["thread", thread],
     ["to", recipients.map(({ agent, seq }) => `${agent} (${seq})`).join(", ")],
+    ...(count === undefined ? [] : [["on its way to", count] as const]),
+    ...skipped.map(({ agent, reason }) => [`not to ${agent}`, reason] as const),
   ]);
 
 const LEVELS = { low: "low", normal: "", high: "high", urgent: "URGENT" } as const;
 
 /** `unread`, `ack?` for one that waits for an acknowledgement, or nothing. */
-function markOf({ readAt, ackedAt, ackRequired }: InboxEntry): string {
+function markOf({ readAt, ackedAt, ackRequired }: Line): string {
   if (ackRequired && ackedAt === null) return "ack?";
   return readAt === null ? "unread" : "";
 }
 
-export const inboxView = (messages: readonly InboxEntry[]): View =>
+/** What of a message stands on one line. */
+type Line = Omit<InboxEntry, "id">;
+
+export const inboxView = (messages: readonly Line[]): View =>
   table(
     ["SEQ", "", "FROM", "SUBJECT", "SENT", "LEVEL", "THREAD"],
     messages.map((entry) => [
@@ -64,6 +69,7 @@ export const messageView = (message: Message): View =>
       ["Thread", message.thread],
       ["Id", message.id],
       ["Importance", message.importance === "normal" ? "" : message.importance],
+      ["Files", message.attachments.map(({ name, size }) => `${name} (${size} bytes)`).join(", ")],
       ["Ack", message.ackRequired && message.ackedAt === null ? "requested" : ""],
     ])}\n\n${message.body}`,
   );

@@ -1,4 +1,5 @@
 import type { Command } from "@commander-js/extra-typings";
+import { ProblemError } from "../../contract/problem-error.ts";
 import type { Answer } from "../api.ts";
 import { count, given } from "../arguments.ts";
 import { change, type Cli, type Define, examples, group, leaf } from "../command.ts";
@@ -17,6 +18,7 @@ const agentView = (agent: Agent): View =>
     ["node", agent.node],
     ["registered", at(agent.registeredAt)],
     ["active", at(agent.activeAt)],
+    ["mail from", agent.policy],
     ["retired", at(agent.retiredAt)],
   ]);
 
@@ -26,23 +28,11 @@ export const defineAgent: Define = (program, cli) => {
 
   defineRegister(agent, cli);
   defineListVerbs(agent, cli);
-  change(agent, "retire <name>", "Retire an agent that you own: it refuses new mail").action(
-    async (name, options) => {
-      const idempotencyKey = cli.key(options);
-      const context = cli.context(options);
-      const api = await context.user();
-      const retired = await api(
-        "POST /v1/projects/:project/agents/:name/retire",
-        { params: { project: context.project, name } },
-        { idempotencyKey },
-      );
-      await cli.out.show(retired, agentView(retired));
-    },
-  );
+  defineStandingVerbs(agent, cli);
 };
 
 function defineRegister(agent: Command, cli: Cli): void {
-  change(agent, "register <name>", "Register an agent that you own")
+  change(agent, "register [name]", "Register an agent that you own; one without a name gets one")
     .option("--program <text>", "what it runs in, such as codex")
     .option("--model <text>", "the model that drives it")
     .option("--task <text>", "what it works on")
@@ -57,7 +47,7 @@ function defineRegister(agent: Command, cli: Cli): void {
         "POST /v1/projects/:project/agents",
         {
           params: { project: context.project },
-          body: { name, ...given({ program: runsIn, model, task, node }) },
+          body: given({ name, program: runsIn, model, task, node }),
         },
         { idempotencyKey },
       );
@@ -98,5 +88,53 @@ function defineListVerbs(agent: Command, cli: Cli): void {
       params: { project: context.project, name },
     });
     await cli.out.show(shown, agentView(shown));
+  });
+}
+
+/** What the owner decides about an agent; an agent does not decide it for itself. */
+function defineStandingVerbs(agent: Command, cli: Cli): void {
+  const verbs = [
+    [
+      "retire <name>",
+      "Retire an agent that you own: it refuses new mail",
+      "POST /v1/projects/:project/agents/:name/retire",
+    ],
+    [
+      "unretire <name>",
+      "Bring a retired agent that you own back",
+      "POST /v1/projects/:project/agents/:name/unretire",
+    ],
+  ] as const;
+  for (const [usage, summary, route] of verbs)
+    change(agent, usage, summary).action(async (name, options) => {
+      const idempotencyKey = cli.key(options);
+      const context = cli.context(options);
+      const api = await context.user();
+      const params = { project: context.project, name };
+      const changed = await api(route, { params }, { idempotencyKey });
+      await cli.out.show(changed, agentView(changed));
+    });
+
+  change(agent, "policy <name> <policy>", "Say who may write to an agent: open, contacts or closed")
+    .addHelpText("after", examples("agent policy blue contacts"))
+    .action(async (name, policy, options) => {
+      const idempotencyKey = cli.key(options);
+      const context = cli.context(options);
+      const api = await context.user();
+      const params = { project: context.project, name };
+      const route = "POST /v1/projects/:project/agents/:name/policy";
+      const body = { policy: policyOf(policy) };
+      const changed = await api(route, { params, body }, { idempotencyKey });
+      await cli.out.show(changed, agentView(changed));
+    });
+}
+
+const POLICIES = ["open", "contacts", "closed"] as const;
+
+function policyOf(text: string): (typeof POLICIES)[number] {
+  const policy = POLICIES.find((one) => one === text);
+  if (policy !== undefined) return policy;
+  throw new ProblemError("BAD_REQUEST", `there is no policy "${text}"`, {
+    next: `choose one of ${POLICIES.join(", ")}`,
   });
 }

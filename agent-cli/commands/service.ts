@@ -1,13 +1,8 @@
 import { hostname } from "node:os";
 import { ProblemError } from "../../contract/problem-error.ts";
-import { count, given } from "../arguments.ts";
+import { count, given, repeated } from "../arguments.ts";
 import { type Define, examples } from "../command.ts";
 import { variable } from "../environment.ts";
-
-const repeated = (value: string, previous: readonly string[] = []): string[] => [
-  ...previous,
-  value,
-];
 
 /** `gridpost server` */
 export const defineServer: Define = (program, { environment }) => {

@@ -1,0 +1,73 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { ProblemError } from "../contract/problem-error.ts";
+import type { Answer, Api } from "./api.ts";
+import { unreadable } from "./arguments.ts";
+
+interface LocalFile {
+  readonly name: string;
+  readonly content: Uint8Array;
+}
+
+/** Reads the files to attach before anything is sent. @throws ProblemError BAD_REQUEST for one that cannot be read */
+export const readAttachments = (paths: readonly string[] = []): Promise<LocalFile[]> =>
+  Promise.all(
+    paths.map(async (path) => ({
+      name: basename(path),
+      content: await readFile(path).catch((cause: unknown) => {
+        throw unreadable(path, cause);
+      }),
+    })),
+  );
+
+const UPLOAD_MS = 300_000;
+
+/** Uploads files and gives what a message refers to them by; undefined when there are none. */
+export async function upload(
+  api: Api,
+  project: string,
+  files: readonly LocalFile[],
+): Promise<{ sha256: string; name: string }[] | undefined> {
+  if (files.length === 0) return undefined;
+  return Promise.all(
+    files.map(async ({ name, content }) => {
+      const route = "PUT /v1/projects/:project/attachments";
+      const request = { params: { project }, content };
+      const { sha256 } = await api(route, request, { timeoutMs: UPLOAD_MS });
+      return { sha256, name };
+    }),
+  );
+}
+
+type Message = Answer<"GET /v1/projects/:project/messages/:message">;
+
+export interface SaveTo {
+  readonly api: Api;
+  readonly project: string;
+  readonly folder: string;
+}
+
+/** Writes the files of a message into a folder; one that is there already is left alone. */
+export async function saveAttachments(
+  { api, project, folder }: SaveTo,
+  { attachments }: Message,
+): Promise<string[]> {
+  await mkdir(folder, { recursive: true });
+  return Promise.all(
+    attachments.map(async ({ sha256, name }) => {
+      const path = join(folder, basename(name));
+      const { content } = await api(
+        "GET /v1/projects/:project/attachments/:sha256",
+        { params: { project, sha256 } },
+        { download: true, timeoutMs: UPLOAD_MS },
+      );
+      await writeFile(path, content, { flag: "wx" }).catch((cause: unknown) => {
+        throw new ProblemError("BAD_REQUEST", `cannot write ${path}: ${String(cause)}`, {
+          next: "save into an empty folder",
+          cause,
+        });
+      });
+      return path;
+    }),
+  );
+}

@@ -1,0 +1,91 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { Option } from "@commander-js/extra-typings";
+import { readPrivate, writePrivate } from "../../runtime/private-file.ts";
+import { type Cli, type Define, examples, leaf } from "../command.ts";
+import { inboxView } from "../mail-view.ts";
+import { type Cursor, type Message, watchInbox } from "../watch-inbox.ts";
+
+const fromOption = () =>
+  new Option("--from <place>", "where the first watch starts; else at the oldest unread").choices([
+    "now",
+  ] as const);
+
+/** `gridpost watch` */
+export const defineWatch: Define = (program, cli) => {
+  leaf(program, "watch", "Print new mail as it comes, or run a command for each message")
+    .option("--exec <command>", "run by sh -c for each message; tried again until it succeeds")
+    .addOption(fromOption())
+    .addHelpText(
+      "after",
+      `${examples("watch --json", `watch --exec 'my-agent "$GRIDPOST_MESSAGE_SUBJECT"'`)}
+
+The command finds the message as JSON on stdin, and GRIDPOST_MESSAGE_ID, _SEQ, _FROM, _SUBJECT
+and _THREAD in its environment. A watch that is started again goes on where it was.`,
+    )
+    .action(async ({ exec, from, ...common }) => {
+      const context = cli.context(common);
+      const { api, name } = await context.agent();
+      const { project, home } = context;
+      const place = JSON.stringify([await context.url(), project, name]);
+      await watchInbox({
+        api,
+        project,
+        cursor: cursorIn(join(home, "watch", `${digest(place)}.json`)),
+        fromNow: from === "now",
+        note: (line) => cli.out.note(line),
+        handle: (message) => (exec === undefined ? print(cli, message) : run(exec, message, cli)),
+      });
+    });
+};
+
+const digest = (text: string): string =>
+  createHash("sha256").update(text).digest("hex").slice(0, 32);
+
+function cursorIn(file: string): Cursor {
+  return {
+    load: async () => {
+      const text = await readPrivate(file);
+      return text === undefined ? undefined : Number(text);
+    },
+    save: (seq) => writePrivate(file, String(seq)),
+  };
+}
+
+async function print(cli: Cli, message: Message & { readonly seq: number }): Promise<boolean> {
+  await cli.out.show(message, inboxView([message]));
+  return true;
+}
+
+/** Runs a command with the message; true if it succeeded. */
+function run(
+  command: string,
+  message: Message & { readonly seq: number },
+  { environment, out }: Cli,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const child = spawn("sh", ["-c", command], {
+      stdio: ["pipe", "inherit", "inherit"],
+      env: {
+        ...environment.variables,
+        GRIDPOST_MESSAGE_ID: message.id,
+        GRIDPOST_MESSAGE_SEQ: String(message.seq),
+        GRIDPOST_MESSAGE_FROM: message.from,
+        GRIDPOST_MESSAGE_SUBJECT: message.subject,
+        GRIDPOST_MESSAGE_THREAD: message.thread,
+      },
+    });
+    // A command that does not read its input closes the pipe early.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(JSON.stringify(message));
+    child.once("error", (error) => {
+      out.note(`gridpost: cannot run sh: ${error.message}`);
+      resolve(false);
+    });
+    child.once("close", (code, signal) => {
+      if (code !== 0) out.note(`gridpost: the command ended with ${signal ?? `code ${code}`}`);
+      resolve(code === 0);
+    });
+  });
+}

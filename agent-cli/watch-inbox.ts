@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ProblemError } from "../contract/problem-error.ts";
+import { UnreachableError } from "../contract/transport.ts";
+import type { Answer, Api } from "./api.ts";
+
+export type Message = Answer<"GET /v1/projects/:project/messages/:message">;
+
+/** The place up to which an inbox has been handled, kept over restarts. */
+export interface Cursor {
+  load(): Promise<number | undefined>;
+  save(seq: number): Promise<void>;
+}
+
+export interface Watch {
+  readonly api: Api;
+  readonly project: string;
+  readonly cursor: Cursor;
+  /** Skip what is there already when the watch has never run. */
+  readonly fromNow: boolean;
+  /** False asks for the same message again, after a pause. */
+  readonly handle: (message: Message & { readonly seq: number }) => Promise<boolean>;
+  readonly note: (line: string) => void;
+}
+
+const POLL_MS = 60_000;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+
+/**
+ * Hands every message of an inbox to `handle`, at least once and in order, for ever. The first watch starts at the
+ * oldest unread message.
+ * @throws ProblemError when the server refuses, such as for an agent that is gone
+ */
+export async function watchInbox(watch: Watch): Promise<never> {
+  const { cursor, handle, note } = watch;
+  const pause = backOff();
+  let after = await persistently(watch, async () => (await cursor.load()) ?? firstPlace(watch));
+  for (;;) {
+    for (const seq of await persistently(watch, () => nextSeqs(watch, after))) {
+      const message = await persistently(watch, () => fetchMessage(watch, seq));
+      while (message !== undefined && !(await handle({ ...message, seq }))) {
+        const ms = pause.next();
+        note(`message ${seq} is tried again in ${ms / 1_000} s`);
+        await sleep(ms);
+      }
+      pause.reset();
+      await cursor.save(seq);
+      after = seq;
+    }
+  }
+}
+
+/** Pauses that double up to a minute. */
+function backOff(): { next(): number; reset(): void } {
+  let ms = FIRST_PAUSE_MS;
+  return {
+    next: () => {
+      const now = ms;
+      ms = Math.min(2 * ms, LONGEST_PAUSE_MS);
+      return now;
+    },
+    reset: () => void (ms = FIRST_PAUSE_MS),
+  };
+}
+
+/** Repeats a call for as long as the server cannot be reached. */
+async function persistently<T>({ note }: Watch, call: () => Promise<T>): Promise<T> {
+  for (const pause = backOff(); ;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof UnreachableError)) throw error;
+      const ms = pause.next();
+      note(`${error.message}; trying again in ${ms / 1_000} s`);
+      await sleep(ms);
+    }
+  }
+}
+
+const INBOX = "GET /v1/projects/:project/inbox";
+
+/** Before the oldest unread message, or after the newest when there is none. */
+async function firstPlace({ api, project, cursor, fromNow }: Watch): Promise<number> {
+  const params = { project };
+  const unread = await api(INBOX, { params, query: { after: 0, limit: 1, unread: "true" } });
+  const newest = await api(INBOX, { params, query: { limit: 1 } });
+  const oldest = fromNow ? undefined : unread.messages[0];
+  const place = oldest === undefined ? newest.next : oldest.seq - 1;
+  await cursor.save(place);
+  return place;
+}
+
+async function nextSeqs({ api, project }: Watch, after: number): Promise<number[]> {
+  const page = await api(
+    INBOX,
+    { params: { project }, query: { after, wait: POLL_MS } },
+    { timeoutMs: POLL_MS + 30_000 },
+  );
+  return page.messages.map(({ seq }) => seq);
+}
+
+/** A message that has expired meanwhile is passed over. */
+async function fetchMessage({ api, project }: Watch, seq: number): Promise<Message | undefined> {
+  return api("GET /v1/projects/:project/messages/:message", {
+    params: { project, message: String(seq) },
+  }).catch((error: unknown) => {
+    if (error instanceof ProblemError && error.status === 404) return undefined;
+    throw error;
+  });
+}
