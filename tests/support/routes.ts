@@ -19,7 +19,7 @@ export const routes: readonly Route[] = Object.entries(contract).flatMap(([domai
   Object.entries<Endpoint>(endpoints).map(([name, endpoint]) => ({
     name: `${domain}.${name}`,
     endpoint,
-    path: endpoint.path.replaceAll(/:([A-Za-z]+)/g, (_, key: string) => samples[key] ?? "sample"),
+    path: endpoint.path.replaceAll(/:(\w+)/g, (_, key: string) => samples[key] ?? "sample"),
   })),
 );
 

@@ -1,0 +1,140 @@
+import { randomUUID } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Client, createClient } from "../../contract/client.ts";
+import { systemClock } from "../../runtime/clock.ts";
+import { expectReplayEqual, joinAs, type Member } from "../support/server.ts";
+import { type ServerProcess, spawnServer } from "../support/server-process.ts";
+
+const params = { project: "default" };
+
+interface Letter {
+  readonly key: string;
+  readonly subject: string;
+  /** null: the server went away before it answered. */
+  id: string | null;
+}
+
+/** Sends letters one after another, each with its own key, until the server no longer answers. */
+async function sendUntilDown(client: Client, name: string): Promise<Letter[]> {
+  const letters: Letter[] = [];
+  for (let n = 1; ; n += 1) {
+    const letter: Letter = { key: randomUUID(), subject: `${name} ${n}`, id: null };
+    letters.push(letter);
+    try {
+      letter.id = (await send(client, letter)).id;
+    } catch {
+      return letters;
+    }
+  }
+}
+
+const send = (client: Client, { key, subject }: Letter): Promise<{ id: string }> =>
+  client.mailbox.send({ params, body: { to: ["sink"], subject } }, { idempotencyKey: key });
+
+describe("a server process", () => {
+  let data: string;
+  let server: ServerProcess;
+  let anna: Member;
+  beforeAll(async () => {
+    data = await mkdtemp(join(tmpdir(), "gridpost-crash-"));
+    server = await spawnServer(data);
+    const token = (await readFile(join(data, "admin.join"), "utf8")).trim();
+    anna = await joinAs({ url: server.url, clock: systemClock, token, name: "anna" });
+    await anna.asAgent("sink");
+    await anna.asAgent("source");
+    // Before anything is killed: tokens are good for the restarted server too.
+    await Promise.all([anna.agentToken("sink"), anna.agentToken("source")]);
+  });
+  afterAll(async () => {
+    await server.end("SIGKILL");
+    await rm(data, { recursive: true, force: true });
+  });
+
+  /** The same clients at the address of the server as it runs now. */
+  const at = async (name: string): Promise<Client> => {
+    const token = await anna.agentToken(name);
+    return createClient({ url: server.url, token: () => Promise.resolve(token) });
+  };
+
+  /** Every letter in the sink's inbox, by subject, and the places that they have. */
+  async function received(): Promise<{ byId: Map<string, string>; seqs: number[] }> {
+    const sink = await at("sink");
+    const byId = new Map<string, string>();
+    const seqs: number[] = [];
+    let after = 0;
+    for (;;) {
+      const page = await sink.mailbox.inbox({ params, query: { after, limit: 500 } });
+      for (const { id, seq, subject } of page.messages) {
+        byId.set(id, subject);
+        seqs.push(seq);
+      }
+      if (!page.more) return { byId, seqs };
+      after = page.next;
+    }
+  }
+
+  async function expectNothingLostOrDoubled(letters: readonly Letter[]): Promise<void> {
+    const source = await at("source");
+    // A client repeats what was not answered, with the same key: whether it had been carried out or not.
+    for (const letter of letters) letter.id ??= (await send(source, letter)).id;
+    const { byId, seqs } = await received();
+    for (const { id, subject } of letters) expect(byId.get(id ?? "")).toBe(subject);
+    expect(new Set(byId.values()).size).toBe(byId.size);
+    expect(seqs).toEqual(seqs.map((_, i) => i + 1));
+  }
+
+  it("loses nothing that it acknowledged when it is killed under load", async () => {
+    const source = await at("source");
+    const senders = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    const sending = senders.map((name) => sendUntilDown(source, name));
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    await server.end("SIGKILL");
+    const letters = (await Promise.all(sending)).flat();
+    const acknowledged = letters.filter(({ id }) => id !== null);
+    expect(acknowledged.length).toBeGreaterThan(senders.length);
+
+    server = await spawnServer(data);
+    await expectNothingLostOrDoubled(letters);
+  });
+
+  it("stops within 10 s at SIGTERM, answers what it accepted, and loses none of it", async () => {
+    const [source, sink] = [await at("source"), await at("sink")];
+    const { next } = await sink.mailbox.inbox({ params });
+    // Nobody writes to `source`: this poll waits until the server stops.
+    const poll = source.mailbox.inbox({ params, query: { after: 0, wait: 60_000 } });
+    const sending = ["i", "j", "k", "l"].map((name) => sendUntilDown(source, name));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const before = performance.now();
+    expect(await server.end("SIGTERM")).toBe(0);
+    expect(performance.now() - before).toBeLessThan(10_000);
+    expect(await poll).toMatchObject({ messages: [] });
+    const letters = (await Promise.all(sending)).flat();
+
+    server = await spawnServer(data);
+    expect((await received()).seqs.length).toBeGreaterThan(next);
+    await expectNothingLostOrDoubled(letters);
+  });
+
+  it("refuses a second server on its data folder, and a port that is in use", async () => {
+    await expect(spawnServer(data)).rejects.toThrow(/another gridpost server runs on the data/);
+    const other = await mkdtemp(join(tmpdir(), "gridpost-port-"));
+    const address = server.url.slice("http://".length);
+    await expect(spawnServer(other, "--listen", address)).rejects.toThrow(/EADDRINUSE/);
+    await rm(other, { recursive: true });
+  });
+
+  it("refuses settings that it does not know, each by its name", async () => {
+    const flags = ["--set", "leases.minTTL=1s", "--set", "colour=red"];
+    await expect(spawnServer(data, ...flags)).rejects.toThrow(
+      /no setting leases\.minTTL.*no setting colour/s,
+    );
+  });
+
+  it("can be replayed after all that", async () => {
+    expect(await server.end("SIGINT")).toBe(0);
+    await expectReplayEqual(join(data, "gridpost.db"));
+  });
+});
