@@ -1,9 +1,11 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import type { z } from "zod";
-import { SweepFile } from "../../contract/cell/sweep-file.ts";
+import type { SweepFile } from "../../contract/cell/sweep-file.ts";
 import type { SweepView } from "../../contract/cells.ts";
 import { DaemonOptions, type RunningDaemon, startDaemon } from "../../daemon/main.ts";
 import { openLocalFile } from "../../storage/local-file.ts";
@@ -44,7 +46,7 @@ export async function makeNode(
 /** A sweep of one cell that runs a shell script. */
 export function sweepOf(
   script: string,
-  more: { cell?: object } & Partial<z.input<typeof SweepFile>> = {},
+  more: { cell?: object } & Omit<Partial<z.input<typeof SweepFile>>, "cell"> = {},
 ): z.input<typeof SweepFile> {
   const { cell, ...rest } = more;
   return {
@@ -58,6 +60,83 @@ export function sweepOf(
       ...cell,
     },
   };
+}
+
+/** A daemon in a process of its own, to be killed. */
+export interface DaemonProcess {
+  readonly pid: number;
+  /** Until a line of its log has this message. */
+  said(message: string): Promise<void>;
+  /** Sends a signal and waits for the end; answers how long that took in milliseconds. */
+  end(signal: NodeJS.Signals): Promise<number>;
+  readonly ended: Promise<void>;
+}
+
+const children = new Set<ChildProcess>();
+
+/** Ends every daemon process that a failed test has left. */
+export function killDaemons(): void {
+  for (const child of children) child.kill("SIGKILL");
+}
+
+const childScript = fileURLToPath(new URL("daemon-child.ts", import.meta.url));
+
+/**
+ * Starts a node's daemon as a process.
+ * @param crashAt kills itself with SIGKILL `before` or `after` the first spool statement that matches
+ */
+export function spawnDaemon(
+  { options }: TestNode,
+  crashAt?: { readonly when: "before" | "after"; readonly statement: string },
+): DaemonProcess {
+  const args = [JSON.stringify(options), JSON.stringify(crashAt ?? null)];
+  const child = spawn(process.execPath, ["--import", "tsx", childScript, ...args], {
+    stdio: ["ignore", "inherit", "pipe"],
+  });
+  children.add(child);
+  let log = "";
+  const wakes = new Set<() => void>();
+  child.stderr.on("data", (chunk: Buffer) => {
+    log += chunk.toString();
+    if (process.env["TEST_LOG"]) process.stderr.write(chunk);
+    for (const wake of wakes) wake();
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.on("exit", () => {
+      children.delete(child);
+      resolve();
+    });
+  });
+  return {
+    pid: child.pid ?? 0,
+    ended,
+    said: async (message) => {
+      while (!log.includes(`"msg":"${message}"`)) {
+        if (child.exitCode !== null) throw new Error(`the daemon ended: ${log}`);
+        await new Promise<void>((resolve) => {
+          wakes.add(resolve);
+          child.once("exit", () => resolve());
+        });
+      }
+    },
+    end: async (signal) => {
+      const from = performance.now();
+      child.kill(signal);
+      await ended;
+      return performance.now() - from;
+    },
+  };
+}
+
+/** Polls until something is so. */
+export async function eventually<T>(look: () => Promise<T | undefined>, ms = 20_000): Promise<T> {
+  const deadline = performance.now() + ms;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > deadline) throw new Error("it never came to be");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 const params = { project: "default" };
@@ -86,4 +165,10 @@ export async function finished(
     runs.map(({ id }) => client.cells.run({ params: { ...params, run: id } })),
   );
   return { view, runs: details };
+}
+
+/** The text of a file of an attempt's evidence, as the server stores it. */
+export async function evidence(server: TestServer, sha256: string | undefined): Promise<string> {
+  const hash = sha256 ?? "";
+  return readFile(join(server.data, "blobs", hash.slice(0, 2), hash.slice(2, 4), hash), "utf8");
 }

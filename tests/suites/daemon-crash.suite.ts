@@ -1,0 +1,112 @@
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { startTestServer, type TestServer } from "../support/server.ts";
+import {
+  eventually,
+  evidence,
+  finished,
+  killDaemons,
+  makeNode,
+  spawnDaemon,
+  submit,
+  sweepOf,
+  type TestNode,
+} from "../daemon/support.ts";
+
+/** Every place between two steps of an attempt, by the statement that writes the next step down. */
+export const CRASHES = [
+  { when: "after", statement: "insert into sessions" },
+  { when: "before", statement: "set plan" },
+  { when: "before", statement: "'creating') on conflict" },
+  { when: "after", statement: "'creating') on conflict" },
+  { when: "before", statement: "state = 'created'" },
+  { when: "after", statement: "state = 'created'" },
+  { when: "before", statement: "state = 'started'" },
+  { when: "after", statement: "state = 'started'" },
+  { when: "before", statement: "state = 'ended'" },
+  { when: "after", statement: "state = 'ended'" },
+  { when: "before", statement: "set report" },
+  { when: "after", statement: "set report" },
+  { when: "before", statement: "delete from executions" },
+  { when: "after", statement: "delete from gpu_locks" },
+] as const;
+
+export type Crash = (typeof CRASHES)[number];
+
+/** Leaves a line for each time that it is run. */
+const COUNTED = "echo run >> ${out}/count; echo begin; sleep 0.4; echo performance: 7 x";
+
+/** A daemon that is killed at these places, and at its ordinary ones, runs everything once and delivers it once. */
+export function crashSuite(cell: object, crashes: readonly Crash[]): void {
+  let server: TestServer;
+  let node: TestNode;
+
+  beforeAll(async () => {
+    server = await startTestServer();
+    node = await makeNode(server, "n1", { allowProcess: true });
+  });
+  afterEach(killDaemons);
+  afterAll(async () => {
+    await node.remove();
+    await server.stop();
+  });
+
+  async function expectRunOnce(sweep: Awaited<ReturnType<typeof submit>>): Promise<void> {
+    const { view, runs } = await finished(server, sweep);
+    expect(view.states).toEqual({ succeeded: 1 });
+    expect(runs[0]?.attempts).toHaveLength(1);
+    const report = runs[0]?.attempts[0]?.report;
+    expect(report?.samples.map(({ repeat, value }) => [repeat, value])).toEqual([[1, 7]]);
+    const file = (name: string) => report?.evidence.find((one) => one.name === name)?.sha256;
+    expect(await evidence(server, file("repeat-1/count"))).toBe("run\n");
+    expect(await evidence(server, file("log.txt"))).toBe(
+      "== repeat 1 of 1 ==\nbegin\nperformance: 7 x\n",
+    );
+  }
+
+  it.each(crashes)("runs once and delivers once when killed $when $statement", async (crash) => {
+    const sweep = await submit(server, sweepOf(COUNTED, { cell }));
+    const first = spawnDaemon(node, crash);
+    await first.ended;
+    const second = spawnDaemon(node);
+    await expectRunOnce(sweep);
+    await second.end("SIGTERM");
+  });
+
+  it("takes up again what runs after a kill, and what ended meanwhile", async () => {
+    const script = `${COUNTED.replace("0.4", "1.5")}`;
+    for (const pause of [0, 2_500]) {
+      const sweep = await submit(server, sweepOf(script, { cell }));
+      const first = spawnDaemon(node);
+      await running(sweep);
+      await first.end("SIGKILL");
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      const second = spawnDaemon(node);
+      await expectRunOnce(sweep);
+      await second.end("SIGTERM");
+    }
+  });
+
+  it("hands off in less than 10 s at SIGTERM, and what runs runs on", async () => {
+    const sweep = await submit(server, sweepOf(COUNTED.replace("0.4", "3"), { cell }));
+    const first = spawnDaemon(node);
+    await running(sweep);
+    expect(await first.end("SIGTERM")).toBeLessThan(10_000);
+    const { admin } = server;
+    const params = { project: "default", sweep: sweep.sweep };
+    expect((await admin.client.cells.sweep({ params })).states).toEqual({ running: 1 });
+    const second = spawnDaemon(node);
+    await expectRunOnce(sweep);
+    await second.end("SIGTERM");
+  });
+
+  /** Until the run's log says that its command has begun. */
+  async function running({ sweep }: Awaited<ReturnType<typeof submit>>): Promise<void> {
+    const { cells } = server.admin.client;
+    const params = { project: "default" };
+    const { runs } = await cells.runs({ params: { ...params, sweep } });
+    await eventually(async () => {
+      const { text } = await cells.runLogs({ params: { ...params, run: runs[0]?.id ?? "" } });
+      return text.includes("begin\n") ? true : undefined;
+    });
+  }
+}
