@@ -102,21 +102,14 @@ async function startDaemon(gridpost, { url, engine }) {
   say(`node ${NODE}: ${runtime}, ${inventory.cpu.count} x ${inventory.cpu.model}`);
 }
 
+/** Prints the report and answers the files that hold it. */
 async function report(gridpost, sweep) {
   mkdirSync(folder.reports, { recursive: true });
-  const files = ["md", "json"].map((format) => ({
-    format,
-    file: join(folder.reports, `report.${format}`),
-  }));
-  for (const { format, file } of files) {
-    await must(process.execPath, [command, "report", sweep, "--format", format, "-o", file], {
-      env: gridpost.env,
-    });
-  }
-  await must(process.execPath, [command, "report", sweep, "--format", "text"], {
-    env: gridpost.env,
-  });
-  return files.map(({ file }) => relative(root, file));
+  const files = ["report.md", "report.json"].map((name) => join(folder.reports, name));
+  for (const file of files) await gridpost.call(["report", sweep, "-o", file]);
+  const { text } = await gridpost.call(["report", sweep, "--format", "text"]);
+  console.log(text);
+  return files.map((file) => relative(process.cwd(), file));
 }
 
 /** The commit of the archive that holds everything said until now. */
@@ -137,7 +130,7 @@ async function measure(gridpost) {
   const failed = Object.keys(sweep.states).some((state) => state !== "succeeded");
   console.log(`
 thread   ${sweep.thread}
-archive  commit ${commit}, in ${relative(root, folder.server)}
+archive  commit ${commit} of ${relative(process.cwd(), join(folder.server, "archive/journal.git"))}
 reports  ${files.join(", ")}`);
   return failed ? EXIT_RUN_FAILED : 0;
 }
