@@ -1,5 +1,7 @@
+import { access } from "./access.ts";
 import { archive } from "./archive.ts";
 import { cells } from "./cells.ts";
+import { guard } from "./guard.ts";
 import { identity } from "./identity.ts";
 import { mailbox } from "./mailbox.ts";
 import { nodes } from "./nodes.ts";
@@ -9,8 +11,10 @@ import { reservations } from "./reservations.ts";
 /** Every HTTP call of the product, by domain. */
 export const contract = {
   identity,
+  access,
   mailbox,
   reservations,
+  guard,
   cells,
   nodes,
   archive,

@@ -93,7 +93,7 @@ function shown({ wanted, theirs, witness }: Meeting, holder: string) {
 }
 
 /** For a POSIX shell. */
-const quote = (text: string): string =>
+export const quote = (text: string): string =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
 /** The refusal of a request that these are in the way of. */

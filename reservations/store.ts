@@ -63,6 +63,8 @@ const AT_KEY = `${OPEN} and ${RIVAL} and k.key = $5`;
 const NEAR_PREFIX = (ancestors: string): string =>
   `${OPEN} and ${RIVAL} and (k.key in ${ancestors} or (k.key > $6 and k.key < $7))`;
 const OF_SLOT = `${OPEN} and k.key = $3 order by l.fence`;
+const EXCLUSIVE = `${OPEN} and l.holder <> $3 and l.mode = 'exclusive' and l.state in ('held', 'grace')
+  order by l.fence, k.n`;
 const SAME_SHARED = `select l.* from p_lease_keys k join p_leases l on l.id = k.lease
   where k.project = $1 and k.scope = $2 and k.key = $3 and l.holder = $4 and l.mode = 'shared'
   and l.state in ('held', 'grace') and l.resources = $5 and coalesce(l.refs, '') = $6
@@ -191,3 +193,10 @@ export async function ownShared(
   ]);
   return row;
 }
+
+/** Exclusive leases of others on files of a repository, at least one row for each of their patterns. */
+export const exclusiveOf = (
+  query: Query,
+  of: { readonly project: string; readonly repo: string; readonly principal: string },
+): Promise<CandidateRow[]> =>
+  query<CandidateRow>(EXCLUSIVE, [of.project, `file:${of.repo}`, of.principal]);

@@ -26,10 +26,12 @@ export const Settings = z.strictObject({
     .strictObject({
       /** The shortest lease that is granted. */
       minTtl: Duration.prefault("60s"),
+      /** How long after a restart, or after half the fleet fell silent at once, nothing expires. */
+      startFreeze: Duration.prefault("300s"),
+      /** How long a resource stays ungrantable after an expiry or force-release; unset: 30s for files, 60s for others. */
+      lockDelay: Duration.optional(),
     })
     .prefault({}),
-  /** How long after a restart nothing expires: silence may have been the server's own. */
-  freeze: Duration.prefault("300s"),
 });
 export type Settings = z.output<typeof Settings>;
 

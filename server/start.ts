@@ -108,7 +108,7 @@ async function open(
     onError: (err) => log.error({ err }, "wake-up failed"),
   });
   releasers.push("hub", () => hub.stop());
-  if (restarted) eventLog.deadlines.freezeUntil(eventLog.now() + settings.freeze);
+  if (restarted) eventLog.deadlines.freezeUntil(eventLog.now() + settings.leases.startFreeze);
   eventLog.deadlines.start((err, deadline) => log.error({ err, deadline }, "deadline failed"));
   releasers.push("deadlines", () => eventLog.deadlines.stop());
   return { eventLog, identity, hub, blobs };

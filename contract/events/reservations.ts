@@ -38,5 +38,12 @@ export const reservationsEvents = {
   "lease.downgraded": z.object(one),
   "lease.transferred": z.object({ ...one, fence, supersedes, from: z.string(), to: z.string() }),
   "lease.force_released": z.object({ ...one, holder: z.string(), reason: z.string() }),
+  /** The guard of a clone was switched off for a commit or push; `at` is that machine's time. */
+  "guard.bypassed": z.object({
+    repo: z.string(),
+    hook: z.string(),
+    at: z.string(),
+    head: z.string().nullable(),
+  }),
   "slot.defined": z.object({ name: Name, capacity: z.int() }),
 } as const;

@@ -1,0 +1,43 @@
+import { covers, type FilePattern, parsePattern } from "./pattern.ts";
+
+/** A pattern that somebody holds, with whatever is to be told about it. */
+export interface Holding {
+  readonly pattern: string;
+}
+
+/** Finds who holds a path: looks only at patterns whose fixed directories the path lies in. */
+export class Holdings<H extends Holding> {
+  private readonly byPrefix = new Map<
+    string,
+    { readonly holding: H; readonly pattern: FilePattern }[]
+  >();
+
+  constructor(holdings: Iterable<H>) {
+    for (const holding of holdings) {
+      const pattern = parsePattern(holding.pattern);
+      for (const prefix of new Set(pattern.alternatives.map((one) => one.prefix))) {
+        const here = this.byPrefix.get(prefix) ?? [];
+        here.push({ holding, pattern });
+        this.byPrefix.set(prefix, here);
+      }
+    }
+  }
+
+  /** The holdings that cover a path of the repository. */
+  of(path: string): H[] {
+    const found = new Set<H>();
+    for (const prefix of prefixesOf(path.normalize("NFC"))) {
+      for (const { holding, pattern } of this.byPrefix.get(prefix) ?? [])
+        if (covers(pattern, path)) found.add(holding);
+    }
+    return [...found];
+  }
+}
+
+/** `a/b` -> ``, `a/`, `a/b/`: a plain path is its own prefix. */
+function prefixesOf(path: string): string[] {
+  const prefixes = [""];
+  for (let end = path.indexOf("/"); end !== -1; end = path.indexOf("/", end + 1))
+    prefixes.push(path.slice(0, end + 1));
+  return [...prefixes, `${path}/`];
+}
