@@ -1,6 +1,6 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { ProblemError } from "../contract/problem-error.ts";
 import { UnreachableError } from "../contract/transport.ts";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer, Api, Request } from "./api.ts";
 
 type Order = Request<"POST /v1/projects/:project/leases">["body"];
@@ -57,19 +57,31 @@ async function queueFor(wanted: Wanted & { readonly waitMs: number }) {
   try {
     for (let told = false; ticket.lease === null; told = true) {
       if (!told) tellQueue(ticket.conflicts, wanted.note);
+      const { conflicts } = ticket;
       ticket = await patiently(() =>
         api(
           "POST /v1/projects/:project/lease-tickets/:ticket/wait",
           { params, body: { ms: POLL_MS } },
           { unkeyed: true, timeoutMs: POLL_MS + 30_000 },
         ),
-      );
+      ).catch((error: unknown) => {
+        throw isGone(error) ? ranOut(conflicts) : error;
+      });
     }
     return ticket.lease;
   } finally {
     process.off("SIGINT", leave);
   }
 }
+
+/** The server forgets a ticket whose time is over, or that nobody has asked about for too long. */
+const isGone = (error: unknown): boolean => error instanceof ProblemError && error.status === 404;
+
+const ranOut = (conflicts: readonly Conflict[]): ProblemError =>
+  new ProblemError("RESERVATION_CONFLICT", "the wait for the lease has run out", {
+    details: conflicts.map((conflict) => ({ ...conflict })),
+    next: conflicts[0]?.ask ?? "try again with a longer --wait",
+  });
 
 /** Repeats a call while the server is away for a moment. @throws what the call throws at the end */
 async function patiently<T>(call: () => Promise<T>): Promise<T> {

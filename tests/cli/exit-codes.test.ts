@@ -1,8 +1,7 @@
-import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ProblemError, PROBLEMS, type ProblemCode } from "../../contract/problem-error.ts";
 import { exitCodeOf } from "../../agent-cli/exit-codes.ts";
-import { joinedCli, openCli, type TestCli } from "../support/cli.ts";
+import { freePort, joinedCli, openCli, type TestCli } from "../support/cli.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 let server: TestServer;
@@ -112,11 +111,3 @@ describe("exit codes", () => {
     expect(given.stderr).toContain(`--url ${url} --key mine`);
   });
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return typeof address === "object" && address !== null ? address.port : 1;
-}

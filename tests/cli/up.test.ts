@@ -58,7 +58,7 @@ describe("gridpost up", () => {
     expect(me.json()).toMatchObject({ principal: first.shown.user });
     const nodes = await cli.run("node", "ls", "--json");
     expect(nodes.json()).toMatchObject({ nodes: [{ name: first.shown.node, state: "ready" }] });
-    expect(processesOf(cli.home)).toHaveLength(2);
+    expect(processesOf(cli.home).length).toBeGreaterThanOrEqual(2);
 
     first.child.kill("SIGINT");
     expect(await first.ended).toBe(0);

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createServer } from "node:net";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -87,4 +88,13 @@ export async function joinedCli(
   const joined = await cli.run("join", server.url, "--token-file", file, "--json");
   if (joined.code !== 0) throw new Error(`join failed: ${joined.stdout}${joined.stderr}`);
   return cli;
+}
+
+/** A port on which nobody answers. */
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 1;
 }

@@ -1,0 +1,93 @@
+import { execFileSync } from "node:child_process";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Command } from "@commander-js/extra-typings";
+import { createCli } from "../../agent-cli/command.ts";
+import { ALIASES, NOUNS } from "../../agent-cli/commands.ts";
+import { createOutput } from "../../agent-cli/output.ts";
+import { freePort, openCli, type TestCli } from "../support/cli.ts";
+
+let cli: TestCli;
+
+beforeAll(async () => {
+  cli = await openCli();
+});
+
+afterAll(() => cli.remove());
+
+describe("help", () => {
+  it("lists every command, each of which explains itself", async () => {
+    const { stdout } = await cli.run("--help");
+    const program = new Command();
+    const parts = {
+      environment: {
+        variables: {},
+        entry: "",
+        runServer: () => Promise.resolve(),
+        runDaemon: () => Promise.resolve(),
+      },
+      out: createOutput(true),
+      trailing: undefined,
+    };
+    for (const { name, load } of NOUNS) {
+      expect(stdout).toMatch(new RegExp(`^  ${name} +\\S`, "m"));
+      (await load())(program, createCli(parts));
+    }
+    expect(program.commands.map((command) => command.name())).toEqual(
+      NOUNS.map(({ name }) => name),
+    );
+    for (const command of program.commands) {
+      expect(command.description()).not.toBe("");
+      for (const one of command.commands.length > 0 ? command.commands : [command])
+        expect([one.name(), one.options.map(({ long }) => long)]).toEqual([
+          one.name(),
+          expect.arrayContaining(["--json"]),
+        ]);
+    }
+  });
+
+  it("suggests what was meant", async () => {
+    expect((await cli.run("sweap", "ls")).stderr).toContain('did you mean "sweep"?');
+    expect((await cli.run("sweep", "planm", "x")).stderr).toMatch(/plan/);
+  });
+});
+
+describe("completion", () => {
+  it("completes nouns, verbs and options in bash", async () => {
+    const { stdout: script } = await cli.run("completion", "bash");
+    const complete = (...words: readonly string[]): string[] => {
+      const line = words.map((word) => `'${word}'`).join(" ");
+      const ask = `${script}\nCOMP_WORDS=(gridpost ${line}); COMP_CWORD=${words.length}; _gridpost; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      return execFileSync("bash", ["-c", ask], { encoding: "utf8" }).trim().split("\n");
+    };
+    expect(complete("swe")).toEqual(["sweep"]);
+    expect(complete("lea")).toEqual(expect.arrayContaining(["lease", ...Object.keys(ALIASES)]));
+    expect(complete("sweep", "pl")).toEqual(["plan"]);
+    expect(complete("--json", "sweep", "run", "--wa")).toEqual(["--wait"]);
+  });
+
+  it("has a script for each shell, and says which there are", async () => {
+    for (const shell of ["zsh", "fish"]) {
+      const { code, stdout } = await cli.run("completion", shell);
+      expect([code, stdout.includes("gridpost")]).toEqual([0, true]);
+    }
+    const unknown = await cli.run("completion", "tcsh");
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining("bash|zsh|fish")]);
+  });
+});
+
+describe("doctor", () => {
+  it("says what is wrong and what to do, and ends with the first failure's code", async () => {
+    const alone = await cli.run("doctor", "--json");
+    expect(alone.code).toBe(6);
+    expect(alone.json()).toMatchObject({
+      ok: false,
+      checks: expect.arrayContaining([
+        expect.objectContaining({ name: "server", state: "fail" }),
+        expect.objectContaining({ name: "node.js", state: "ok" }),
+      ]),
+    });
+    const away = await cli.run("doctor", "--url", `http://127.0.0.1:${await freePort()}`);
+    expect(away.code).toBe(6);
+    expect(away.stdout).toMatch(/^reachable\tfail\t.*ECONNREFUSED/m);
+  });
+});

@@ -1,0 +1,122 @@
+import { once } from "node:events";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { joinedCli, type TestCli } from "../support/cli.ts";
+import { startTestServer, type TestServer } from "../support/server.ts";
+
+interface Sent {
+  id: string;
+  thread: string;
+  recipients: { agent: string; seq: number }[];
+}
+
+let server: TestServer;
+let anna: TestCli;
+let bert: TestCli;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  [anna, bert] = await Promise.all([joinedCli(server, "anna"), joinedCli(server, "bert")]);
+  await Promise.all([anna.run("agent", "register", "blue"), bert.run("agent", "register", "red")]);
+});
+
+afterAll(async () => {
+  await Promise.all([anna.remove(), bert.remove()]);
+  await server.stop();
+});
+
+describe("mail at the command line", () => {
+  it("carries files", async () => {
+    const bytes = Buffer.from([0, 1, 2, 255, 254]);
+    await writeFile(join(anna.home, "data.bin"), bytes);
+    const sent = await anna.run("send", "red", "-s", "Data", "--attach", "data.bin", "--json");
+    expect(sent.code).toBe(0);
+    const [to] = sent.json<Sent>().recipients;
+    const read = await bert.run("read", String(to?.seq), "--save", "files", "--json");
+    expect(read.json()).toMatchObject({ attachments: [{ name: "data.bin", size: 5 }] });
+    expect(await readFile(join(bert.home, "files/data.bin"))).toEqual(bytes);
+    expect((await bert.run("read", String(to?.seq), "--save", "files")).code).toBe(2);
+    expect((await anna.run("send", "red", "-s", "x", "--attach", "nowhere")).code).toBe(2);
+  });
+
+  it("goes to groups and comes back as receipts", async () => {
+    expect((await anna.run("group", "create", "perf", "blue", "red")).code).toBe(0);
+    const sent = (await anna.run("send", "@perf", "-s", "All", "--json")).json<Sent>();
+    const receipts = await anna.run("receipts", sent.id, "--json");
+    expect(receipts.json()).toMatchObject({
+      id: sent.id,
+      receipts: expect.arrayContaining([expect.objectContaining({ agent: "red", readAt: null })]),
+    });
+    expect((await anna.run("group", "remove", "perf", "red", "--json")).json()).toMatchObject({
+      members: ["blue"],
+    });
+  });
+
+  it("is let in by the owner of an agent", async () => {
+    await bert.run("agent", "policy", "red", "contacts");
+    const refused = await anna.run("send", "red", "-s", "Hello", "--json");
+    expect(refused.code).toBe(5);
+    expect((await anna.run("contact", "request", "red", "--reason", "work")).code).toBe(0);
+    expect((await bert.run("contact", "ls", "--json")).json()).toMatchObject({
+      contacts: [{ agent: "red", peer: "blue", state: "pending", reason: "work" }],
+    });
+    expect((await bert.run("contact", "approve", "blue")).code).toBe(0);
+    expect((await anna.run("send", "red", "-s", "Hello")).code).toBe(0);
+    await bert.run("agent", "policy", "red", "open");
+  });
+
+  it("is summed up, exported, followed and muted by thread", async () => {
+    const body = "DECISION: use bf16\n- [ ] measure again";
+    await anna.run("send", "red", "-s", "Plan", "-b", body, "--thread", "plan-1");
+    const digest = await bert.run("thread", "digest", "plan-1", "--json");
+    expect(digest.json()).toMatchObject({
+      thread: "plan-1",
+      decisions: [{ from: "blue" }],
+      open: [{ from: "blue" }],
+    });
+    const markdown = await bert.run("thread", "export", "plan-1");
+    expect(markdown.stdout).toContain("DECISION: use bf16");
+    expect((await bert.run("thread", "mute", "plan-1", "--json")).json()).toEqual({
+      thread: "plan-1",
+      following: "mute",
+    });
+    expect((await bert.run("thread", "plan-1", "--json")).json()).toMatchObject({
+      thread: "plan-1",
+      messages: [{ body }],
+    });
+  });
+});
+
+describe("gridpost watch", () => {
+  it("runs its command for every message, in order, over failures and kills", async () => {
+    const log = join(bert.home, "seen");
+    await bert.run("agent", "register", "watcher");
+    const as = ["--as", "watcher"];
+    await anna.run("send", "watcher", "-s", "one", "-b", "first");
+    await anna.run("send", "watcher", "-s", "two");
+
+    // Fails at its first try of "two"; is then killed while it waits to try again.
+    const command = `
+      printf '%s %s %s %s\\n' "$GRIDPOST_MESSAGE_SEQ" "$GRIDPOST_MESSAGE_FROM" "$GRIDPOST_MESSAGE_SUBJECT" "$(cat | grep -c first)" >> seen
+      [ "$GRIDPOST_MESSAGE_SUBJECT" != two ] || [ -e retry ] || { touch retry; exit 1; }`;
+    const first = bert.start("watch", ...as, "--exec", command);
+    const lines = async (): Promise<string[]> =>
+      (await readFile(log, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
+    await expect.poll(lines, { timeout: 15_000 }).toEqual(["1 blue one 1", "2 blue two 0"]);
+    first.kill("SIGKILL");
+    await once(first, "close");
+
+    await anna.run("send", "watcher", "-s", "three");
+    const second = bert.start("watch", ...as, "--exec", command);
+    await expect
+      .poll(lines, { timeout: 15_000 })
+      .toEqual(["1 blue one 1", "2 blue two 0", "2 blue two 0", "3 blue three 0"]);
+    await anna.run("send", "watcher", "-s", "four");
+    await expect
+      .poll(async () => (await lines()).at(-1), { timeout: 15_000 })
+      .toBe("4 blue four 0");
+    second.kill("SIGTERM");
+    await once(second, "close");
+  });
+});
