@@ -12,20 +12,25 @@ export interface ToolAnswer {
 /** Runs a vendor's tool: killed when it hangs, and a tool that is missing is an answer like another. */
 export type RunTool = (tool: string, args: readonly string[]) => Promise<ToolAnswer>;
 
-export const runTool: RunTool = (tool, args) =>
+export const runTool = (
+  tool: string,
+  args: readonly string[],
+  timeoutMs = TIMEOUT_MS,
+): Promise<ToolAnswer> =>
   new Promise((resolve) => {
-    const options = {
-      timeout: TIMEOUT_MS,
-      killSignal: "SIGKILL",
-      maxBuffer: 16 * 1_048_576,
-    } as const;
-    execFile(tool, args, options, (error, stdout) => {
-      if (error === null) return resolve({ stdout, problem: null });
-      const why = error.killed
-        ? `no answer in ${TIMEOUT_MS / 1_000} s`
-        : error.message.split("\n", 1)[0];
-      resolve({ stdout, problem: `${tool}: ${why ?? "failed"}` });
+    const late = `${tool}: no answer in ${timeoutMs / 1_000} s`;
+    const options = { killSignal: "SIGKILL", maxBuffer: 16 * 1_048_576 } as const;
+    const child = execFile(tool, args, options, (error, stdout) => {
+      clearTimeout(timer);
+      const why = error?.message.split("\n", 1)[0];
+      resolve({ stdout, problem: why === undefined ? null : `${tool}: ${why}` });
     });
+    const timer = setTimeout(() => {
+      // One that hangs in the driver does not even die: nobody waits for that.
+      child.kill("SIGKILL");
+      child.unref();
+      resolve({ stdout: "", problem: late });
+    }, timeoutMs);
   });
 
 /** True when the tool is not installed, which is no problem: the machine has no such GPU. */

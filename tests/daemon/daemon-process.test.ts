@@ -1,7 +1,16 @@
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunningDaemon } from "../../daemon/main.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
-import { finished, makeNode, submit, sweepOf, type TestNode } from "./support.ts";
+import {
+  eventually,
+  evidence,
+  finished,
+  makeNode,
+  submit,
+  sweepOf,
+  type TestNode,
+} from "./support.ts";
 
 describe.runIf(process.platform === "linux")("a daemon with the process runtime", () => {
   let server: TestServer;
@@ -19,15 +28,22 @@ describe.runIf(process.platform === "linux")("a daemon with the process runtime"
     await server.stop();
   });
 
+  /** The report of the last attempt of a sweep of one run. */
+  async function reportOf(script: string, more: Parameters<typeof sweepOf>[1] = {}) {
+    const { view, runs } = await finished(server, await submit(server, sweepOf(script, more)));
+    const { attempts = [] } = runs[0] ?? {};
+    return { states: view.states, attempts: attempts.length, report: attempts.at(-1)?.report };
+  }
+
   it("runs warm-ups and repeats in order and delivers one result with its evidence", async () => {
     const sweep = await submit(
       server,
-      sweepOf("cat ${files}/say.txt; echo performance: 12.5 GB/s; echo x > ${out}/table", {
+      sweepOf("cat ${files}/lib/say.txt; echo performance: 12.5 GB/s; echo x > ${out}/table", {
         repeats: 2,
         warmup: 1,
-        cell: { files: ["say.txt"] },
+        cell: { files: ["lib/say.txt"] },
       }),
-      [{ path: "say.txt", content: Buffer.from("hello\n").toString("base64") }],
+      [{ path: "lib/say.txt", content: Buffer.from("hello\n").toString("base64") }],
     );
     const { view, runs } = await finished(server, sweep);
     expect(view.states).toEqual({ succeeded: 1 });
@@ -49,5 +65,101 @@ describe.runIf(process.platform === "linux")("a daemon with the process runtime"
       "repeat-2/table",
     ]);
     expect(report?.environment).toMatchObject({ runtime: "process", node: "n1" });
+    expect(report?.environment["cpu"]).not.toBe("");
+  });
+
+  it("reads a result file, and refuses one that is missing, older than its execution, or a link", async () => {
+    const cell = { parser: { kind: "json", file: "r.json" } };
+    const good = await reportOf(`echo '{"speed": {"value": 2, "unit": "s"}}' > \${out}/r.json`, {
+      cell,
+    });
+    expect(good.report?.samples).toMatchObject([{ metric: "speed", value: 2, unit: "s" }]);
+    expect((await reportOf("true", { cell })).report).toMatchObject({
+      outcome: "failed",
+      message: expect.stringContaining("no regular file r.json"),
+    });
+    const old = "echo '{\"speed\": 1}' > ${out}/r.json; touch -d '2020-01-01' ${out}/r.json";
+    expect((await reportOf(old, { cell })).report).toMatchObject({
+      outcome: "failed",
+      message: expect.stringContaining("older than the start"),
+    });
+    const link = "echo '{\"speed\": 1}' > ${out}/x; ln -s x ${out}/r.json";
+    expect((await reportOf(link, { cell })).report?.message).toContain("no regular file");
+  });
+
+  it("decides by exit code and values, not by words", async () => {
+    expect((await reportOf("echo FAILED; echo performance: 1 x")).states).toEqual({ succeeded: 1 });
+    expect((await reportOf("echo performance: 1 x; exit 3")).report).toMatchObject({
+      outcome: "failed",
+      message: "repeat 1: exit code 3",
+      samples: [],
+    });
+    expect((await reportOf("echo all is well")).report).toMatchObject({ outcome: "failed" });
+    const missing = await reportOf("", { cell: { command: ["/no/such/command"] } });
+    expect(missing.report).toMatchObject({
+      outcome: "failed",
+      message: expect.stringContaining("no such command"),
+    });
+  });
+
+  it("ends a run that takes too long or falls silent, with its children", async () => {
+    const phases = (run: object) => ({ phases: { run, stop: { timeout: "500ms" } } });
+    const late = await reportOf("while :; do echo tick; sleep 0.2; done", {
+      cell: phases({ timeout: "1s" }),
+    });
+    expect(late.report).toMatchObject({ outcome: "timed_out" });
+    const silent = await reportOf("trap '' TERM; setsid sleep 100 & sleep 100", {
+      cell: phases({ timeout: "60s", silence: "1s" }),
+    });
+    expect(silent.report).toMatchObject({
+      outcome: "silent",
+      message: "repeat 1: printed nothing for 1 s",
+    });
+  });
+
+  it("ends a run whose sweep is cancelled", async () => {
+    const sweep = await submit(
+      server,
+      sweepOf("trap '' TERM; sleep 100", { cell: { phases: { stop: { timeout: "300ms" } } } }),
+    );
+    const params = { project: "default", sweep: sweep.sweep };
+    const { cells } = server.admin.client;
+    await eventually(async () =>
+      (await cells.sweep({ params })).states.running === 1 ? true : undefined,
+    );
+    await cells.cancelSweep({ params, body: {} });
+    await eventually(async () => {
+      const { nodes } = await server.admin.client.nodes.nodes({});
+      return nodes[0]?.running === 0 ? true : undefined;
+    });
+    expect((await finished(server, sweep)).view.states).toEqual({ cancelled: 1 });
+    expect((await reportOf("echo performance: 1 x")).states).toEqual({ succeeded: 1 });
+  });
+
+  it("keeps secrets out of the log that is sent and the log that is stored", async () => {
+    const secret = randomBytes(12).toString("hex");
+    const sweep = await submit(
+      server,
+      sweepOf(
+        "echo token=$API_TOKEN; printf %s $API_TOKEN | base64; for c in $(echo $API_TOKEN | fold -w 5); do printf %s $c; sleep 0.1; done; echo; echo performance: 1 x",
+        { cell: { env: { API_TOKEN: secret } } },
+      ),
+    );
+    const { runs } = await finished(server, sweep);
+    const [run] = runs;
+    const { text } = await server.admin.client.cells.runLogs({
+      params: { project: "default", run: run?.id ?? "" },
+    });
+    const log = run?.attempts[0]?.report?.evidence.find(({ name }) => name === "log.txt");
+    const stored = await evidence(server, log?.sha256);
+    for (const where of [text, stored]) {
+      expect(where).toContain("token=[redacted]");
+      expect(where).not.toContain(secret);
+      expect(where).not.toContain(Buffer.from(secret).toString("base64").slice(0, 16));
+    }
+  });
+
+  it("refuses a second daemon on its folder", async () => {
+    await expect(node.start()).rejects.toThrow(/in use by another process/);
   });
 });

@@ -32,6 +32,9 @@ export const CRASHES = [
 
 export type Crash = (typeof CRASHES)[number];
 
+/** Each starts several daemons, and a busy machine is slow at that. */
+const TIMEOUT_MS = 120_000;
+
 /** Leaves a line for each time that it is run. */
 const COUNTED = "echo run >> ${out}/count; echo begin; sleep 0.4; echo performance: 7 x";
 
@@ -63,41 +66,53 @@ export function crashSuite(cell: object, crashes: readonly Crash[]): void {
     );
   }
 
-  it.each(crashes)("runs once and delivers once when killed $when $statement", async (crash) => {
-    const sweep = await submit(server, sweepOf(COUNTED, { cell }));
-    const first = spawnDaemon(node, crash);
-    await first.ended;
-    const second = spawnDaemon(node);
-    await expectRunOnce(sweep);
-    await second.end("SIGTERM");
-  });
-
-  it("takes up again what runs after a kill, and what ended meanwhile", async () => {
-    const script = `${COUNTED.replace("0.4", "1.5")}`;
-    for (const pause of [0, 2_500]) {
-      const sweep = await submit(server, sweepOf(script, { cell }));
-      const first = spawnDaemon(node);
-      await running(sweep);
-      await first.end("SIGKILL");
-      await new Promise((resolve) => setTimeout(resolve, pause));
+  it.each(crashes)(
+    "runs once and delivers once when killed $when $statement",
+    async (crash) => {
+      const sweep = await submit(server, sweepOf(COUNTED, { cell }));
+      const first = spawnDaemon(node, crash);
+      await first.ended;
       const second = spawnDaemon(node);
       await expectRunOnce(sweep);
       await second.end("SIGTERM");
-    }
-  });
+    },
+    TIMEOUT_MS,
+  );
 
-  it("hands off in less than 10 s at SIGTERM, and what runs runs on", async () => {
-    const sweep = await submit(server, sweepOf(COUNTED.replace("0.4", "3"), { cell }));
-    const first = spawnDaemon(node);
-    await running(sweep);
-    expect(await first.end("SIGTERM")).toBeLessThan(10_000);
-    const { admin } = server;
-    const params = { project: "default", sweep: sweep.sweep };
-    expect((await admin.client.cells.sweep({ params })).states).toEqual({ running: 1 });
-    const second = spawnDaemon(node);
-    await expectRunOnce(sweep);
-    await second.end("SIGTERM");
-  });
+  it(
+    "takes up again what runs after a kill, and what ended meanwhile",
+    async () => {
+      const script = `${COUNTED.replace("0.4", "1.5")}`;
+      for (const pause of [0, 2_500]) {
+        const sweep = await submit(server, sweepOf(script, { cell }));
+        const first = spawnDaemon(node);
+        await running(sweep);
+        await first.end("SIGKILL");
+        await new Promise((resolve) => setTimeout(resolve, pause));
+        const second = spawnDaemon(node);
+        await expectRunOnce(sweep);
+        await second.end("SIGTERM");
+      }
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    "hands off in less than 10 s at SIGTERM, and what runs runs on",
+    async () => {
+      const sweep = await submit(server, sweepOf(COUNTED.replace("0.4", "3"), { cell }));
+      const first = spawnDaemon(node);
+      await running(sweep);
+      expect(await first.end("SIGTERM")).toBeLessThan(10_000);
+      const { admin } = server;
+      const params = { project: "default", sweep: sweep.sweep };
+      expect((await admin.client.cells.sweep({ params })).states).toEqual({ running: 1 });
+      const second = spawnDaemon(node);
+      await expectRunOnce(sweep);
+      await second.end("SIGTERM");
+    },
+    TIMEOUT_MS,
+  );
 
   /** Until the run's log says that its command has begun. */
   async function running({ sweep }: Awaited<ReturnType<typeof submit>>): Promise<void> {
