@@ -1,13 +1,30 @@
 import type { archive } from "../contract/archive.ts";
 import type { Handlers } from "../contract/handlers.ts";
+import type { EventLog } from "../storage/event-log.ts";
+import type { VerifyAnswer, VerifyRequest } from "./ports.ts";
+import { redactHandler } from "./redact.ts";
 import type { RunningArchive } from "./start.ts";
 
-export function archiveHandlers({
-  archive: running,
-}: {
+export interface ArchiveHandlersDeps {
+  readonly log: EventLog;
   readonly archive: RunningArchive;
-}): Handlers<typeof archive> {
+  /** Checks every repository of the archive. */
+  readonly verify: (request: VerifyRequest) => Promise<VerifyAnswer>;
+}
+
+export function archiveHandlers(deps: ArchiveHandlersDeps): Handlers<typeof archive> {
+  const { log, archive: running, verify } = deps;
   return {
-    status: async () => ({ ...(await running.progress()), remotes: [] }),
+    status: async () => ({ ...(await running.progress()), remotes: [...running.remotes()] }),
+    verify: async ({ body }) => {
+      await running.flush();
+      return verify(body);
+    },
+    push: async () => {
+      await running.flush();
+      await running.push();
+      return { remotes: [...running.remotes()] };
+    },
+    redact: redactHandler(log),
   };
 }

@@ -1,3 +1,5 @@
+import type { EndpointInput, EndpointReply } from "../contract/endpoint.ts";
+import type { archive } from "../contract/archive.ts";
 import type { EventLog } from "../storage/event-log.ts";
 
 /** The server's signing key, as the archive uses it. */
@@ -15,6 +17,19 @@ export interface RenderedReport {
   readonly markdown: string;
 }
 
+/** A remote that one repository is pushed to. */
+export interface RemoteSettings {
+  readonly name: string;
+  readonly url: string;
+  /** `journal` or `project/<name>`. */
+  readonly repository: string;
+  /** A file with the password for the remote; without it Git's own ways (SSH keys, credential helpers) serve. */
+  readonly tokenFile?: string | undefined;
+}
+
+export type VerifyRequest = EndpointInput<typeof archive.verify>["body"];
+export type VerifyAnswer = EndpointReply<typeof archive.verify>;
+
 export interface ArchiveDeps {
   readonly log: EventLog;
   /** Holds `journal.git`, one `<project>.git` per project and the lock; made if it is missing. */
@@ -25,6 +40,7 @@ export interface ArchiveDeps {
   readonly lock: (file: string) => { close(): void };
   /** The report of a sweep; null if the ledger has none. */
   readonly report: (project: string, sweep: string) => Promise<RenderedReport | null>;
+  readonly remotes: readonly RemoteSettings[];
   /** Hears of every batch that failed; it is repeated after a growing pause. */
   readonly onError: (error: unknown) => void;
 }

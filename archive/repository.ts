@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { CHAIN_START } from "./chain.ts";
 import { commitMessage, foreignCommit, ident, signedBytes } from "./commit.ts";
 import { BRANCH, type Change, FastImport } from "./fast-import.ts";
-import { ensureRepository, readTip, repack, sweepLeftovers } from "./git.ts";
+import { ensureRepository, gitIn, readTip, repack, sweepLeftovers } from "./git.ts";
 import type { Signer } from "./ports.ts";
 
 const IDLE_MS = 60_000;
@@ -71,6 +71,15 @@ export class Repository {
     }
     if ((this.git?.commits ?? 0) >= MAX_COMMITS) this.rest();
     else this.idle = setTimeout(() => this.rest(), IDLE_MS).unref();
+  }
+
+  /** The path of the file whose name ends so; looks through the whole tree, for what is done by hand only. */
+  async findFile(ending: string): Promise<string | undefined> {
+    const { commit } = await this.head();
+    if (commit === null) return undefined;
+    const args = ["ls-tree", "-r", "-z", "--name-only", commit];
+    const paths = (await gitIn(this.options.gitDir).raw(args)).split("\0");
+    return paths.find((path) => path.endsWith(ending));
   }
 
   async close(): Promise<void> {

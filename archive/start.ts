@@ -6,12 +6,14 @@ import { readBatch, type Reader, type ReaderOptions, runReader } from "../storag
 import { placedSeq } from "./places.ts";
 import type { ArchiveDeps } from "./ports.ts";
 import { type Progress, progressOf } from "./progress.ts";
+import { type RemoteState, startPusher } from "./push.ts";
 import { gitDirOf, JOURNAL, Writer } from "./writer.ts";
 
 const BATCH = 200;
 /** Events that come within this time share a commit. */
 const GATHER_MS = 500;
 const RETRY_MS = 5_000;
+const LAG_MS = 5_000;
 const READER = "archive";
 
 /** The writer of the archive, following the log until it is stopped. */
@@ -22,6 +24,12 @@ export interface RunningArchive {
   /** The folder of that repository, which is made if it has nothing yet. */
   repository(project?: string): Promise<string>;
   progress(): Promise<Progress>;
+  /** How far the remotes are. */
+  remotes(): readonly RemoteState[];
+  /** Pushes to every remote now. */
+  push(): Promise<void>;
+  /** Age of the oldest event that is not archived, as it was a moment ago. */
+  lagSeconds(): number;
   /** Archives everything that is in the log now; waits for the batch in flight. */
   flush(): Promise<void>;
   /** Archives what is left and ends every Git process. */
@@ -56,6 +64,12 @@ export async function startArchive(deps: ArchiveDeps): Promise<RunningArchive> {
       error = null;
     },
   };
+  const lag = watchLag(log);
+  const pusher = startPusher({
+    remotes: deps.remotes,
+    gitDir: (repository) => gitDirOf(folder, repository.replace(/^journal$|^project\//, "")),
+    onError: deps.onError,
+  });
   const follower = follow(options, writer, onError);
   return {
     folder,
@@ -65,9 +79,14 @@ export async function startArchive(deps: ArchiveDeps): Promise<RunningArchive> {
       return gitDirOf(folder, project);
     },
     progress: async () => progressOf(log, { commit: await lastCommit(writer), error }),
+    remotes: () => pusher.states(),
+    push: () => pusher.pushAll(),
+    lagSeconds: () => lag.seconds(),
     flush: () => follower.flush(),
     stop: async () => {
+      lag.stop();
       await follower.stop();
+      await pusher.stop();
       await writer.close();
       lock.close();
     },
@@ -79,6 +98,17 @@ const lastCommit = (writer: Writer): Promise<string | null> =>
     ({ commit }) => commit,
     () => null,
   );
+
+/** Looks at the lag every few seconds, so that asking for it costs nothing. */
+function watchLag(log: EventLog): { seconds(): number; stop(): void } {
+  let seconds = 0;
+  const look = async (): Promise<void> => {
+    seconds = (await progressOf(log, { commit: null, error: null })).lagSeconds;
+  };
+  // A database that cannot be read is told by everything else.
+  const timer = setInterval(() => void look().catch(() => undefined), LAG_MS).unref();
+  return { seconds: () => seconds, stop: () => clearInterval(timer) };
+}
 
 interface Follower {
   flush(): Promise<void>;

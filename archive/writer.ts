@@ -6,9 +6,10 @@ import { reportEntries } from "./entry-sweep.ts";
 import type { Change } from "./fast-import.ts";
 import { makeSegment, segmentFolder, segmentName } from "./journal.ts";
 import { forgetPlaces, placedSeq, Places } from "./places.ts";
-import { jsonFile, type Plan } from "./plan.ts";
+import { isoOf, jsonFile, type Plan, withFrontMatter } from "./plan.ts";
 import type { ArchiveDeps } from "./ports.ts";
 import { chainChanges, settle } from "./readable.ts";
+import { TOMBSTONE } from "./redact.ts";
 import { type Head, Repository } from "./repository.ts";
 import { shardOf } from "./shards.ts";
 
@@ -70,6 +71,7 @@ export class Writer {
     const byProject = new Map<string, Placed[]>();
     for (const event of events) {
       if (event.project === null) continue;
+      if (event.type === "event.redacted") await this.hide(event, byProject);
       for (const plan of await this.plansOf(event)) {
         const change = await places.place(event.project, plan);
         if (change === undefined) continue;
@@ -79,6 +81,18 @@ export class Writer {
       }
     }
     return byProject;
+  }
+
+  /** Puts a tombstone in the place of a message, if the message is readable at all. */
+  private async hide(event: LoggedEvent, byProject: Map<string, Placed[]>): Promise<void> {
+    const { project } = event;
+    if (project === null) return;
+    const { message } = event.body as EventBody<"event.redacted">;
+    const files = byProject.get(project) ?? [];
+    const waiting = files.find(({ path }) => path.endsWith(`-${message}.md`))?.path;
+    const path = waiting ?? (await this.repository(project).findFile(`-${message}.md`));
+    if (path === undefined) return;
+    byProject.set(project, [...files, { ...tombstone(event, path), event }]);
   }
 
   private async plansOf(event: LoggedEvent): Promise<readonly Plan[]> {
@@ -154,6 +168,19 @@ export class Writer {
       if (project !== JOURNAL) repository.rest();
   }
 }
+
+const tombstone = ({ at, actor, id, body }: LoggedEvent, path: string): Change => {
+  const { message, thread, reason } = body as EventBody<"event.redacted">;
+  const fields = {
+    id: message,
+    thread,
+    redactedAt: isoOf(at),
+    redactedBy: actor,
+    reason,
+    event: id,
+  };
+  return { path, text: withFrontMatter(fields, TOMBSTONE) };
+};
 
 /** How a repository is named in signatures; `''` is the journal. */
 export const repositoryName = (project: string): string =>

@@ -7,10 +7,11 @@ import type { EventLog } from "../storage/event-log.ts";
 import { openLocalFile } from "../storage/local-file.ts";
 import { archiveFolder } from "./data-folder.ts";
 import { reportsDeps } from "./domains.ts";
+import type { Settings } from "./settings.ts";
 import type { Identity } from "./identity/open.ts";
 
 export interface OpenArchive {
-  readonly data: string;
+  readonly settings: Settings;
   readonly eventLog: EventLog;
   readonly identity: Identity;
   readonly log: Logger;
@@ -18,16 +19,17 @@ export interface OpenArchive {
 
 /** Starts the archive of a data folder, signed with the server's key. */
 export const openArchive = ({
-  data,
+  settings,
   eventLog,
   identity,
   log,
 }: OpenArchive): Promise<RunningArchive> =>
   startArchive({
     log: eventLog,
-    folder: archiveFolder(data),
+    folder: archiveFolder(settings.data),
     signer: () => archiveSigner(identity, eventLog.now()),
     lock: openLocalFile,
+    remotes: settings.archive.remotes,
     report: async (project, sweep) => {
       const report = await reportOf(reportsDeps(eventLog), project, sweep);
       return {

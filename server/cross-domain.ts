@@ -5,8 +5,14 @@ import type { Projection } from "../storage/log.ts";
 
 const CONTINUE = [
   "update p_agents set next_seq = next_seq + $1",
-  "update p_fences set fence = fence + $1",
+  `insert into p_fences (project, fence) select name, $1 from p_projects where true
+     on conflict (project) do update set fence = p_fences.fence + $1`,
 ];
+/** What is made anew after a restore may have been lost by it: its counters begin in the new epoch too. */
+const BEGIN_INBOX = `update p_agents set next_seq = 1 + $3 * (select count(*) from p_epochs)
+  where project = $1 and folded = $2 and next_seq = 1`;
+const BEGIN_FENCES = `insert into p_fences (project, fence) select $1, $2 * count(*) from p_epochs having count(*) > 0
+  on conflict (project) do nothing`;
 /** Every token of before is dead; the keys and roles that bought them are not. */
 const VOID_TOKENS = [
   "update p_principals set generation = generation + 1",
@@ -30,6 +36,14 @@ export const crossDomainProjection: Projection = {
     "server.restored": async (query) => {
       for (const statement of CONTINUE) await query(statement, [EPOCH_GAP]);
       for (const statement of VOID_TOKENS) await query(statement);
+    },
+    "agent.registered": async (query, { project, body }) => {
+      const { name } = body as EventBody<"agent.registered">;
+      await query(BEGIN_INBOX, [project, name.toLowerCase(), EPOCH_GAP]);
+    },
+    "project.created": async (query, { body }) => {
+      const { name } = body as EventBody<"project.created">;
+      await query(BEGIN_FENCES, [name, EPOCH_GAP]);
     },
     "event.redacted": async (query, { body }) => {
       const { message } = body as EventBody<"event.redacted">;

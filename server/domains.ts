@@ -28,6 +28,7 @@ import { identityHandlers } from "./identity/handlers.ts";
 import type { IdentityDeps } from "./identity/deps.ts";
 import { identityProjection } from "./identity/projection.ts";
 import { type Domain, domain } from "./mount.ts";
+import { verifyArchive } from "./verify-archive.ts";
 import type { Settings } from "./settings.ts";
 import { inboxTopic, ticketTopic } from "./topics.ts";
 
@@ -96,7 +97,15 @@ export function openDomains(parts: DomainParts): Domain[] {
     ),
     domain("cells", contract.cells, cellsHandlers(cells)),
     domain("nodes", contract.nodes, nodesHandlers(cells)),
-    domain("archive", contract.archive, archiveHandlers({ archive })),
+    domain(
+      "archive",
+      contract.archive,
+      archiveHandlers({
+        log,
+        archive,
+        verify: (request) => verifyArchive({ data: settings.data, projections }, request),
+      }),
+    ),
     domain("reports", contract.reports, reportsHandlers(reportsDeps(log))),
   ];
 }

@@ -12,7 +12,7 @@ const NODE_SILENT_MS = 45_000;
 const REMEMBER_MS = 24 * 3_600_000;
 const PAGE = 500;
 /** The readers between the domains; they meet the events of the last day again and know what they did by its keys. */
-const FOLLOW_UPS = ["sweep-posts", "mailbox.fan-out"];
+const FOLLOW_UPS = ["sweep-posts", "lease-posts", "mailbox.fan-out"];
 
 const REMEMBER = `insert into e_idempotency (principal, key, endpoint, hash, ref, at) values ($1, $2, $3, $4, $5, $6)
   on conflict (principal, key) do update set endpoint = excluded.endpoint, hash = excluded.hash,

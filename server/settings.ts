@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Duration } from "../contract/duration.ts";
+import { Name } from "../contract/ids.ts";
 
 /** `127.0.0.1:7411`, `[::1]:7411`, `localhost:0`. */
 const Listen = z.string().transform((text, context) => {
@@ -30,6 +31,28 @@ export const Settings = z.strictObject({
       startFreeze: Duration.prefault("300s"),
       /** How long a resource stays ungrantable after an expiry or force-release; unset: 30s for files, 60s for others. */
       lockDelay: Duration.optional(),
+    })
+    .prefault({}),
+  archive: z
+    .strictObject({
+      /** Where the archive is pushed to; such a remote should refuse everything but fast-forwards. */
+      remotes: z
+        .array(
+          z.strictObject({
+            name: Name,
+            url: z.string().min(1),
+            repository: z
+              .string()
+              .regex(
+                /^(journal|project\/[A-Za-z0-9][A-Za-z0-9._-]{0,63})$/,
+                "is journal or project/NAME",
+              )
+              .default("journal"),
+            /** A file that holds the token for the remote; SSH needs none. */
+            tokenFile: z.string().optional(),
+          }),
+        )
+        .default([]),
     })
     .prefault({}),
 });

@@ -120,7 +120,7 @@ async function serve(
 ): Promise<Omit<RunningServer, "stop">> {
   const stopping = new AbortController();
   const gate = { auth: identity.auth, stopping: stopping.signal };
-  const archive = await openArchive({ data: settings.data, eventLog, identity, log });
+  const archive = await openArchive({ settings, eventLog, identity, log });
   releasers.push("archive", () => archive.stop());
   const domains = openDomains({
     log: eventLog,

@@ -1,10 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
 import { ProblemError } from "../contract/problem.ts";
-import type { Db, Query } from "./db.ts";
+import type { Query } from "./db.ts";
 
 const PAGE = 500;
 
 type Row = Record<string, unknown>;
+
+/** A database, or a snapshot of one. */
+export interface Readable {
+  readonly query: Query;
+}
 
 /** The first place where two databases disagree. */
 export interface Difference {
@@ -23,8 +28,8 @@ export interface Difference {
  * @returns the first difference, or `null` if all are equal
  */
 export async function diffProjections(
-  a: Db,
-  b: Db,
+  a: Readable,
+  b: Readable,
   tables: readonly string[],
 ): Promise<Difference | null> {
   for (const table of tables) {
@@ -34,7 +39,7 @@ export async function diffProjections(
   return null;
 }
 
-async function diffTable(a: Db, b: Db, table: string): Promise<Difference | null> {
+async function diffTable(a: Readable, b: Readable, table: string): Promise<Difference | null> {
   const source: Source = { table, keys: await primaryKey(a.query, table) };
   let after: Row | null = null;
   for (;;) {

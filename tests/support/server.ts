@@ -147,6 +147,10 @@ function member(parts: MemberParts): Member {
   };
 }
 
+/** The same principal with the same key at another address. */
+export const memberAt = (url: string, { principal, key }: Member, clock: Clock): Member =>
+  member({ url, clock, principal, key });
+
 /** A token source that remembers its token until the server refuses it. */
 function cachedToken(
   { url, clock, principal, key }: MemberParts,

@@ -1,0 +1,170 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eventText } from "../archive/chain.ts";
+import { FaultFound } from "../archive/fault.ts";
+import type { VerifyAnswer, VerifyRequest } from "../archive/ports.ts";
+import { type Verified, verifyRepository } from "../archive/verify.ts";
+import { gitDirOf, JOURNAL, repositoryName } from "../archive/writer.ts";
+import { applyAll, eventsAfter, insertLoggedEvent, lastSeq } from "../storage/events.ts";
+import type { Db } from "../storage/db.ts";
+import type { LoggedEvent, Projection } from "../storage/log.ts";
+import { migrate } from "../storage/migrate.ts";
+import { type Difference, diffProjections } from "../storage/projection-diff.ts";
+import { openSnapshot, type Snapshot, yielding } from "../storage/snapshot.ts";
+import { openSqlite } from "../storage/sqlite.ts";
+import { stateHash } from "../storage/state-hash.ts";
+import { archiveFolder, databaseFile } from "./data-folder.ts";
+
+/** Short transactions, so that the server beside it goes on answering. */
+const BATCH = 50;
+const NO_KEPT_HEAD =
+  "without a head that was kept (--since) a rewrite by the owner of the server's key cannot be excluded";
+
+/** What is verified: a data folder, and how its events build its state. */
+export interface Verifiable {
+  readonly data: string;
+  readonly projections: readonly Projection[];
+}
+
+/** Checks every repository of a data folder, and on request that the journal's replay is the database. */
+export async function verifyArchive(
+  { data, projections }: Verifiable,
+  request: VerifyRequest,
+): Promise<VerifyAnswer> {
+  const { deep, since } = request;
+  const twin = deep ? await openTwin(databaseFile(data), projections) : null;
+  try {
+    const checked: Verified[] = [];
+    for (const project of [JOURNAL, ...(await projectsIn(data))]) {
+      const isJournal = project === JOURNAL;
+      const one = await verifyRepository({
+        folder: gitDirOf(archiveFolder(data), project),
+        repository: repositoryName(project),
+        ...(isJournal && since !== undefined ? { since } : {}),
+        ...(isJournal && twin !== null ? { onEvents: (events) => twin.add(events) } : {}),
+      });
+      checked.push(one);
+      if (one.fault !== null) return answerOf(request, checked, null);
+    }
+    return answerOf(request, checked, twin === null ? null : await twin.compare());
+  } finally {
+    await twin?.close();
+  }
+}
+
+async function projectsIn(data: string): Promise<string[]> {
+  const names = await readdir(join(archiveFolder(data), "projects")).catch(() => []);
+  return names
+    .filter((name) => name.endsWith(".git"))
+    .map((name) => name.slice(0, -4))
+    .toSorted();
+}
+
+interface Comparison {
+  readonly difference: string | null;
+  readonly stateHash: string | null;
+}
+
+function answerOf(
+  { since }: VerifyRequest,
+  checked: readonly Verified[],
+  comparison: Comparison | null,
+): VerifyAnswer {
+  const fault = checked.at(-1)?.fault ?? null;
+  const difference = comparison?.difference ?? null;
+  return {
+    ok: fault === null && difference === null,
+    repositories: checked.map(({ repository, head, commits, lastSeq: last }) => ({
+      repository,
+      head,
+      commits,
+      lastSeq: last,
+    })),
+    fault,
+    difference,
+    stateHash: comparison?.stateHash ?? null,
+    note: since === undefined ? NO_KEPT_HEAD : null,
+  };
+}
+
+/** The database as it is now, and beside it one that is built from the journal's events. */
+interface Twin {
+  /** @throws FaultFound when the database has another event in that place */
+  add(events: readonly LoggedEvent[]): Promise<void>;
+  compare(): Promise<Comparison>;
+  close(): Promise<void>;
+}
+
+async function openTwin(file: string, projections: readonly Projection[]): Promise<Twin> {
+  const snapshot = openSnapshot(file);
+  const folder = await mkdtemp(join(tmpdir(), "gridpost-verify-"));
+  const copy = openSqlite({ file: join(folder, "replay.db") });
+  await migrate(copy);
+  const end = await lastSeq(snapshot.query);
+  const replay = replayInto(copy, projections);
+  let seq = 0;
+  const tables = projections.flatMap((projection) => projection.tables);
+  return {
+    add: async (events) => {
+      const known = events.filter((event) => event.seq <= end);
+      await refuseOther(snapshot, known);
+      await replay(known);
+      seq = known.at(-1)?.seq ?? seq;
+    },
+    compare: async () => {
+      // What the archive has not reached yet is taken from the database.
+      for (;;) {
+        const rest = await eventsAfter(snapshot.query, seq, BATCH);
+        const last = rest.at(-1);
+        if (last === undefined) break;
+        await replay(rest);
+        seq = last.seq;
+      }
+      const replayed = { query: yielding(copy.query) };
+      const difference = await diffProjections(snapshot, replayed, tables);
+      if (difference !== null) return { difference: describe(difference), stateHash: null };
+      return { difference: null, stateHash: await stateHash(snapshot.query, tables) };
+    },
+    close: async () => {
+      snapshot.close();
+      await copy.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function replayInto(
+  db: Db,
+  projections: readonly Projection[],
+): (events: readonly LoggedEvent[]) => Promise<void> {
+  const apply = applyAll(projections);
+  return async (events) => {
+    for (let at = 0; at < events.length; at += BATCH) {
+      await db.tx(["replay"], async (query) => {
+        for (const event of events.slice(at, at + BATCH)) {
+          await insertLoggedEvent(query, event);
+          await apply(query, event);
+        }
+      });
+    }
+  };
+}
+
+async function refuseOther({ query }: Snapshot, events: readonly LoggedEvent[]): Promise<void> {
+  const [first] = events;
+  if (first === undefined) return;
+  const stored = await eventsAfter(query, first.seq - 1, events.length);
+  for (const [i, event] of events.entries()) {
+    const other = stored[i];
+    if (other !== undefined && eventText(other) === eventText(event)) continue;
+    throw new FaultFound(`event ${event.seq} is another one in the database`);
+  }
+}
+
+function describe({ table, key, column, a, b }: Difference): string {
+  const where = `${table} ${JSON.stringify(key)}`;
+  if (column === null)
+    return `${where}: ${a === undefined ? "only the replay has the row" : "only the database has the row"}`;
+  return `${where}.${column}: the database has ${JSON.stringify(a)}, the replay ${JSON.stringify(b)}`;
+}

@@ -1,0 +1,176 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Client } from "../../contract/client.ts";
+import { projections } from "../../server/domains.ts";
+import { readSettings, type RunningServer, startServer } from "../../server/main.ts";
+import { restoreServer } from "../../server/restore.ts";
+import { stateHash } from "../../storage/state-hash.ts";
+import { registerNode, workAll } from "../support/node.ts";
+import {
+  expectReplayEqual,
+  memberAt,
+  startTestServer,
+  type TestServer,
+} from "../support/server.ts";
+import { systemClock } from "../../runtime/clock.ts";
+
+const project = { project: "default" };
+const tables = projections.flatMap((projection) => projection.tables);
+
+const sweep = {
+  name: "small",
+  matrix: { axes: { size: [1, 2] } },
+  cell: { runtime: "process" as const, command: ["true", "${size}"] },
+  repeats: 1,
+  metrics: { primary: "performance", direction: "higher" as const },
+};
+
+describe("a restore from the journal", () => {
+  let server: TestServer;
+  let work: string;
+  let blue: Client;
+  let running: RunningServer | undefined;
+
+  beforeEach(async () => {
+    work = mkdtempSync(join(tmpdir(), "gridpost-restore-"));
+    server = await startTestServer();
+    const anna = await server.join("user", "anna");
+    blue = await anna.asAgent("blue");
+    await anna.asAgent("red");
+  });
+  afterEach(async () => {
+    await running?.stop();
+    running = undefined;
+    await server.stop();
+    rmSync(work, { recursive: true });
+  });
+
+  const send = (
+    body: string,
+    key?: string,
+  ): Promise<{ id: string; recipients: { seq: number }[] }> =>
+    blue.mailbox.send(
+      { params: project, body: { to: ["red"], subject: "hello", body } },
+      key === undefined ? {} : { idempotencyKey: key },
+    );
+  const reserve = (pattern: string): Promise<{ id: string; fence: number }> =>
+    blue.reservations.acquire({
+      params: project,
+      body: { resources: [{ kind: "file", repo: "repo", pattern }], ttlMs: 3_600_000 },
+    });
+  const journal = (): string => join(server.data, "archive/journal.git");
+  const clone = (): string => {
+    const folder = join(work, "clone");
+    execFileSync("git", ["clone", "-q", journal(), folder]);
+    return folder;
+  };
+  const startRestored = async (data: string): Promise<RunningServer> => {
+    const settings = readSettings({ data, listen: "127.0.0.1:0", set: [] });
+    running = await startServer({ settings, log: pino({ level: "silent" }) });
+    return running;
+  };
+
+  it("gives the same state, then a new epoch in which old keys join in and old places go on", async () => {
+    const node = await server.join("node", "n1");
+    await registerNode(node.client);
+    await blue.cells.submitSweep({ params: project, body: { sweep } });
+    await workAll(node.client);
+    await send("one", "key-of-one");
+    const lease = await reserve("src/**");
+    await server.running.archive.flush();
+    const last = (await server.running.archive.progress()).lastSeq;
+    const original = await stateHash(server.running.eventLog.query, tables);
+
+    const restored = await restoreServer(clone(), join(work, "new"));
+    expect(restored).toMatchObject({ lastSeq: last, epoch: 2, stateHash: original });
+
+    const again = await startRestored(restored.data);
+    const { query } = again.eventLog;
+    const [event] = await query("select seq, type from events where seq > $1 order by seq", [last]);
+    expect(event).toEqual({ seq: last + 1_000_000, type: "server.restored" });
+    const old = await fetch(`${again.url}/v1/whoami`, {
+      headers: { authorization: `Bearer ${await server.admin.token()}` },
+    });
+    expect(old.status).toBe(401);
+
+    const admin = memberAt(again.url, server.admin, systemClock);
+    const anna = (await admin.client.identity.whoami({})).principal;
+    expect(anna).toBe("user:admin");
+    const inbox = await query<{ seq: number }>(
+      "select next_seq as seq from p_agents where name = 'red'",
+    );
+    expect(inbox[0]?.seq).toBe(1_000_002);
+    const due = await query<{ due: number }>("select due from e_deadlines where subject = $1", [
+      lease.id,
+    ]);
+    const [at] = await query<{ at: number }>(
+      "select at from events where type = 'server.restored'",
+    );
+    expect(due[0]?.due).toBe((at?.at ?? 0) + 300_000);
+    await again.archive.flush();
+    await again.stop();
+    running = undefined;
+    await expectReplayEqual(join(restored.data, "gridpost.db"));
+    const lines = execFileSync("git", ["rev-list", "--count", "main"], {
+      cwd: join(restored.data, "archive/journal.git"),
+    });
+    expect(Number(lines)).toBeGreaterThan(1);
+  });
+
+  it("gives out no place and no fence again when the clone lacks the end", async () => {
+    await send("kept");
+    await server.running.archive.flush();
+    const folder = clone();
+    const sent = await send("lost");
+    const lost = await reserve("lost/**");
+    const restored = await restoreServer(folder, join(work, "new"));
+    const again = await startRestored(restored.data);
+    const [fence] = await again.eventLog.query<{ fence: number }>("select fence from p_fences");
+    expect(fence?.fence).toBeGreaterThan(lost.fence);
+    const [red] = await again.eventLog.query<{ seq: number }>(
+      "select next_seq as seq from p_agents where name = 'red'",
+    );
+    expect(red?.seq).toBeGreaterThan(sent.recipients[0]?.seq ?? 0);
+  });
+
+  it("names segment and line of a damaged journal and leaves the folder empty", async () => {
+    await send("one");
+    await server.running.archive.flush();
+    const folder = clone();
+    const files = execFileSync("git", ["ls-files"], { cwd: folder, encoding: "utf8" }).split("\n");
+    const file =
+      files.find((path) => readFileSync(join(folder, path), "utf8").includes('"body":"one"')) ?? "";
+    const text = readFileSync(join(folder, file), "utf8");
+    const line = text.slice(0, text.indexOf('"body":"one"')).split("\n").length;
+    writeFileSync(join(folder, file), text.replace('"body":"one"', '"body":"two"'));
+    const data = join(work, "new");
+    await expect(restoreServer(folder, data)).rejects.toThrow(`${file} line ${line}`);
+    expect(readdirSync(data)).toEqual([]);
+    execFileSync("git", ["-c", "user.name=x", "-c", "user.email=x@y", "commit", "-qam", "x"], {
+      cwd: folder,
+    });
+    await expect(restoreServer(folder, data)).rejects.toThrow(`${file} line ${line}`);
+    expect(readdirSync(data)).toEqual([]);
+  });
+
+  it("refuses a folder that is not empty, a readable repository, and what is no repository", async () => {
+    await server.running.archive.flush();
+    await expect(restoreServer(journal(), server.data)).rejects.toMatchObject({ code: "CONFLICT" });
+    await blue.mailbox.send({
+      params: project,
+      body: { to: ["red"], subject: "s", body: "b", open: true },
+    });
+    await server.running.archive.flush();
+    const readable = join(server.data, "archive/projects/default.git");
+    await expect(restoreServer(readable, join(work, "a"))).rejects.toThrow(
+      "belongs to project/default",
+    );
+    await expect(restoreServer(work, join(work, "b"))).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+    });
+  });
+});
