@@ -8,10 +8,11 @@ import { groupHandlers } from "./groups.ts";
 import { type InboxDeps, inboxHandlers } from "./inbox.ts";
 import { messageHandlers } from "./messages.ts";
 import { receiptHandlers } from "./receipts.ts";
+import { type SearchDeps, searchHandlers } from "./search.ts";
 import { sendHandlers } from "./sending.ts";
 import { threadHandlers } from "./threads.ts";
 
-export interface MailboxDeps extends InboxDeps {
+export interface MailboxDeps extends InboxDeps, SearchDeps {
   readonly blobs: Blobs;
 }
 
@@ -26,4 +27,5 @@ export const mailboxHandlers = (deps: MailboxDeps): Handlers<typeof mailbox> => 
   ...attachmentHandlers(deps.log, deps.blobs),
   ...inboxHandlers(deps),
   ...threadHandlers(deps.log),
+  ...searchHandlers(deps),
 });

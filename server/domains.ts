@@ -21,6 +21,7 @@ import type { Blobs } from "../storage/blobs.ts";
 import type { Db } from "../storage/db.ts";
 import { type EventLog, openLog } from "../storage/event-log.ts";
 import type { Projection } from "../storage/log.ts";
+import type { SearchIndex } from "../storage/search.ts";
 import { agentDirectory } from "./agent-directory.ts";
 import { crossDomainProjection } from "./cross-domain.ts";
 import type { Hub } from "./hub.ts";
@@ -28,7 +29,6 @@ import { identityHandlers } from "./identity/handlers.ts";
 import type { IdentityDeps } from "./identity/deps.ts";
 import { identityProjection } from "./identity/projection.ts";
 import { type Domain, domain } from "./mount.ts";
-import { verifyArchive } from "./verify-archive.ts";
 import type { Settings } from "./settings.ts";
 import { inboxTopic, ticketTopic } from "./topics.ts";
 
@@ -70,6 +70,7 @@ export interface DomainParts {
   readonly log: EventLog;
   readonly hub: Hub;
   readonly blobs: Blobs;
+  readonly search: SearchIndex;
   readonly settings: Settings;
   readonly identity: IdentityDeps;
   readonly archive: RunningArchive;
@@ -77,14 +78,14 @@ export interface DomainParts {
 
 /** The handlers of all domains, each with the ports that it asks for. */
 export function openDomains(parts: DomainParts): Domain[] {
-  const { log, hub, blobs, settings, identity, archive } = parts;
+  const { log, hub, blobs, search, settings, identity, archive } = parts;
   const wait: Parameters<typeof mailboxHandlers>[0]["wait"] = ({ project, agent }, options) =>
     hub.wait(inboxTopic(project, agent), options);
   const leases = leasePort({ dialect: log.db.dialect, settings: leaseSettings(settings) });
   const cells: CellsDeps = { log, leases, blobs, settings: cellsSettings(settings) };
   return [
     domain("identity", contract.identity, identityHandlers(identity)),
-    domain("mailbox", contract.mailbox, mailboxHandlers({ log, wait, blobs })),
+    domain("mailbox", contract.mailbox, mailboxHandlers({ log, wait, blobs, search })),
     domain(
       "reservations",
       contract.reservations,
@@ -97,15 +98,7 @@ export function openDomains(parts: DomainParts): Domain[] {
     ),
     domain("cells", contract.cells, cellsHandlers(cells)),
     domain("nodes", contract.nodes, nodesHandlers(cells)),
-    domain(
-      "archive",
-      contract.archive,
-      archiveHandlers({
-        log,
-        archive,
-        verify: (request) => verifyArchive({ data: settings.data, projections }, request),
-      }),
-    ),
+    domain("archive", contract.archive, archiveHandlers({ archive })),
     domain("reports", contract.reports, reportsHandlers(reportsDeps(log))),
   ];
 }

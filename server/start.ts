@@ -2,14 +2,12 @@ import type { Logger } from "pino";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { createLog } from "../runtime/log.ts";
 import { createReleasers, type Releasers } from "../runtime/shutdown.ts";
-import { fanOutReader } from "../mailbox/fan-out.ts";
 import { packageVersion } from "../runtime/version.ts";
 import { openFsBlobs } from "../storage/blobs-fs.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { lastSeq } from "../storage/events.ts";
 import { migrate } from "../storage/migrate.ts";
-import { runReader } from "../storage/readers.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { agentsPort } from "./agents-port.ts";
 import type { RunningArchive } from "../archive/start.ts";
@@ -23,6 +21,7 @@ import { adminJoinFile } from "./identity/first-start.ts";
 import { type Identity, openIdentity } from "./identity/open.ts";
 import { projectByName } from "./identity/store.ts";
 import { closeGracefully, listen } from "./listen.ts";
+import { openMail } from "./mail.ts";
 import { createMetrics } from "./metrics.ts";
 import { mountOperations } from "./operations.ts";
 import { countProject } from "./project-counts.ts";
@@ -120,10 +119,17 @@ async function serve(
 ): Promise<Omit<RunningServer, "stop">> {
   const stopping = new AbortController();
   const gate = { auth: identity.auth, stopping: stopping.signal };
-  const archive = await openArchive({ settings, eventLog, identity, log });
+  const archive = await openArchive({ data: settings.data, eventLog, identity, log });
   releasers.push("archive", () => archive.stop());
+  const mail = await openMail({
+    log: eventLog,
+    data: settings.data,
+    onError: (err) => log.error({ err }, "delivering or indexing mail failed"),
+  });
+  releasers.push("mail", () => mail.stop());
   const domains = openDomains({
     log: eventLog,
+    search: mail.search,
     hub,
     blobs,
     settings,
@@ -150,10 +156,6 @@ async function serve(
     onError: (err) => log.error({ err }, "posting to a sweep's thread failed"),
   });
   releasers.push("sweep posts", () => posts.stop());
-  const fanOut = await runReader(fanOutReader(eventLog), (err) =>
-    log.error({ err }, "delivering to @all failed"),
-  );
-  releasers.push("mail to @all", () => fanOut.stop());
   const url = await listen(app, settings.listen);
   releasers.push("http", () => {
     stopping.abort();

@@ -2,6 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Db } from "../../storage/db.ts";
+import { openFtsIndex } from "../../storage/search-fts.ts";
+import type { SearchIndex } from "../../storage/search.ts";
 import { openSqlite } from "../../storage/sqlite.ts";
 import { TestClock } from "./clock.ts";
 
@@ -13,6 +15,8 @@ export interface OpenedDb {
   readonly commits: () => number;
   /** Closes the database and opens the same data again, with this clock. */
   readonly reopen: (clock: TestClock) => Promise<Db>;
+  /** A search index over this database. */
+  readonly openSearch: () => SearchIndex;
   readonly close: () => Promise<void>;
 }
 
@@ -38,6 +42,7 @@ export const sqlite: Driver = {
         db = openSqlite({ file, clock: later });
         return db;
       },
+      openSearch: () => openFtsIndex({ file: join(folder, "search.db"), source: file }),
       close: async () => {
         await db.close();
         await rm(folder, { recursive: true });

@@ -22,6 +22,7 @@ import type { Db } from "../../storage/db.ts";
 import { type EventLog, openLog } from "../../storage/event-log.ts";
 import { diffProjections } from "../../storage/projection-diff.ts";
 import { readBatch } from "../../storage/readers.ts";
+import type { SearchIndex } from "../../storage/search.ts";
 import { replay } from "../../storage/replay.ts";
 import type { TestClock } from "./clock.ts";
 import type { Driver, OpenedDb } from "./drivers.ts";
@@ -88,9 +89,13 @@ export function usePostOffice(driver: Driver): () => PostOffice {
   return () => openPostOffice(opened);
 }
 
-export function openPostOffice({ db, clock }: Pick<OpenedDb, "db" | "clock">): PostOffice {
+export function openPostOffice({
+  db,
+  clock,
+  search = noSearch,
+}: Pick<OpenedDb, "db" | "clock"> & { readonly search?: SearchIndex }): PostOffice {
   const log = openLog({ db, projections: [mailboxProjection], deadlines: mailboxDeadlines() });
-  const handlers = mailboxHandlers({ log, wait: waitOnCommits(db), blobs: memoryBlobs() });
+  const handlers = mailboxHandlers({ log, wait: waitOnCommits(db), blobs: memoryBlobs(), search });
   const caller = (principal: Principal): Caller => callerOf(handlers, principal);
   const user = (name: string): Caller => caller(userPrincipal(name));
   const agent = (name: string, project?: string): Caller => caller(agentPrincipal(name, project));
@@ -122,6 +127,12 @@ async function expectReplayed(driver: Driver, db: Db): Promise<void> {
     await copy.close();
   }
 }
+
+const noSearch: SearchIndex = {
+  search: () => Promise.reject(new Error("this post office has no index")),
+  catchUp: () => Promise.resolve(),
+  close: () => Promise.resolve(),
+};
 
 /** Blobs have a suite of their own; here they only hold bytes. */
 function memoryBlobs(): Blobs {

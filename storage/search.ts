@@ -1,0 +1,36 @@
+/** What a text must hold. */
+export type TextQuery =
+  /** Words that follow each other; with `prefix` the last one may go on. */
+  | { readonly kind: "phrase"; readonly text: string; readonly prefix: boolean }
+  | { readonly kind: "and" | "or"; readonly of: readonly TextQuery[] }
+  | { readonly kind: "not"; readonly of: TextQuery };
+
+export interface SearchRequest {
+  /** null: everything that fits the condition, newest first. */
+  readonly text: TextQuery | null;
+  /** A condition over `m`, a row of `p_messages`, with `$1`… for `values`. */
+  readonly where: string;
+  readonly values: readonly unknown[];
+  readonly order: "relevance" | "recent";
+  readonly skip: number;
+  readonly limit: number;
+}
+
+export interface Hit {
+  /** Of the message. */
+  readonly id: string;
+  /** The found words between ** and **; null when no word was to be found. */
+  readonly snippet: string | null;
+}
+
+/** Full-text search over the subjects and bodies of messages; works beside the main thread. */
+export interface SearchIndex {
+  /**
+   * Finds what was committed before the call.
+   * @throws ProblemError UNAVAILABLE if the index cannot be read or its worker has ended
+   */
+  search(request: SearchRequest): Promise<Hit[]>;
+  /** Indexes what was committed since; searching does that, too, but then somebody waits for it. */
+  catchUp(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,113 @@
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { SearchIndex } from "../../storage/search.ts";
+import type { Driver, OpenedDb } from "../support/drivers.ts";
+import { openMigrated } from "../support/log-bench.ts";
+import { type Caller, openPostOffice, type PostOffice } from "../support/post-office.ts";
+
+/** What search does on every driver. */
+export function searchSuite(driver: Driver): void {
+  describe(`search on ${driver.name}`, () => {
+    let opened: OpenedDb;
+    let index: SearchIndex;
+    let office: PostOffice;
+    let agents: Record<"red" | "blue" | "green", Caller>;
+    beforeAll(async () => {
+      opened = await openMigrated(driver);
+      index = opened.openSearch();
+      office = openPostOffice({ ...opened, search: index });
+      agents = await office.agents("red", "blue", "green");
+      await write();
+    });
+    afterAll(async () => {
+      await index.close();
+      await opened.close();
+    });
+
+    async function write(): Promise<void> {
+      const { red, blue } = agents;
+      const content = Buffer.from("log");
+      await red.putAttachment({ content });
+      const sha256 = createHash("sha256").update(content).digest("hex");
+      await red.send({ body: { to: ["blue"], subject: "memory", body: "It ran out of memory." } });
+      office.clock.advance(3_600_000);
+      const attachments = [{ sha256, name: "run.log" }];
+      const more = { importance: "urgent" as const, attachments, thread: "oom" };
+      await red.send({
+        body: {
+          to: ["green"],
+          bcc: ["blue"],
+          subject: "crash",
+          body: "migration: <b>memory</b> of pre-commit",
+          ...more,
+        },
+      });
+      office.clock.advance(3_600_000);
+      await blue.send({
+        body: { to: ["red"], subject: "café", body: "memory memory memory", open: true },
+      });
+    }
+    const subjects = async (who: Caller, q: string, order: "relevance" | "recent" = "recent") =>
+      (await who.search({ query: { q, order } })).results.map(({ subject }) => subject);
+
+    it.each([
+      ["memory", ["café", "crash", "memory"]],
+      ['"out of memory"', ["memory"]],
+      ["mig*", ["crash"]],
+      ["memory NOT out", ["café", "crash"]],
+      ["NOT memory", []],
+      ["cafe", ["café"]],
+      ["pre-commit OR ran", ["crash", "memory"]],
+      ["from:BLUE", ["café"]],
+      ["memory -from:red", ["café"]],
+      ["to:green", ["crash"]],
+      ["thread:oom", ["crash"]],
+      ["importance:urgent memory", ["crash"]],
+      ["has:attachment", ["crash"]],
+      ["after:90m", ["café", "crash"]],
+      ["before:90m", ["memory"]],
+      ["", ["café", "crash", "memory"]],
+    ])("finds by %s", async (q, found) => {
+      expect(await subjects(agents.red, q)).toEqual(found);
+    });
+
+    it("finds what the caller sees and nothing else", async () => {
+      expect(await subjects(agents.green, "memory")).toEqual(["café", "crash"]);
+      expect(await subjects(office.user("bert"), "memory")).toEqual(["café"]);
+      expect(await subjects(office.user("anna"), "memory")).toEqual(["café", "crash", "memory"]);
+    });
+
+    it("does not tell a bcc by to:", async () => {
+      expect(await subjects(agents.green, "to:blue")).toEqual([]);
+      expect(await subjects(agents.blue, "to:blue")).toEqual(["crash", "memory"]);
+    });
+
+    it("ranks a word in the subject above one in the body, and shows where it was found", async () => {
+      await agents.blue.send({ body: { to: ["red"], subject: "x", body: "the tensor shape" } });
+      await agents.blue.send({ body: { to: ["red"], subject: "tensor", body: "the x shape" } });
+      await agents.blue.send({ body: { to: ["red"], subject: "y", body: "the y shape" } });
+      const { results } = await agents.red.search({ query: { q: "tensor" } });
+      expect(results.map(({ snippet }) => snippet)).toEqual(["**tensor**", "the **tensor** shape"]);
+    });
+
+    it("pages without a gap while mail comes in", async () => {
+      const first = await agents.red.search({ query: { q: "memory", order: "recent", limit: 1 } });
+      await agents.blue.send({ body: { to: ["red"], subject: "later", body: "memory" } });
+      const rest = await agents.red.search({
+        query: { q: "memory", order: "recent", after: first.next ?? "" },
+      });
+      expect(rest.results.map(({ subject }) => subject)).toEqual(["crash", "memory"]);
+      expect(await subjects(agents.red, "later")).toEqual(["later"]);
+    });
+
+    it("answers any text", async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.string({ unit: "binary", maxLength: 80 }), async (q) => {
+          await agents.red.search({ query: { q } });
+        }),
+        { numRuns: 200 },
+      );
+    });
+  });
+}
