@@ -121,6 +121,14 @@ async function archived(gridpost) {
   });
 }
 
+/** An interrupted demo leaves a sweep whose runs would come first. */
+async function cancelLeftOver(gridpost) {
+  const { sweeps } = await gridpost.call(["sweep", "ls"]);
+  for (const { sweep, state } of sweeps) {
+    if (state === "active") await gridpost.call(["sweep", "cancel", sweep]);
+  }
+}
+
 async function measure(gridpost) {
   const file = join(root, "examples/cpu-kernels/sweep.yaml");
   const args = ["sweep", "run", relative(process.cwd(), file), "--wait", "--as", AGENT];
@@ -157,6 +165,7 @@ async function main() {
   say(`server ${url}${again ? " with the data of the last demo" : ""}`);
   const gridpost = commandLine(url);
   await joinAsAdmin(gridpost, url);
+  await cancelLeftOver(gridpost);
   await startDaemon(gridpost, { url, engine });
   return measure(gridpost);
 }
