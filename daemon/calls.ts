@@ -11,7 +11,7 @@ export function mayPass(error: unknown): boolean {
 }
 
 export interface Patience {
-  readonly node: Pick<Node, "detach" | "log">;
+  readonly node: Pick<Node, "detach" | "log" | "contact">;
   /** Ends the tries; the last error is thrown. */
   readonly signal: AbortSignal;
 }
@@ -33,7 +33,9 @@ export async function untilTaken<T>(
       if (failures === 1)
         node.log.warn({ error: String(error) }, "the server does not take a call yet");
       const asked = error instanceof ProblemError ? (error.retryAfterMs ?? 0) : 0;
-      await sleep(Math.max(asked, backoff(failures)), signal);
+      const pause = Math.max(asked, backoff(failures));
+      if (error instanceof UnreachableError) await node.contact.nextBeat(pause, signal);
+      else await sleep(pause, signal);
     }
   }
 }

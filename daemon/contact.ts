@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Clock } from "../runtime/clock.ts";
 import type { Spool } from "./spool.ts";
+import { sleep } from "./timers.ts";
 
 /** The share of `lostAfter` after which a node that is cut off must have stopped by itself. */
 const OWN_SHARE = 0.9;
@@ -58,10 +59,13 @@ export class Contact {
 
   /** Until the server has answered once in this life: nothing new starts before. */
   async first(signal: AbortSignal): Promise<void> {
-    if (this.met || signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      this.waiting.push(resolve);
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
+    while (!this.met && !signal.aborted) await this.nextBeat(Number.POSITIVE_INFINITY, signal);
+  }
+
+  /** Until the next acknowledged beat, at most `ms`: who waits for the server to come back learns it first here. */
+  async nextBeat(ms: number, signal: AbortSignal): Promise<void> {
+    const beat = new AbortController();
+    this.waiting.push(() => beat.abort());
+    await sleep(ms, AbortSignal.any([signal, beat.signal]));
   }
 }

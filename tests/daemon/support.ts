@@ -8,6 +8,7 @@ import type { z } from "zod";
 import type { SweepFile } from "../../contract/cell/sweep-file.ts";
 import type { SweepView } from "../../contract/cells.ts";
 import { DaemonOptions, type RunningDaemon, startDaemon } from "../../daemon/main.ts";
+import type { Clock } from "../../runtime/clock.ts";
 import { openLocalFile } from "../../storage/local-file.ts";
 import type { TestServer } from "../support/server.ts";
 
@@ -17,7 +18,7 @@ const sh = (script: string): string[] => ["sh", "-c", script];
 export interface TestNode {
   readonly data: string;
   readonly options: DaemonOptions;
-  start(): Promise<RunningDaemon>;
+  start(clock?: Clock): Promise<RunningDaemon>;
   remove(): Promise<void>;
 }
 
@@ -38,7 +39,8 @@ export async function makeNode(
   return {
     data,
     options,
-    start: () => startDaemon(options, { openSpool: openLocalFile, log }),
+    start: (clock) =>
+      startDaemon(options, { openSpool: openLocalFile, log, ...(clock ? { clock } : {}) }),
     remove: () => rm(data, { recursive: true, force: true }),
   };
 }
