@@ -99,6 +99,12 @@ export const NOUNS: readonly Noun[] = [
     load: async () => (await inbox()).defineReceipts,
   },
   {
+    name: "search",
+    summary: "Search the mail that you see",
+    topic: "Mail",
+    load: async () => (await import("./commands/search.ts")).defineSearch,
+  },
+  {
     name: "watch",
     summary: "Print new mail as it comes, or run a command for each message",
     topic: "Mail",
@@ -133,6 +139,12 @@ export const NOUNS: readonly Noun[] = [
     summary: "Give leases back",
     topic: "Leases",
     load: async () => (await leases()).defineRelease,
+  },
+  {
+    name: "guard",
+    summary: "Git hooks that keep off what others hold: install, uninstall, check",
+    topic: "Leases",
+    load: async () => (await import("./commands/guard.ts")).defineGuard,
   },
   {
     name: "lease",
@@ -172,7 +184,7 @@ export const NOUNS: readonly Noun[] = [
   },
   {
     name: "archive",
-    summary: "The Git archive of record: status",
+    summary: "The Git archive of record: status, verify, push, restore, redact",
     topic: "More",
     load: async () => (await import("./commands/archive.ts")).defineArchive,
   },

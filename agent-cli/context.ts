@@ -26,6 +26,8 @@ export interface ActingAgent {
 export interface Context {
   readonly home: string;
   readonly project: string;
+  /** The agent that was named; undefined: nobody was. */
+  readonly actingAs: string | undefined;
   /** @throws ProblemError when none was given and none was joined */
   url(): Promise<string>;
   /** Calls as the owner of the home's key. */
@@ -66,6 +68,7 @@ export function createContext({ environment, out, options }: ContextOptions): Co
   return {
     home,
     project,
+    actingAs: named,
     url,
     user: () => as(),
     caller: () => as(named),

@@ -13,6 +13,7 @@ export const EXIT = {
   auth: 5,
   unreachable: 6,
   runFailed: 7,
+  undecided: 8,
 } as const;
 
 const BY_STATUS: Readonly<Record<number, number>> = {

@@ -1,4 +1,4 @@
-import { formatResource } from "../contract/resource.ts";
+import { formatResource } from "../contract/resource-text.ts";
 import type { Answer } from "./api.ts";
 import { at, record, table, type View } from "./view.ts";
 

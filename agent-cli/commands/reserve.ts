@@ -1,4 +1,4 @@
-import { parseResource } from "../../contract/resource.ts";
+import { parseResource } from "../../contract/resource-text.ts";
 import { ProblemError } from "../../contract/problem-error.ts";
 import type { Request } from "../api.ts";
 import { acquireLease, checkFree } from "../acquire.ts";

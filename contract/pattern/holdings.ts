@@ -23,12 +23,20 @@ export class Holdings<H extends Holding> {
     }
   }
 
-  /** The holdings that cover a path of the repository. */
+  /**
+   * The holdings that cover a path of the repository. A path that ends with a slash is a submodule's: what is held below
+   * it counts too.
+   */
   of(path: string): H[] {
+    const normal = path.normalize("NFC").replace(/\/$/, "");
     const found = new Set<H>();
-    for (const prefix of prefixesOf(path.normalize("NFC"))) {
+    for (const prefix of prefixesOf(normal)) {
       for (const { holding, pattern } of this.byPrefix.get(prefix) ?? [])
-        if (covers(pattern, path)) found.add(holding);
+        if (covers(pattern, normal)) found.add(holding);
+    }
+    if (path.endsWith("/")) {
+      for (const [prefix, here] of this.byPrefix)
+        if (prefix.startsWith(`${normal}/`)) for (const { holding } of here) found.add(holding);
     }
     return [...found];
   }

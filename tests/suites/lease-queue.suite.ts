@@ -1,11 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import {
-  as,
-  type Bench,
-  callsOf,
-  openReservations,
-  PROJECT,
-} from "../reservations/support.ts";
+import { as, type Bench, callsOf, openReservations, PROJECT } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
 import { expectReplayed } from "../reservations/replayed.ts";
 

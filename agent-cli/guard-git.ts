@@ -1,0 +1,101 @@
+import { execFile } from "node:child_process";
+
+/** Runs git here and answers what it prints. @throws Error with what git said */
+export function git(args: readonly string[], input?: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = execFile("git", args, { maxBuffer: 1024 ** 3 }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
+      else reject(new Error(stderr.trim() === "" ? error.message : stderr.trim()));
+    });
+    child.stdin?.end(input ?? "");
+  });
+}
+
+/** The same on one line; undefined when git fails or prints nothing. */
+export async function gitLine(...args: readonly string[]): Promise<string | undefined> {
+  const text = await git(args).catch(() => "");
+  return text.trim() === "" ? undefined : text.trim();
+}
+
+/** What is to be checked, and for which branch. */
+export interface Change {
+  /** As Git stores them; a submodule's path ends with a slash. */
+  readonly paths: readonly string[];
+  /** Full name of the ref that it goes to; undefined on a detached HEAD. */
+  readonly ref: string | undefined;
+}
+
+const DIFF = ["--raw", "-z", "--no-renames", "--no-abbrev"];
+
+/** What is staged. Of a merge only what differs from each of its sides: the rest has been committed by others. */
+export async function stagedChange(): Promise<Change> {
+  const head = (await gitLine("rev-parse", "-q", "--verify", "HEAD")) ?? (await emptyTree());
+  const merged = await gitLine("rev-parse", "-q", "--verify", "MERGE_HEAD");
+  const sides = [head, ...(merged === undefined ? [] : [merged])];
+  const lists = await Promise.all(
+    sides.map((side) =>
+      git(["diff-index", "--cached", "--ignore-submodules=none", ...DIFF, side]).then(pathsOfRaw),
+    ),
+  );
+  const [first = [], ...others] = lists;
+  const paths = first.filter((path) => others.every((list) => list.includes(path)));
+  return { paths, ref: await gitLine("symbolic-ref", "-q", "HEAD") };
+}
+
+const emptyTree = async (): Promise<string> =>
+  (await git(["hash-object", "-t", "tree", "--stdin"])).trim();
+
+/** What each pushed ref brings that the remote does not have. */
+export async function pushedChanges(stdin: string, remote: string): Promise<Change[]> {
+  const changes: Change[] = [];
+  for (const line of stdin.split("\n")) {
+    const [, local, ref, there] = line.split(" ");
+    if (local === undefined || ref === undefined || isZero(local)) continue;
+    const known = there !== undefined && !isZero(there) && (await exists(there)) ? [there] : [];
+    changes.push({
+      ref,
+      paths: await pathsOfCommits([local, "--not", `--remotes=${remote}`, ...known]),
+    });
+  }
+  return changes;
+}
+
+/** What each received ref brings that the repository does not have yet. */
+export async function receivedChanges(stdin: string): Promise<Change[]> {
+  const changes: Change[] = [];
+  for (const line of stdin.split("\n")) {
+    const [, to, ref] = line.split(" ");
+    if (to === undefined || ref === undefined || isZero(to)) continue;
+    changes.push({ ref, paths: await pathsOfCommits([to, "--not", "--all"]) });
+  }
+  return changes;
+}
+
+const isZero = (sha: string): boolean => /^0+$/.test(sha);
+
+const exists = async (commit: string): Promise<boolean> =>
+  (await gitLine("cat-file", "-t", commit)) === "commit";
+
+/** Every path that one of the commits changes, by its old and its new name; of a merge what differs from all sides. */
+async function pathsOfCommits(range: readonly string[]): Promise<string[]> {
+  const commits = await git(["rev-list", ...range]);
+  if (commits === "") return [];
+  const flags = ["--stdin", "--no-commit-id", "-r", "--root", "-c", ...DIFF];
+  return pathsOfRaw(await git(["diff-tree", ...flags], commits));
+}
+
+const GITLINK = "160000";
+
+/** Reads `:100644 100644 <sha> <sha> M NUL path NUL`; a merge has one more colon, mode and sha for each further side. */
+export function pathsOfRaw(raw: string): string[] {
+  const paths = new Set<string>();
+  const tokens = raw.split("\0");
+  for (let i = 0; i + 1 < tokens.length; i += 2) {
+    const header = /^(:+)(.*)$/.exec(tokens[i] ?? "");
+    const path = tokens[i + 1];
+    if (header === null || path === undefined) continue;
+    const modes = (header[2] ?? "").split(" ").slice(0, (header[1] ?? "").length + 1);
+    paths.add(modes.includes(GITLINK) ? `${path}/` : path);
+  }
+  return [...paths];
+}

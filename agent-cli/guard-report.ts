@@ -1,0 +1,18 @@
+import type { Blocked, Verdict } from "./guard-ask.ts";
+
+const SHOWN = 20;
+
+/** What people read of a verdict. */
+export function describeVerdict({ verdict, blocked, why }: Verdict): string {
+  if (verdict === "clear") return "clear";
+  if (verdict === "unknown") return `cannot tell: ${why ?? "no answer"}`;
+  const more = blocked.length > SHOWN ? [`  and ${blocked.length - SHOWN} more`] : [];
+  return [...blocked.slice(0, SHOWN).map(describeBlocked), ...more].join("\n");
+}
+
+function describeBlocked({ path, pattern, holder, expiresAt, reason, thread }: Blocked): string {
+  const until = expiresAt === null ? "" : ` until ${expiresAt}`;
+  const about = [reason, thread === null ? null : `thread ${thread}`].filter((one) => one !== null);
+  const why = about.length === 0 ? "" : ` (${about.join("; ")})`;
+  return `  ${path}: ${holder} holds ${pattern}${until}${why}\n    ask: gridpost send ${holder} -s 'may I change ${path.replaceAll("'", "")}?'`;
+}
