@@ -14,6 +14,9 @@ export const TOKEN_TYPES = {
 /** The only signature algorithm. */
 export const TOKEN_ALGORITHM = "EdDSA";
 
+/** How long an access token lives. */
+export const ACCESS_LIFETIME_MS = 600_000;
+
 /** How far two clocks may be apart. */
 export const CLOCK_TOLERANCE_MS = 60_000;
 

@@ -1,6 +1,7 @@
+import rateLimit, { type RateLimitPluginOptions } from "@fastify/rate-limit";
 import swagger from "@fastify/swagger";
 import { jsonSchemaTransform, jsonSchemaTransformObject } from "@fastify/type-provider-zod";
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { ProblemError } from "../contract/problem.ts";
 import { type Domain, type Gate, mountDomain } from "./mount.ts";
@@ -16,6 +17,9 @@ export interface AppOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly version: string;
+  readonly edge: Edge;
+  /** Hears of every 401 and 403. */
+  readonly onRefused: (request: FastifyRequest, problem: ProblemError) => void;
 }
 
 /** The HTTP application without a listening socket: the contract's routes and how it refuses. */
@@ -25,9 +29,13 @@ export async function buildApp({
   metrics,
   log,
   version,
+  edge,
+  onRefused,
 }: AppOptions): Promise<FastifyInstance> {
-  const app = Fastify({
+  const app: FastifyInstance = Fastify({
     logger: false,
+    https: edge.tls,
+    trustProxy: edge.trustProxy.length > 0 ? [...edge.trustProxy] : false,
     // Requests on open connections are answered while the server stops; only then do they end.
     return503OnClosing: false,
     forceCloseConnections: "idle",
@@ -49,8 +57,10 @@ export async function buildApp({
     const problem = toProblemError(error);
     if (problem.status >= 500)
       log.error({ err: error, url: request.routeOptions.url }, "request failed");
+    if (problem.status === 401 || problem.status === 403) onRefused(request, problem);
     return sendProblem(reply, problem);
   });
+  await app.register(rateLimit, limitsOf(edge));
   app.setNotFoundHandler(async (request, reply) => {
     await gate.auth.authenticate(request.headers.authorization, null);
     return sendProblem(reply, noRoute(request.method, request.url));
@@ -67,6 +77,40 @@ export async function buildApp({
     });
   return app;
 }
+
+/** How the server meets the network. */
+export interface Edge {
+  /** null: plain HTTP. */
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | null;
+  /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
+  readonly trustProxy: readonly string[];
+  /** Requests a minute of one principal, and of one address without a token. */
+  readonly limits: { readonly requests: number; readonly strangers: number };
+}
+
+/** Counted after authentication, by principal; what needs no token by address. */
+const limitsOf = ({ limits }: Edge): RateLimitPluginOptions => ({
+  hook: "preParsing",
+  timeWindow: 60_000,
+  max: (request) => (request.caller === null ? limits.strangers : limits.requests),
+  keyGenerator: ({ caller, ip }) => caller?.principal.id ?? `address ${ip}`,
+  addHeaders: {
+    "x-ratelimit-limit": false,
+    "x-ratelimit-remaining": false,
+    "x-ratelimit-reset": false,
+    "retry-after": false,
+  },
+  addHeadersOnExceeding: {
+    "x-ratelimit-limit": false,
+    "x-ratelimit-remaining": false,
+    "x-ratelimit-reset": false,
+  },
+  errorResponseBuilder: (_request, { max, ttl }) =>
+    new ProblemError("RATE_LIMITED", `more than ${max} requests in a minute`, {
+      retryAfterMs: ttl,
+      next: "wait as long as Retry-After says, then repeat the call",
+    }),
+});
 
 const openApiHead = (version: string) => ({
   openapi: "3.1.0",

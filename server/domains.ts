@@ -13,6 +13,7 @@ import { mailboxHandlers } from "../mailbox/handlers.ts";
 import { mailboxProjection } from "../mailbox/projection.ts";
 import { type ReportsDeps, reportsHandlers } from "../reports/handlers.ts";
 import { reservationsDeadlines } from "../reservations/deadlines.ts";
+import { guardHandlers } from "../reservations/guard.ts";
 import { reservationsHandlers } from "../reservations/handlers.ts";
 import { leasePort } from "../reservations/lease-port.ts";
 import { reservationsProjection } from "../reservations/projection.ts";
@@ -23,18 +24,24 @@ import { type EventLog, openLog } from "../storage/event-log.ts";
 import type { Projection } from "../storage/log.ts";
 import type { SearchIndex } from "../storage/search.ts";
 import { agentDirectory } from "./agent-directory.ts";
+import { guarded, refuseSecrets, refuseWhileBehind } from "./boundary.ts";
 import { crossDomainProjection } from "./cross-domain.ts";
+import { signSnapshot } from "./guard-snapshot.ts";
 import type { Hub } from "./hub.ts";
+import { accessHandlers } from "./identity/access-handlers.ts";
+import { auditProjection } from "./identity/audit.ts";
 import { identityHandlers } from "./identity/handlers.ts";
 import type { IdentityDeps } from "./identity/deps.ts";
 import { identityProjection } from "./identity/projection.ts";
 import { type Domain, domain } from "./mount.ts";
+import { verifyArchive } from "./verify-archive.ts";
 import type { Settings } from "./settings.ts";
 import { inboxTopic, ticketTopic } from "./topics.ts";
 
 /** The projections of all domains: what a replay of the log builds. */
 export const projections: readonly Projection[] = [
   identityProjection,
+  auditProjection,
   mailboxProjection,
   reservationsProjection,
   cellsProjection,
@@ -42,12 +49,17 @@ export const projections: readonly Projection[] = [
   crossDomainProjection,
 ];
 
-const leaseSettings = ({ leases }: Settings): LeaseSettings => ({
-  ...DEFAULT_LEASE_SETTINGS,
-  minTtlMs: leases.minTtl,
+const leaseSettings = ({ leases: { minTtl, lockDelay } }: Settings): LeaseSettings => ({
+  minTtlMs: minTtl,
+  lockDelayMs:
+    lockDelay === undefined
+      ? DEFAULT_LEASE_SETTINGS.lockDelayMs
+      : { file: lockDelay, other: lockDelay },
 });
 
-const cellsSettings = ({ freeze }: Settings): CellsDeps["settings"] => ({ freezeMs: freeze });
+const cellsSettings = ({ leases }: Settings): CellsDeps["settings"] => ({
+  freezeMs: leases.startFreeze,
+});
 
 /** The log with every domain's projections and deadlines. */
 export function openDomainLog(db: Db, settings: Settings): EventLog {
@@ -66,6 +78,10 @@ export const reportsDeps = ({ query }: EventLog): ReportsDeps => ({
   source: { sweepRecord },
 });
 
+const SENDS = ["send", "reply"];
+/** The calls with free text. What a node reports is not among them: its daemon has hidden the secrets of its runs. */
+const ARCHIVED_TEXT = [...SENDS, "registerAgent", "submitSweep", "acquire", "requestContact"];
+
 export interface DomainParts {
   readonly log: EventLog;
   readonly hub: Hub;
@@ -83,8 +99,9 @@ export function openDomains(parts: DomainParts): Domain[] {
     hub.wait(inboxTopic(project, agent), options);
   const leases = leasePort({ dialect: log.db.dialect, settings: leaseSettings(settings) });
   const cells: CellsDeps = { log, leases, blobs, settings: cellsSettings(settings) };
-  return [
+  const domains = [
     domain("identity", contract.identity, identityHandlers(identity)),
+    domain("access", contract.access, accessHandlers(identity)),
     domain("mailbox", contract.mailbox, mailboxHandlers({ log, wait, blobs, search })),
     domain(
       "reservations",
@@ -96,9 +113,29 @@ export function openDomains(parts: DomainParts): Domain[] {
         wait: ({ id }, options) => hub.wait(ticketTopic(id), options),
       }),
     ),
+    domain(
+      "guard",
+      contract.guard,
+      guardHandlers({ log, sign: (snapshot) => signSnapshot(identity.keys(), snapshot) }),
+    ),
     domain("cells", contract.cells, cellsHandlers(cells)),
     domain("nodes", contract.nodes, nodesHandlers(cells)),
-    domain("archive", contract.archive, archiveHandlers({ archive })),
+    domain(
+      "archive",
+      contract.archive,
+      archiveHandlers({
+        log,
+        archive,
+        verify: (request) => verifyArchive({ data: settings.data, projections }, request),
+      }),
+    ),
     domain("reports", contract.reports, reportsHandlers(reportsDeps(log))),
   ];
+  return domains.map((one) => atTheBoundary(one, archive));
+}
+
+/** What stands before the calls whose text becomes part of the archive. */
+function atTheBoundary(one: Domain, archive: RunningArchive): Domain {
+  const written = guarded(one, ARCHIVED_TEXT, refuseSecrets);
+  return one.name === "mailbox" ? guarded(written, SENDS, refuseWhileBehind(archive)) : written;
 }

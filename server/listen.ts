@@ -1,3 +1,4 @@
+import { Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { ProblemError } from "../contract/problem.ts";
@@ -28,7 +29,8 @@ export async function listen(
   }
   // A TCP server has an address with a port, never a pipe's name.
   const { address, family, port: bound } = app.server.address() as AddressInfo;
-  return `http://${family === "IPv6" ? `[${address}]` : address}:${bound}`;
+  const scheme = app.server instanceof TlsServer ? "https" : "http";
+  return `${scheme}://${family === "IPv6" ? `[${address}]` : address}:${bound}`;
 }
 
 /** Takes no new connection, answers what has arrived, and closes connections as they fall idle. */

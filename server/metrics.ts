@@ -9,6 +9,8 @@ export interface Metrics {
   text(): Promise<string>;
   /** Counts and times the requests of an application. */
   watch(app: FastifyInstance): void;
+  /** Counts a refused request by its problem code. */
+  refused(code: string): void;
   /** Shows the number of open stream sockets. */
   streams(count: () => number): void;
 }
@@ -30,6 +32,12 @@ export function createMetrics(query: Query): Metrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 10],
     registers,
   });
+  const refusals = new Counter({
+    name: "gridpost_refused_total",
+    help: "Requests without a valid token or the needed scope",
+    labelNames: ["code"],
+    registers,
+  });
   new Gauge({
     name: "gridpost_log_seq",
     help: "Place of the newest event",
@@ -49,6 +57,7 @@ export function createMetrics(query: Query): Metrics {
         done();
       });
     },
+    refused: (code) => refusals.inc({ code }),
     streams: (count) => {
       new Gauge({
         name: "gridpost_stream_sockets",

@@ -55,6 +55,23 @@ export const Settings = z.strictObject({
         .default([]),
     })
     .prefault({}),
+  /** HTTPS by these PEM files; without them plain HTTP, which is for loopback or behind a proxy. */
+  tls: z.strictObject({ cert: z.string().min(1), key: z.string().min(1) }).optional(),
+  /** Addresses and networks (`10.0.0.0/8`) of proxies whose X-Forwarded-For is believed; separated by commas in --set. */
+  trustProxy: z
+    .preprocess(
+      (value) => (typeof value === "string" ? value.split(",") : value),
+      z.array(z.string().min(1)),
+    )
+    .default([]),
+  limits: z
+    .strictObject({
+      /** Requests a minute of one principal. */
+      requests: z.coerce.number().int().min(1).default(600_000),
+      /** Requests a minute of one address without a token. */
+      strangers: z.coerce.number().int().min(1).default(6_000),
+    })
+    .prefault({}),
 });
 export type Settings = z.output<typeof Settings>;
 

@@ -16,6 +16,7 @@ import { openArchive } from "./archive.ts";
 import { takeDataFolder } from "./data-folder.ts";
 import { openDomainLog, openDomains, reportsDeps } from "./domains.ts";
 import { mountGitHttp } from "./git-http.ts";
+import { readEdge } from "./edge.ts";
 import { type Hub, openHub } from "./hub.ts";
 import { adminJoinFile } from "./identity/first-start.ts";
 import { type Identity, openIdentity } from "./identity/open.ts";
@@ -25,8 +26,10 @@ import { openMail } from "./mail.ts";
 import { createMetrics } from "./metrics.ts";
 import { mountOperations } from "./operations.ts";
 import { countProject } from "./project-counts.ts";
+import { openRefusals } from "./refusals.ts";
 import type { Settings } from "./settings.ts";
 import { mountStream } from "./stream.ts";
+import { startLeasePosts } from "./lease-posts.ts";
 import { startSweepPosts } from "./sweep-posts.ts";
 import { changesIdentity, IDENTITY_TOPIC, topicsOf } from "./topics.ts";
 
@@ -119,7 +122,7 @@ async function serve(
 ): Promise<Omit<RunningServer, "stop">> {
   const stopping = new AbortController();
   const gate = { auth: identity.auth, stopping: stopping.signal };
-  const archive = await openArchive({ data: settings.data, eventLog, identity, log });
+  const archive = await openArchive({ settings, eventLog, identity, log });
   releasers.push("archive", () => archive.stop());
   const mail = await openMail({
     log: eventLog,
@@ -139,7 +142,18 @@ async function serve(
   const version = packageVersion();
   const { query } = eventLog;
   const metrics = createMetrics(query);
-  const app = await buildApp({ domains, gate, metrics, log, version });
+  const refusals = await openRefusals({ eventLog, data: settings.data, metrics, log });
+  releasers.push("refusals", () => refusals.stop());
+  const edge = await readEdge(settings);
+  const app = await buildApp({
+    domains,
+    gate,
+    metrics,
+    log,
+    version,
+    edge,
+    onRefused: refusals.record,
+  });
   const now = (): number => eventLog.now();
   const streams = await mountStream(app, { gate, hub, query, now, version });
   hub.subscribe(IDENTITY_TOPIC, () => streams.recheck());

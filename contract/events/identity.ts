@@ -52,4 +52,15 @@ export const identityEvents = {
   "principal.revoked": z.object({ principal: z.string(), reason: z.string().nullable() }),
   /** The server's signing key was published (public half); it signs from `activeFrom` (ms) on. */
   "signing_key.published": z.object({ kid: z.string(), jwk: PublicJwk, activeFrom: z.int() }),
+  /** What this key has signed is refused from now on. */
+  "signing_key.revoked": z.object({ kid: z.string() }),
+  /** A principal was refused what its scopes do not allow; at most ten of these a minute for each principal. */
+  "access.denied": z.object({
+    principal: z.string(),
+    /** `POST /v1/tokens`. */
+    endpoint: z.string(),
+    message: z.string(),
+  }),
+  /** The denials of a principal beyond the first ten of a minute. */
+  "access.denials_counted": z.object({ principal: z.string(), count: z.int() }),
 } as const;

@@ -2,12 +2,11 @@ import { createHash, randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import { ProblemError } from "../../contract/problem.ts";
-import { TOKEN_ALGORITHM, TOKEN_TYPES } from "../../contract/token.ts";
+import { ACCESS_LIFETIME_MS, TOKEN_ALGORITHM, TOKEN_TYPES } from "../../contract/token.ts";
 import { type Kind, parsePrincipal } from "./rules.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { MAX_TOKEN_BYTES, plainHeader, verifyJwt } from "./verify-jwt.ts";
 
-const LIFETIME_MS = 600_000;
 const MAX_REMEMBERED = 20_000;
 
 /** What an access token says. */
@@ -42,6 +41,8 @@ export interface AccessTokens {
    * @throws ProblemError UNAUTHENTICATED
    */
   verify(token: string, now: number): AccessClaims | Promise<AccessClaims>;
+  /** Checks every token anew: after a signing key was revoked. */
+  forget(): void;
 }
 
 export interface AccessTokensOptions {
@@ -55,7 +56,7 @@ export function createAccessTokens({ keys, audience }: AccessTokensOptions): Acc
   const remembered = new Map<string, AccessClaims>();
   const check = async (token: string, now: number): Promise<AccessClaims> => {
     const { typ, kid } = plainHeader(token);
-    const key = keys().verifier(kid);
+    const key = keys().verifier(kid, now);
     if (key === undefined) throw refused("the token is signed by an unknown key");
     const payload = await verifyJwt(token, {
       key,
@@ -82,7 +83,7 @@ export function createAccessTokens({ keys, audience }: AccessTokensOptions): Acc
       const { kid, key } = keys().current(now);
       const kind = parsePrincipal(sub)?.kind ?? "user";
       const iat = Math.floor(now / 1_000);
-      const exp = iat + LIFETIME_MS / 1_000;
+      const exp = iat + ACCESS_LIFETIME_MS / 1_000;
       const token = await new SignJWT({ gen, agen, ...(act === null ? {} : { act }) })
         .setProtectedHeader({ alg: TOKEN_ALGORITHM, typ: TOKEN_TYPES[kind], kid })
         .setIssuer(audience)
@@ -104,6 +105,7 @@ export function createAccessTokens({ keys, audience }: AccessTokensOptions): Acc
       remembered.delete(hash);
       throw refused("the token has expired");
     },
+    forget: () => remembered.clear(),
   };
 }
 

@@ -9,6 +9,10 @@ import type { Standings } from "./standings.ts";
 export interface IdentityDeps {
   readonly log: EventLog;
   readonly keys: () => SigningKeys;
+  /** The folder of the private halves. */
+  readonly keysFolder: string;
+  /** Takes note of published and revoked keys. */
+  reloadKeys(this: void): Promise<void>;
   readonly tokens: AccessTokens;
   readonly nonces: Nonces;
   readonly standings: Standings;

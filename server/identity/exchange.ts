@@ -13,12 +13,25 @@ export async function exchange(
   deps: IdentityDeps,
   { assertion, agent }: Body,
 ): Promise<{ token: string; expiresAt: string; principal: string }> {
-  const { log, standings, tokens } = deps;
+  const { log } = deps;
   const { principal, nonce } = await verifyAssertion(deps, assertion, {
     query: log.query,
     now: log.now(),
   });
   await log.tx([`nonce:${nonce}`], (tx) => deps.nonces.spend(tx, nonce));
+  return grant(deps, principal, agent);
+}
+
+/**
+ * An access token for a principal that has proved itself, or for an agent that it owns.
+ * @throws ProblemError AGENT_NOT_FOUND, FORBIDDEN
+ */
+export async function grant(
+  deps: IdentityDeps,
+  principal: string,
+  agent?: Body["agent"],
+): Promise<{ token: string; expiresAt: string; principal: string }> {
+  const { log, standings, tokens } = deps;
   const sub = agent === undefined ? principal : await agentOf(deps, principal, agent);
   const act = sub === principal ? null : principal;
   const { generation: gen } = await standings.of(principal);

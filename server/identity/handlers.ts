@@ -39,7 +39,7 @@ function accessHandlers(
     jwks: () =>
       Promise.resolve({
         keys: keys()
-          .published()
+          .published(log.now())
           .map(({ kid, jwk }) => ({
             ...jwk,
             kid,

@@ -29,7 +29,8 @@ export interface Identity {
 export async function openIdentity(options: OpenIdentity): Promise<Identity> {
   const { log, agents } = options;
   const wroteAdminJoin = await prepareIdentity(log, options);
-  const keys = await loadSigningKeys(log.query, keysFolder(options.data));
+  const folder = keysFolder(options.data);
+  let keys = await loadSigningKeys(log.query, folder);
   const id = await serverId(log.query);
   if (id === undefined) throw new ProblemError("INTERNAL", "the log has no server.created");
   const audience = `gridpost:${id}`;
@@ -38,7 +39,19 @@ export async function openIdentity(options: OpenIdentity): Promise<Identity> {
   const nonces = createNonces(keys.secret("nonce"));
   const now = (): number => log.now();
   return {
-    deps: { ...options, keys: () => keys, tokens, nonces, standings, audience },
+    deps: {
+      ...options,
+      keys: () => keys,
+      keysFolder: folder,
+      reloadKeys: async () => {
+        keys = await loadSigningKeys(log.query, folder);
+        tokens.forget();
+      },
+      tokens,
+      nonces,
+      standings,
+      audience,
+    },
     auth: createAuthenticator({ tokens, standings, now }),
     wroteAdminJoin,
   };

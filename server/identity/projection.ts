@@ -11,7 +11,8 @@ type IdentityEvent =
   | "token.revoked"
   | "principal.joined"
   | "principal.revoked"
-  | "signing_key.published";
+  | "signing_key.published"
+  | "signing_key.revoked";
 
 /** Events are checked when they are appended; the body of a stored one has the type that its name says. */
 const body = <T extends EventType>(event: Event, _type: T): EventBody<T> =>
@@ -91,11 +92,14 @@ const apply: Record<IdentityEvent, Apply> = {
   },
   "signing_key.published": async (query, event) => {
     const { kid, jwk, activeFrom } = body(event, "signing_key.published");
-    await query("insert into p_signing_keys (kid, jwk, active_from) values ($1, $2, $3)", [
-      kid,
-      JSON.stringify(jwk),
-      activeFrom,
-    ]);
+    await query(
+      "insert into p_signing_keys (kid, jwk, active_from, revoked) values ($1, $2, $3, 0)",
+      [kid, JSON.stringify(jwk), activeFrom],
+    );
+  },
+  "signing_key.revoked": async (query, event) => {
+    const { kid } = body(event, "signing_key.revoked");
+    await query("update p_signing_keys set revoked = 1 where kid = $1", [kid]);
   },
 };
 

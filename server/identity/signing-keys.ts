@@ -1,11 +1,11 @@
 import { hkdfSync } from "node:crypto";
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { calculateJwkThumbprint, type CryptoKey, importJWK } from "jose";
 import { z } from "zod";
 import { PublicJwk } from "../../contract/events/identity.ts";
 import { ProblemError } from "../../contract/problem.ts";
-import { TOKEN_ALGORITHM } from "../../contract/token.ts";
+import { ACCESS_LIFETIME_MS, TOKEN_ALGORITHM } from "../../contract/token.ts";
 import { makeKey, type PrivateJwk, publicHalf } from "../../runtime/key-store.ts";
 import { readPrivate, writePrivate } from "../../runtime/private-file.ts";
 import type { Query } from "../../storage/db.ts";
@@ -26,9 +26,10 @@ export interface SigningKeys {
   current(now: number): SigningKey;
   /** A key with its private half, by its fingerprint. */
   byKid(kid: string): SigningKey | undefined;
-  /** The public half of a published key, to verify with. */
-  verifier(kid: string): CryptoKey | undefined;
-  published(): readonly SigningKeyRow[];
+  /** The public half of a key whose tokens may still live at `now` (ms). */
+  verifier(kid: string, now: number): CryptoKey | undefined;
+  /** The keys that sign at `now`, will sign, or have signed tokens that still live. */
+  published(now: number): readonly SigningKeyRow[];
   /** A secret of this server that lives as long as its keys folder, for keyed hashes with this purpose. */
   secret(purpose: string): Buffer;
 }
@@ -41,6 +42,13 @@ export async function createSigningKey(
   const kid = await calculateJwkThumbprint(key);
   await writePrivate(join(folder, `${kid}.json`), JSON.stringify(key));
   return { kid, jwk: publicHalf(key) };
+}
+
+/** Deletes private halves of keys that are revoked, or that the log never spoke of. */
+export async function removeForeignKeys(query: Query, folder: string): Promise<void> {
+  const known = new Set((await signingKeys(query)).map(({ kid }) => kid));
+  for (const kid of await privateKids(folder))
+    if (!known.has(kid)) await rm(join(folder, `${kid}.json`), { force: true });
 }
 
 /** Whether the folder holds the private half of a published key. */
@@ -72,8 +80,11 @@ export async function loadSigningKeys(query: Query, folder: string): Promise<Sig
       return found;
     },
     byKid: (kid) => privates.get(kid)?.signing,
-    verifier: (kid) => verifiers.get(kid),
-    published: () => rows,
+    verifier: (kid, now) =>
+      rows.some((row, i) => row.kid === kid && isLive(rows[i + 1], now))
+        ? verifiers.get(kid)
+        : undefined,
+    published: (now) => rows.filter((_, i) => isLive(rows[i + 1], now)),
     secret: (purpose) => {
       if (secretOf === undefined) throw noKey(folder);
       const derived = hkdfSync("sha256", Buffer.from(secretOf.raw.d, "base64url"), "", purpose, 32);
@@ -81,6 +92,10 @@ export async function loadSigningKeys(query: Query, folder: string): Promise<Sig
     },
   };
 }
+
+/** A key is needed until the last token that it signed, before the next key took over, has ended. */
+const isLive = (next: SigningKeyRow | undefined, now: number): boolean =>
+  next === undefined || now < next.activeFrom + ACCESS_LIFETIME_MS;
 
 async function privateKids(folder: string): Promise<string[]> {
   const files = await readdir(folder).catch(() => []);

@@ -93,12 +93,13 @@ export const listProjects = (query: Query, after: string, limit: number): Promis
 export interface SigningKeyRow {
   readonly kid: string;
   readonly jwk: PublicJwk;
+  /** From when on it signs, in milliseconds. */
   readonly activeFrom: number;
 }
 
 export async function signingKeys(query: Query): Promise<SigningKeyRow[]> {
   const rows = await query<{ kid: string; jwk: string; active_from: number }>(
-    "select kid, jwk, active_from from p_signing_keys order by active_from, kid",
+    "select kid, jwk, active_from from p_signing_keys where revoked = 0 order by active_from, kid",
   );
   return rows.map(({ kid, jwk, active_from }) => ({
     kid,

@@ -53,8 +53,21 @@ create table p_join_tokens (
 create table p_signing_keys (
   kid         text   primary key,
   jwk         text   not null,
-  active_from bigint not null
+  active_from bigint not null,
+  revoked     bigint not null
 );
+
+-- Administrative acts and denials, for those who audit.
+create table p_audit (
+  id      text   primary key,
+  at      bigint not null,
+  actor   text   not null,
+  type    text   not null,
+  project text,
+  details text   not null
+);
+create index p_audit_by_actor on p_audit (actor, id);
+create index p_audit_by_type on p_audit (type, id);
 
 -- Nonces that were used, until they would have ended anyway.
 create table e_used_nonces (

@@ -34,6 +34,8 @@ describe("the OpenAPI document", () => {
       metrics: createMetrics(() => Promise.resolve([])),
       log: pino({ level: "silent" }),
       version: "0.0.0",
+      edge: { tls: null, trustProxy: [], limits: { requests: 1, strangers: 1 } },
+      onRefused: () => undefined,
     });
     await app.ready();
     document = JSON.parse(JSON.stringify(app.swagger())) as typeof document;
