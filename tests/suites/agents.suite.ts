@@ -72,4 +72,27 @@ function agents(office: () => PostOffice): void {
       details: [{ agent: "blue" }],
     });
   });
+
+  it("makes up a name that nobody has, also for many at once", async () => {
+    const anna = office().user("anna");
+    const made = await Promise.all(Array.from({ length: 200 }, () => anna.registerAgent()));
+    expect(new Set(made.map(({ name }) => name.toLowerCase())).size).toBe(200);
+    expect(made[0]?.name).toMatch(/^[A-Z][a-z]+[A-Z][a-z]+(\d{4})?$/);
+  });
+
+  it("answers a repeated registration without a name with the same agent", async () => {
+    const anna = office().user("anna");
+    const first = await anna.registerAgent({ body: {} }, { key: "k" });
+    expect(await anna.registerAgent({ body: {} }, { key: "k" })).toEqual(first);
+  });
+
+  it("brings a retired agent back, which keeps its mail", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    await red.send({ body: { to: ["blue"], ...note } });
+    const anna = office().user("anna");
+    await anna.retireAgent({ params: { name: "blue" } });
+    expect((await anna.unretireAgent({ params: { name: "blue" } })).retiredAt).toBeNull();
+    await red.send({ body: { to: ["blue"], ...note } });
+    expect((await blue.inbox()).messages).toHaveLength(2);
+  });
 }

@@ -89,4 +89,91 @@ function threads(office: () => PostOffice): void {
     });
     expect((await red.inbox()).messages).toEqual([]);
   });
+
+  it("sums up what the caller sees, and how much of it is unread", async () => {
+    const { red, blue } = await office().agents("red", "blue", "gray");
+    await red.send({ body: { to: ["blue"], cc: ["gray"], thread: "plan", subject: "one" } });
+    await red.send({ body: { to: ["blue"], thread: "plan", subject: "two" } });
+    await blue.markRead(read("1"));
+    const { summary } = await blue.thread({ params: { thread: "plan" } });
+    expect(summary).toMatchObject({ subject: "one", participants: ["blue", "gray", "red"] });
+    expect(summary).toMatchObject({ messages: 2, unread: 1, following: null });
+    const gray = await office()
+      .agent("gray")
+      .thread({ params: { thread: "plan" } });
+    expect(gray.summary).toMatchObject({ messages: 1, unread: 1 });
+  });
+
+  it("digests decisions, tasks, mentions and links, newest first", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    const body =
+      "DECISION: use bf16\n- [ ] rerun sweep:abcd1234\n```\nTODO: not this\n```\ncc @blue";
+    await red.send({ body: { to: ["blue"], thread: "plan", subject: "one", body } });
+    const later = "- [x] image built\nBLOCKED on @gray, @blue\n> DECISION: quoted";
+    await blue.send({ body: { to: ["red"], thread: "plan", subject: "two", body: later } });
+    expect(await red.threadDigest({ params: { thread: "plan" } })).toMatchObject({
+      messages: 2,
+      truncated: false,
+      decisions: [{ from: "red", text: "use bf16" }],
+      open: [{ from: "blue", text: "BLOCKED on @gray, @blue" }, { text: "rerun sweep:abcd1234" }],
+      done: [{ from: "blue", text: "image built" }],
+      mentions: [
+        { agent: "blue", count: 2 },
+        { agent: "gray", count: 1 },
+      ],
+      links: ["sweep:abcd1234"],
+    });
+  });
+
+  it("tells followers of the first failure and of the end once, and digests at most every 15 minutes", async () => {
+    const { red, blue } = await office().agents("red", "blue", "gray");
+    const thread = { params: { thread: "sweep-1" } };
+    const post = (notice: "failure" | "digest" | "end") =>
+      office().log.tx([], (tx) =>
+        postAsServer(tx, {
+          project: "default",
+          thread: "sweep-1",
+          open: true,
+          subject: notice,
+          body: "",
+          notice,
+        }),
+      );
+    await post("digest");
+    await red.followThread({ ...thread, body: { state: "follow" } });
+    await blue.followThread({ ...thread, body: { state: "follow" } });
+    await blue.followThread({ ...thread, body: { state: "mute" } });
+    expect((await red.thread(thread)).summary?.following).toBe("follow");
+    await post("failure");
+    await post("failure");
+    await post("digest");
+    office().clock.advance(15 * 60_000);
+    await post("digest");
+    await post("end");
+    await post("end");
+    const subjects = async (who: typeof red) =>
+      (await who.inbox()).messages.map(({ subject }) => subject);
+    expect(await subjects(red)).toEqual(["failure", "digest", "end"]);
+    expect(await subjects(blue)).toEqual([]);
+  });
+
+  it("exports what the caller sees as Markdown, in parts", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    const html = "<script>alert(1)</script>";
+    const payload = { kind: "build.result", data: { note: "```" } };
+    await red.send({ body: { to: ["blue"], thread: "plan", subject: "one", body: html, payload } });
+    await red.send({ body: { to: ["red"], thread: "plan", subject: "mine" } });
+    const part = await blue.exportThread({ params: { thread: "plan" }, query: { limit: 1 } });
+    expect(part.markdown).toMatch(
+      /^---\nthread: plan\n[^]*## 1\. one\n[^]*<script>alert\(1\)<\/script>/,
+    );
+    expect(part.markdown).toContain("````json");
+    expect(part.next).toBeNull();
+    const both = await red.exportThread({ params: { thread: "plan" }, query: { limit: 1 } });
+    const rest = await red.exportThread({
+      params: { thread: "plan" },
+      query: { after: both.next ?? "" },
+    });
+    expect(rest.markdown).toMatch(/^## 2\. mine/);
+  });
 }

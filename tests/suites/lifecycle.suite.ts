@@ -1,0 +1,130 @@
+import { createHash } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import type { Driver } from "../support/drivers.ts";
+import { type PostOffice, usePostOffice } from "../support/post-office.ts";
+
+/** What becomes of a message after it was sent, on every driver. */
+export function lifecycleSuite(driver: Driver): void {
+  describe(`the life of a message on ${driver.name}`, () => {
+    const office = usePostOffice(driver);
+    describe("acknowledgement", () => acknowledgement(office));
+    describe("inbox filters", () => filters(office));
+    describe("attachments", () => attachments(office));
+  });
+}
+
+const note = { subject: "build", body: "done" };
+const read = (message: string) => ({ params: { message } });
+
+function acknowledgement(office: () => PostOffice): void {
+  it("reminds once of those who did not acknowledge in time", async () => {
+    const { red, blue, green } = await office().agents("red", "blue", "green");
+    const body = { to: ["blue", "green"], ...note, ackWithinMs: 60_000 };
+    const { id } = await red.send({ body });
+    await green.ack(read("1"));
+    expect(await blue.message(read(id))).toMatchObject({ ackRequired: true });
+    office().clock.advance(60_000);
+    await office().log.deadlines.fireDue();
+    office().clock.advance(3_600_000);
+    await office().log.deadlines.fireDue();
+    const events = await office().db.query<{ body: string }>(
+      "select body from events where type = 'ack.overdue'",
+    );
+    expect(events.map((event) => JSON.parse(event.body) as unknown)).toEqual([
+      { message: id, agents: ["blue"] },
+    ]);
+  });
+
+  it("shows the sender alone how the message fared with each recipient", async () => {
+    const { red, blue, green } = await office().agents("red", "blue", "green");
+    const { id } = await red.send({ body: { to: ["blue"], bcc: ["green"], ...note } });
+    await blue.markRead(read(id));
+    await green.ack(read(id));
+    expect((await red.receipts(read(id))).receipts).toMatchObject([
+      { agent: "blue", kind: "to", readAt: expect.any(String), ackedAt: null },
+      { agent: "green", kind: "bcc", readAt: expect.any(String), ackedAt: expect.any(String) },
+    ]);
+    await expect(blue.receipts(read(id))).rejects.toMatchObject({ code: "FORBIDDEN" });
+  });
+}
+
+function filters(office: () => PostOffice): void {
+  it("selects unread, urgent, of a thread, and overdue", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    const to = ["blue"];
+    await red.send({ body: { to, ...note, importance: "urgent" } });
+    await red.send({ body: { to, ...note, thread: "plan", ackWithinMs: 60_000 } });
+    await red.send({ body: { to, ...note, thread: "plan", importance: "high" } });
+    await blue.markRead(read("1"));
+    office().clock.advance(60_000);
+    const seqs = async (query: Record<string, string>) => {
+      const page = await blue.inbox({ query: { ...query, after: 0 } });
+      return [page.messages.map(({ seq }) => seq), page.next];
+    };
+    expect(await seqs({ unread: "true" })).toEqual([[2, 3], 3]);
+    expect(await seqs({ urgent: "true" })).toEqual([[1, 3], 3]);
+    expect(await seqs({ urgent: "true", unread: "true" })).toEqual([[3], 3]);
+    expect(await seqs({ thread: "plan" })).toEqual([[2, 3], 3]);
+    expect(await seqs({ ackOverdue: "true" })).toEqual([[2], 3]);
+    await blue.ack(read("2"));
+    expect(await seqs({ ackOverdue: "true" })).toEqual([[], 3]);
+  });
+
+  it("leaves expired messages out of the inbox, and keeps their place", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    await red.send({ body: { to: ["blue"], ...note, expiresAfterMs: 60_000 } });
+    await red.send({ body: { to: ["blue"], ...note } });
+    office().clock.advance(60_000);
+    const { messages } = await blue.inbox();
+    expect(messages.map(({ seq }) => seq)).toEqual([2]);
+  });
+}
+
+function attachments(office: () => PostOffice): void {
+  const bytes = (text: string) => Buffer.from(text, "latin1");
+  const sha256 = (content: Buffer) => createHash("sha256").update(content).digest("hex");
+
+  it("stores a file by its content, with the type that the content has", async () => {
+    const { red } = await office().agents("red");
+    const type = async (content: Buffer) => (await red.putAttachment({ content })).type;
+    expect(await type(bytes("\x89PNG\r\n\x1a\n..."))).toBe("image/png");
+    expect(await type(bytes("<script>alert(1)</script>"))).toBe("text/plain");
+    expect(await type(bytes("\x00\x01"))).toBe("application/octet-stream");
+    const content = bytes("same");
+    expect(await red.putAttachment({ content })).toEqual(await red.putAttachment({ content }));
+    const stored = await office().db.query(
+      "select 1 from events where type = 'attachment.uploaded'",
+    );
+    expect(stored).toHaveLength(4);
+  });
+
+  it("gives a file to those who see a message that carries it", async () => {
+    const { red, blue, green } = await office().agents("red", "blue", "green");
+    const content = bytes("numbers");
+    const file = { sha256: sha256(content), name: "run.csv" };
+    const body = { to: ["blue"], ...note, attachments: [file] };
+    await expect(red.send({ body })).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await red.putAttachment({ content });
+    await expect(green.send({ body })).rejects.toMatchObject({ code: "NOT_FOUND" });
+    const { id } = await red.send({ body });
+    expect((await blue.message(read(id))).attachments).toEqual([
+      { ...file, size: 7, type: "text/plain" },
+    ]);
+    const fetched = await blue.attachment({ params: { sha256: file.sha256 } });
+    expect(Buffer.from(fetched.content).toString()).toBe("numbers");
+    const hidden = green.attachment({ params: { sha256: file.sha256 } });
+    await expect(hidden).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await blue.send({ body: { ...body, to: ["green"] } });
+    expect(await green.attachment({ params: { sha256: file.sha256 } })).toMatchObject({
+      type: "text/plain",
+    });
+  });
+
+  it("refuses a file over 10 MiB", async () => {
+    const { red } = await office().agents("red");
+    const content = Buffer.alloc(10 * 1_048_576 + 1);
+    await expect(red.putAttachment({ content })).rejects.toMatchObject({
+      code: "PAYLOAD_TOO_LARGE",
+    });
+  });
+}

@@ -1,0 +1,150 @@
+import { describe, expect, it } from "vitest";
+import type { Driver } from "../support/drivers.ts";
+import { type Caller, type PostOffice, usePostOffice } from "../support/post-office.ts";
+
+/** Who gets a message, on every driver. */
+export function recipientsSuite(driver: Driver): void {
+  describe(`recipients on ${driver.name}`, () => {
+    const office = usePostOffice(driver);
+    describe("groups", () => groups(office));
+    describe("everybody", () => everybody(office));
+    describe("contacts", () => contacts(office));
+  });
+}
+
+const note = { subject: "build", body: "done" };
+const policy = (name: string, to: "open" | "contacts" | "closed") => ({
+  params: { name },
+  body: { policy: to },
+});
+const got = async (who: Caller): Promise<number> => (await who.inbox()).messages.length;
+
+function groups(office: () => PostOffice): void {
+  it("reaches the members once, not the sender, and keeps who they were", async () => {
+    const { red, blue, green } = await office().agents("red", "blue", "green", "gray");
+    const body = { name: "perf", members: ["red", "BLUE", "green"] };
+    expect((await red.createGroup({ body })).members).toEqual(["blue", "green", "red"]);
+    const sent = await red.send({ body: { to: ["@Perf"], cc: ["green"], ...note } });
+    expect(sent.recipients.map(({ agent }) => agent)).toEqual(["blue", "green"]);
+    expect(await blue.message({ params: { message: sent.id } })).toMatchObject({ to: ["@Perf"] });
+    await red.changeGroup({ params: { group: "perf" }, body: { add: ["gray"], remove: ["blue"] } });
+    await red.send({ body: { to: ["@perf"], ...note } });
+    expect([await got(blue), await got(green), await got(office().agent("gray"))]).toEqual([
+      1, 2, 1,
+    ]);
+  });
+
+  it("skips members that are retired or closed, and says so", async () => {
+    const { red } = await office().agents("red", "blue", "green", "gray");
+    const anna = office().user("anna");
+    await anna.createGroup({ body: { name: "perf", members: ["blue", "green", "gray"] } });
+    await anna.retireAgent({ params: { name: "blue" } });
+    await anna.setPolicy(policy("gray", "closed"));
+    const sent = await red.send({ body: { to: ["@perf"], ...note } });
+    expect(sent.recipients).toEqual([{ agent: "green", seq: 1 }]);
+    expect(sent.skipped).toEqual([
+      { agent: "blue", reason: "retired" },
+      { agent: "gray", reason: "policy" },
+    ]);
+  });
+
+  it("is changed by the user that made it and its agents only, and unknown ones get a suggestion", async () => {
+    const { red } = await office().agents("red");
+    await office()
+      .user("anna")
+      .createGroup({ body: { name: "perf" } });
+    const change = { params: { group: "perf" }, body: { add: ["red"] } };
+    await expect(office().user("bert").changeGroup(change)).rejects.toMatchObject({
+      code: "FORBIDDEN",
+    });
+    await expect(red.send({ body: { to: ["@pref"], ...note } })).rejects.toMatchObject({
+      code: "NOT_FOUND",
+      message: expect.stringContaining('did you mean "perf"'),
+    });
+  });
+}
+
+function everybody(office: () => PostOffice): void {
+  it("reaches every live agent but the sender once, however often the reader repeats", async () => {
+    const names = Array.from({ length: 450 }, (_, i) => `agent-${i}`);
+    await office().agents("red", "old", "shy", ...names);
+    const red = office().agent("red");
+    const anna = office().user("anna");
+    await anna.retireAgent({ params: { name: "old" } });
+    await anna.setPolicy(policy("shy", "closed"));
+    const sent = await red.send({ body: { to: ["@all"], ...note } }, { key: "k" });
+    expect(sent).toMatchObject({ recipients: [], count: 451 });
+    expect((await red.receipts({ params: { message: sent.id } })).pending).toBe(true);
+    await office().fanOut();
+    await office().db.tx([], async (query) => {
+      await query("update e_cursors set seq = 0");
+    });
+    await office().fanOut();
+    const { receipts, skipped, pending } = await red.receipts({ params: { message: sent.id } });
+    expect([receipts.length, skipped, pending]).toEqual([
+      450,
+      [{ agent: "shy", reason: "policy" }],
+      false,
+    ]);
+    expect([await got(red), await got(office().agent("agent-449"))]).toEqual([0, 1]);
+    expect((await red.send({ body: { to: ["@all"], ...note } }, { key: "k" })).id).toBe(sent.id);
+  });
+
+  it("stands alone, and a reply to all does not go to it", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    const mixed = red.send({ body: { to: ["@all", "blue"], ...note } });
+    await expect(mixed).rejects.toMatchObject({ code: "BAD_REQUEST" });
+    await red.send({ body: { to: ["@all"], ...note } });
+    await office().fanOut();
+    const reply = await blue.reply({ params: { message: "1" }, body: { body: "ok", all: true } });
+    expect(reply.recipients).toEqual([{ agent: "red", seq: 1 }]);
+  });
+}
+
+function contacts(office: () => PostOffice): void {
+  it("lets approved contacts through, until the approval ends", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    const anna = office().user("anna");
+    await anna.setPolicy(policy("blue", "contacts"));
+    const body = { to: ["blue"], ...note };
+    await expect(red.send({ body })).rejects.toMatchObject({
+      code: "CONTACT_REQUIRED",
+      details: [{ agent: "blue" }],
+    });
+    const ask = { params: { name: "blue" }, body: { reason: "to plan" } };
+    expect(await red.requestContact(ask)).toMatchObject({ peer: "red", state: "pending" });
+    await expect(red.send({ body })).rejects.toMatchObject({ code: "CONTACT_REQUIRED" });
+    const answer = { params: { name: "blue", peer: "red" }, body: { accept: true, ttlMs: 60_000 } };
+    await expect(office().user("bert").answerContact(answer)).rejects.toMatchObject({
+      code: "FORBIDDEN",
+    });
+    await anna.answerContact(answer);
+    await red.send({ body });
+    office().clock.advance(60_000);
+    await expect(red.send({ body })).rejects.toMatchObject({ code: "CONTACT_REQUIRED" });
+    expect((await blue.contacts({ params: { name: "blue" } })).contacts).toMatchObject([
+      { agent: "blue", peer: "red", state: "expired", reason: "to plan" },
+    ]);
+  });
+
+  it("is not got around by sharing a thread, and lets an answer to one's own message in", async () => {
+    const { red, blue, green } = await office().agents("red", "blue", "green");
+    await green.send({ body: { to: ["red", "blue"], thread: "plan", ...note } });
+    await office().user("anna").setPolicy(policy("blue", "contacts"));
+    const shared = { to: ["blue"], thread: "plan", ...note };
+    await expect(red.send({ body: shared })).rejects.toMatchObject({ code: "CONTACT_REQUIRED" });
+    const all = await red.reply({ params: { message: "1" }, body: { body: "hi", all: true } });
+    expect(all.skipped).toEqual([{ agent: "blue", reason: "policy" }]);
+    await blue.send({ body: { to: ["red"], ...note } });
+    const reply = await red.reply({ params: { message: "2" }, body: { body: "yes" } });
+    expect(reply.recipients).toEqual([{ agent: "blue", seq: 2 }]);
+  });
+
+  it("refuses everybody when closed, the agent itself excepted", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    await office().user("anna").setPolicy(policy("blue", "closed"));
+    const body = { to: ["blue"], ...note };
+    await expect(red.send({ body })).rejects.toMatchObject({ code: "CONTACT_REQUIRED" });
+    expect((await blue.send({ body })).recipients).toHaveLength(1);
+  });
+}
