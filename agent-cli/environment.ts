@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
+import type { Answer } from "./api.ts";
 
 /** The flags of `gridpost server`. */
 export interface ServerFlags {
@@ -24,6 +25,17 @@ export interface DaemonFlags {
   readonly insecure?: boolean;
 }
 
+/** What `gridpost archive restore` has made. */
+export interface Restored {
+  readonly data: string;
+  /** The commit of the journal that it was rebuilt from. */
+  readonly commit: string;
+  readonly lastSeq: number;
+  readonly epoch: number;
+  /** Files that the journal speaks of and that must be copied from the old `blobs` folder. */
+  readonly missingBlobs: readonly { readonly sha256: string; readonly size: number }[];
+}
+
 /** What the process hands to the command line: nothing below reads the environment or starts a service itself. */
 export interface Environment {
   readonly variables: Readonly<Record<string, string | undefined>>;
@@ -32,6 +44,13 @@ export interface Environment {
   /** Each resolves when the service has stopped. */
   readonly runServer: (flags: ServerFlags) => Promise<void>;
   readonly runDaemon: (flags: DaemonFlags) => Promise<void>;
+  /** Rebuilds a data folder from a URL or folder that Git can clone. */
+  readonly restoreServer: (source: string, data: string) => Promise<Restored>;
+  /** Checks a clone of a repository of the archive; `since` is a head that was kept. */
+  readonly verifyClone: (
+    folder: string,
+    since: string | undefined,
+  ) => Promise<Answer<"POST /v1/archive/verify">>;
 }
 
 /** A variable; an empty one counts as not set. */

@@ -42,7 +42,7 @@ function fit(rows: readonly (readonly string[])[], total: number): number[] {
     const excess = widths.reduce((sum, width) => sum + width, 0) - room;
     const widest = Math.max(...widths);
     if (excess <= 0 || widest <= MIN_WIDTH) return widths;
-    widths[widths.indexOf(widest)] = Math.max(MIN_WIDTH, widest - excess);
+    widths[widths.indexOf(widest)] = widest - 1;
   }
 }
 

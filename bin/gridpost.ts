@@ -28,4 +28,12 @@ process.exitCode = await main(process.argv.slice(2), {
     const { openLocalFile } = await import("../storage/local-file.ts");
     await runDaemon(flags, openLocalFile);
   },
+  restoreServer: async (source, data) => {
+    const { restoreServer } = await import("../server/main.ts");
+    return restoreServer(source, data);
+  },
+  verifyClone: async (folder, since) => {
+    const { verifyClone } = await import("../server/main.ts");
+    return verifyClone(folder, since);
+  },
 });

@@ -24,6 +24,8 @@ describe("help", () => {
         entry: "",
         runServer: () => Promise.resolve(),
         runDaemon: () => Promise.resolve(),
+        restoreServer: () => Promise.reject(new Error("not here")),
+        verifyClone: () => Promise.reject(new Error("not here")),
       },
       out: createOutput(true),
       trailing: undefined,
