@@ -168,3 +168,12 @@ function describe({ table, key, column, a, b }: Difference): string {
     return `${where}: ${a === undefined ? "only the replay has the row" : "only the database has the row"}`;
   return `${where}.${column}: the database has ${JSON.stringify(a)}, the replay ${JSON.stringify(b)}`;
 }
+
+/** Checks a clone of one repository, wherever it lies. */
+export async function verifyClone(
+  folder: string,
+  since: string | undefined,
+): Promise<VerifyAnswer> {
+  const one = await verifyRepository({ folder, ...(since === undefined ? {} : { since }) });
+  return answerOf({ deep: false, since }, [one], null);
+}
