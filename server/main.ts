@@ -5,6 +5,8 @@ import { exitAfter, untilSignal } from "../runtime/shutdown.ts";
 import { startServer } from "./start.ts";
 import { Settings, SETTINGS_ENV } from "./settings.ts";
 
+export { restoreServer } from "./restore.ts";
+export { verifyClone } from "./verify-archive.ts";
 export { startServer, type RunningServer, type ServerOptions } from "./start.ts";
 
 const STOP_MS = 9_000;
