@@ -35,7 +35,6 @@ import type { IdentityDeps } from "./identity/deps.ts";
 import { identityProjection } from "./identity/projection.ts";
 import { type Domain, domain } from "./mount.ts";
 import { verifyArchive } from "./verify-archive.ts";
-import { verifyArchive } from "./verify-archive.ts";
 import type { Settings } from "./settings.ts";
 import { inboxTopic, ticketTopic } from "./topics.ts";
 
