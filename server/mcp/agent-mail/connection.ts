@@ -1,0 +1,87 @@
+import type { Client } from "../../../contract/client.ts";
+import { Name } from "../../../contract/ids.ts";
+import { ProblemError } from "../../../contract/problem.ts";
+import { sha256 } from "../../../contract/cell/cell-id.ts";
+import type { Binding } from "../sessions.ts";
+import { toolsFor } from "../tool.ts";
+
+/** A connection in the agent-mail profile. */
+export interface Connection {
+  readonly principal: string;
+  /** As the connection's own principal. */
+  readonly own: Client;
+  /** As an agent that the principal owns, or is. @throws ProblemError FORBIDDEN, AGENT_NOT_FOUND */
+  as(binding: Binding): Promise<Client>;
+  /** The agent that the connection acts as: its own, or the one that it was bound to. */
+  bound(): Promise<Binding | null>;
+  bind(binding: Binding): Promise<void>;
+  readonly leaseSession: string | null;
+}
+
+/** Whom a tool acts as. */
+export interface Actor extends Binding {
+  readonly client: Client;
+}
+
+export const agentMailTool = toolsFor<Connection>();
+
+const MAX_NAME = 64;
+
+/**
+ * The project of an agent-mail key: a name stands for itself; an absolute path becomes a stable slug, lower-case with
+ * `-` for everything else, ended by a hash when it would be too long.
+ */
+export function projectOf(key: string): string {
+  if (Name.safeParse(key).success) return key;
+  if (!/^(\/|[A-Za-z]:[\\/])/.test(key))
+    throw new ProblemError(
+      "BAD_REQUEST",
+      `"${key}" is neither an absolute path nor a project's name`,
+      {
+        next: "give the absolute path of the working folder",
+      },
+    );
+  const slug = key
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "");
+  if (slug !== "" && slug.length <= MAX_NAME) return slug;
+  return `${slug.slice(-(MAX_NAME - 9)).replace(/^-+/, "")}-${sha256(key).slice(0, 8)}`.replace(
+    /^-/,
+    "",
+  );
+}
+
+/**
+ * The agent that a tool acts as. Identity comes from the connection: a name or project that says otherwise is an error.
+ * @throws ProblemError FORBIDDEN
+ */
+export async function actor(
+  connection: Connection,
+  projectKey: string,
+  name?: string,
+): Promise<Actor> {
+  const bound = await connection.bound();
+  const project = projectOf(projectKey);
+  if (bound === null)
+    throw new ProblemError("FORBIDDEN", "this connection is not bound to an agent yet", {
+      next: "call macro_start_session or register_agent first",
+    });
+  if (bound.project !== project)
+    throw new ProblemError(
+      "FORBIDDEN",
+      `this connection works in project ${bound.project}, not in ${project}`,
+      {
+        next: "open another connection for the other project",
+      },
+    );
+  if (name !== undefined && name.toLowerCase() !== bound.agent.toLowerCase())
+    throw new ProblemError(
+      "FORBIDDEN",
+      `this connection is ${bound.agent}; it cannot act as ${name}`,
+      {
+        next: `leave the name out or write ${bound.agent}`,
+      },
+    );
+  return { ...bound, client: await connection.as(bound) };
+}

@@ -1,0 +1,152 @@
+import { ProblemError } from "../../contract/problem.ts";
+import { z } from "zod";
+import { type McpCall, toolsFor } from "./tool.ts";
+
+const tool = toolsFor<McpCall>();
+const names = z.array(z.string()).max(1_000);
+const importance = z.enum(["low", "normal", "high", "urgent"]);
+const message = z
+  .union([z.string(), z.int()])
+  .describe("id, or seq in your inbox")
+  .transform(String);
+const limit = z.int().min(1).max(100).optional();
+
+export const mailTools = [
+  tool({
+    name: "inbox",
+    description:
+      "List your messages by ascending seq. Consumes nothing: pass `next` as `after` for the following page. Without `after`: the newest.",
+    input: z.strictObject({
+      after: z.int().min(0).optional(),
+      unread: z.boolean().optional(),
+      urgent: z.boolean().optional(),
+      thread: z.string().optional(),
+      waitSeconds: z.int().min(0).max(300).optional(),
+      limit,
+    }),
+    run: async ({ waitSeconds = 0, ...query }, { client, project }) => {
+      const page = await client.mailbox.inbox({
+        params: { project },
+        query: { ...flags(query), wait: waitSeconds * 1_000 },
+      });
+      return {
+        ...page,
+        messages: page.messages.map(({ readAt, ackedAt, ackRequired, ...entry }) => ({
+          ...entry,
+          ...(readAt === null ? { unread: true } : {}),
+          ...(ackRequired && ackedAt === null ? { ackRequired: true } : {}),
+        })),
+      };
+    },
+  }),
+  tool({
+    name: "read",
+    description: "Show a message with its body and mark it read (`peek`: do not mark).",
+    input: z.strictObject({ message, peek: z.boolean().optional() }),
+    run: (args, { client, project }) => {
+      const params = { project, message: args.message };
+      return args.peek === true
+        ? client.mailbox.message({ params })
+        : client.mailbox.markRead({ params });
+    },
+  }),
+  tool({
+    name: "send",
+    description:
+      "Send Markdown to agents, @groups or @all; or reply: give `replyTo` (and `all` to reach every recipient) instead of `to` and `subject`.",
+    input: z.strictObject({
+      to: names.optional(),
+      subject: z.string().optional(),
+      body: z.string(),
+      cc: names.optional(),
+      bcc: names.optional(),
+      thread: z.string().optional(),
+      replyTo: message.optional(),
+      all: z.boolean().optional(),
+      open: z.boolean().optional(),
+      importance: importance.optional(),
+      ackRequired: z.boolean().optional(),
+    }),
+    run: ({ replyTo, all, to, subject, bcc, thread, open, ...rest }, { client, project }) => {
+      if (replyTo === undefined)
+        return client.mailbox.send({
+          params: { project },
+          body: { to: to ?? [], subject: subject ?? "", ...given({ bcc, thread, open }), ...rest },
+        });
+      refuse({ to, bcc, thread, open });
+      return client.mailbox.reply({
+        params: { project, message: replyTo },
+        body: { ...given({ all, subject }), ...rest },
+      });
+    },
+  }),
+  tool({
+    name: "ack",
+    description: "Accept responsibility for a message; implies read.",
+    input: z.strictObject({ message }),
+    run: (args, { client, project }) =>
+      client.mailbox.ack({ params: { project, message: args.message } }),
+  }),
+  tool({
+    name: "thread",
+    description:
+      "Show a thread in order, or with `digest` only who takes part, decisions, open and done tasks. Without `thread`: list your threads.",
+    input: z.strictObject({
+      thread: z.string().optional(),
+      digest: z.boolean().optional(),
+      after: z.string().optional(),
+      limit,
+    }),
+    run: ({ thread, digest, ...query }, { client, project }) => {
+      if (thread === undefined) return client.mailbox.threads({ params: { project }, query });
+      const params = { project, thread };
+      return digest === true
+        ? client.mailbox.threadDigest({ params })
+        : client.mailbox.thread({ params, query });
+    },
+  }),
+  tool({
+    name: "search",
+    description:
+      'Search subjects and bodies: words, "phrases", prefix*, AND OR NOT ( ), from: to: thread: importance: before: after: has:attachment.',
+    input: z.strictObject({
+      query: z.string(),
+      order: z.enum(["relevance", "recent"]).optional(),
+      after: z.string().optional(),
+      limit,
+    }),
+    run: ({ query: q, ...query }, { client, project }) =>
+      client.mailbox.search({ params: { project }, query: { q, ...query } }),
+  }),
+];
+
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without the members that were left out. */
+export const given = <T extends object>(members: T): Given<T> =>
+  Object.fromEntries(
+    Object.entries(members).filter(([, value]) => value !== undefined),
+  ) as Given<T>;
+
+/** Query parameters are text on the wire. */
+export const flags = <T extends object>(
+  query: T,
+): { [K in keyof T]: T[K] extends boolean | undefined ? string : T[K] } =>
+  Object.fromEntries(
+    Object.entries(query).map(([key, value]) => [
+      key,
+      typeof value === "boolean" ? String(value) : value,
+    ]),
+  ) as { [K in keyof T]: T[K] extends boolean | undefined ? string : T[K] };
+
+function refuse(members: Record<string, unknown>): void {
+  const [first] = Object.keys(given(members));
+  if (first === undefined) return;
+  throw new ProblemError(
+    "BAD_REQUEST",
+    `a reply takes no \`${first}\`: it goes to the sender, in its thread`,
+    {
+      next: "leave it out, or send a new message without `replyTo`",
+    },
+  );
+}

@@ -1,0 +1,142 @@
+import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
+import { isInitializeRequest } from "@modelcontextprotocol/sdk/types.js";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import type { Principal } from "../../contract/handlers.ts";
+import { Name } from "../../contract/ids.ts";
+import { ProblemError } from "../../contract/problem.ts";
+import type { EventLog } from "../../storage/event-log.ts";
+import type { IdentityDeps } from "../identity/deps.ts";
+import { grant } from "../identity/exchange.ts";
+import type { Gate } from "../mount.ts";
+import type { Connection } from "./agent-mail/connection.ts";
+import { localClient } from "./local-client.ts";
+import { profiles } from "./profiles.ts";
+import { type Binding, type McpSessions, mcpSessions } from "./sessions.ts";
+import type { OnFault } from "./tool.ts";
+
+const BODY_LIMIT = 16 * 1_048_576;
+const Query = z.object({
+  profile: z.enum(["default", "agent-mail"]).default("default"),
+  project: Name.default("default"),
+});
+
+export interface McpDeps {
+  readonly gate: Gate;
+  readonly log: EventLog;
+  readonly identity: IdentityDeps;
+  readonly version: string;
+  readonly onFault: OnFault;
+}
+
+/**
+ * Mounts `POST /mcp`: MCP by streamable HTTP, one JSON answer per request. The connection is who its token says; what a
+ * user's connection is bound to is kept as a row under its `Mcp-Session-Id`, so that a restart ends no connection.
+ */
+export function mountMcp(app: FastifyInstance, deps: McpDeps): void {
+  const sessions = mcpSessions(deps.log);
+  const admit = async (request: FastifyRequest): Promise<void> => {
+    const { authorization } = request.headers;
+    request.caller = await deps.gate.auth.authenticate(authorization, null);
+  };
+  const options = { schema: { hide: true }, onRequest: admit, bodyLimit: BODY_LIMIT };
+  app.post("/mcp", options, (request, reply) =>
+    answer(app, { ...deps, sessions }, { request, reply }),
+  );
+  app.delete("/mcp", options, async (request, reply) => {
+    const id = sessionId(request);
+    if (id !== null) await sessions.close(id, callerOf(request).id);
+    return reply.code(204).send();
+  });
+  // There is no stream from the server: an idle agent is not woken by notifications.
+  app.get("/mcp", options, (_request, reply) =>
+    reply.code(405).header("allow", "POST, DELETE").send(),
+  );
+}
+
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+async function answer(
+  app: FastifyInstance,
+  deps: McpDeps & { readonly sessions: McpSessions },
+  { request, reply }: Exchange,
+): Promise<void> {
+  const query = Query.safeParse(request.query);
+  if (!query.success)
+    throw new ProblemError("BAD_REQUEST", z.prettifyError(query.error), {
+      next: "POST /mcp?profile=default|agent-mail&project=NAME",
+    });
+  const caller = callerOf(request);
+  const id = isInitializeRequest(request.body)
+    ? await deps.sessions.open(caller.id)
+    : sessionId(request);
+  const connection = connect(app, deps, { request, caller, id });
+  const server = profiles[query.data.profile]({
+    version: deps.version,
+    connection,
+    project: query.data.project,
+    onFault: deps.onFault,
+  });
+  const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
+  // The SDK's class declares its callbacks as `T | undefined` where its interface has them optional.
+  await server.connect(transport as Transport);
+  reply.hijack();
+  if (id !== null) reply.raw.setHeader("mcp-session-id", id);
+  reply.raw.once("close", () => void server.close());
+  await transport.handleRequest(request.raw, reply.raw, request.body);
+}
+
+interface Caller {
+  readonly request: FastifyRequest;
+  readonly caller: Principal;
+  readonly id: string | null;
+}
+
+function connect(
+  app: FastifyInstance,
+  { identity, sessions }: McpDeps & { readonly sessions: McpSessions },
+  { request, caller, id }: Caller,
+): Connection {
+  const token = bearer(request);
+  const session = request.headers["gridpost-lease-session"];
+  const itself: Binding | null =
+    caller.kind === "agent" && caller.project !== null
+      ? { project: caller.project, agent: caller.name }
+      : null;
+  return {
+    principal: caller.id,
+    own: localClient(app, () => Promise.resolve(token)),
+    leaseSession: typeof session === "string" ? session : null,
+    bound: async () => itself ?? (id === null ? null : sessions.binding(id, caller.id)),
+    bind: async (binding) => {
+      if (id === null)
+        throw new ProblemError("BAD_REQUEST", "this call carries no MCP session to bind", {
+          next: "begin with initialize and send its Mcp-Session-Id",
+        });
+      await sessions.bind(id, binding);
+    },
+    as: async ({ project, agent }) => {
+      if (itself?.project === project && itself.agent === agent)
+        return localClient(app, () => Promise.resolve(token));
+      const granted = await grant(identity, caller.id, { project, name: agent });
+      return localClient(app, () => Promise.resolve(granted.token));
+    },
+  };
+}
+
+function callerOf({ caller }: FastifyRequest): Principal {
+  if (caller === null) throw new ProblemError("UNAUTHENTICATED", "no token");
+  return caller.principal;
+}
+
+const bearer = ({ headers }: FastifyRequest): string =>
+  (headers.authorization ?? "").replace(/^Bearer\s+/i, "");
+
+function sessionId({ headers }: FastifyRequest): string | null {
+  const id = headers["mcp-session-id"];
+  return typeof id === "string" ? id : null;
+}

@@ -1,0 +1,70 @@
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { agentTools } from "./agent-mail/agents.ts";
+import { type Connection, projectOf } from "./agent-mail/connection.ts";
+import { contactTools } from "./agent-mail/contacts.ts";
+import { macroTools } from "./agent-mail/macros.ts";
+import { messageTools } from "./agent-mail/messages.ts";
+import { reservationTools } from "./agent-mail/reservations.ts";
+import { leaseTools } from "./lease-tools.ts";
+import { mailTools } from "./mail-tools.ts";
+import { registerResources } from "./resources.ts";
+import { sweepTools } from "./sweep-tools.ts";
+import { type McpCall, type OnFault, registerTool } from "./tool.ts";
+
+const INSTRUCTIONS =
+  "Gridpost: mail, leases and benchmark sweeps. Read `inbox` first and keep `next` as the `after` of the next call. " +
+  "Reserve files before you change them and release them after. Errors say in `next` what to do.";
+
+export interface ProfileContext {
+  readonly version: string;
+  readonly connection: Connection;
+  /** The project of a user's connection that is bound to no agent. */
+  readonly project: string;
+  readonly onFault: OnFault;
+}
+
+/** What a tool of the default profile acts as: the connection's agent, or the user when it has none. */
+async function callFor(
+  { connection, project }: ProfileContext,
+  asked: string | null,
+): Promise<McpCall> {
+  const bound = await connection.bound();
+  const { leaseSession } = connection;
+  const wanted = asked === null ? (bound?.project ?? project) : projectOf(asked);
+  if (bound === null || bound.project !== wanted)
+    return { client: connection.own, project: wanted, agent: null, leaseSession };
+  const client = await connection.as(bound);
+  return { client, project: wanted, agent: bound.agent, leaseSession };
+}
+
+const serverOf = ({ version }: ProfileContext): McpServer =>
+  new McpServer({ name: "gridpost", version }, { instructions: INSTRUCTIONS });
+
+/** Twelve tools over the same handlers as HTTP. */
+function defaultProfile(context: ProfileContext): McpServer {
+  const server = serverOf(context);
+  const call = (): Promise<McpCall> => callFor(context, null);
+  for (const tool of [...mailTools, ...leaseTools, ...sweepTools])
+    registerTool(server, tool, { call, onFault: context.onFault });
+  registerResources(server, (project) => callFor(context, project));
+  return server;
+}
+
+/** The tool names and shapes that users of MCP Agent Mail have in their prompts, over the same handlers. */
+function agentMailProfile(context: ProfileContext): McpServer {
+  const server = serverOf(context);
+  const call = (): Promise<Connection> => Promise.resolve(context.connection);
+  const tools = [
+    ...agentTools,
+    ...messageTools,
+    ...contactTools,
+    ...reservationTools,
+    ...macroTools,
+  ];
+  for (const tool of tools) registerTool(server, tool, { call, onFault: context.onFault });
+  registerResources(server, (project) => callFor(context, project));
+  return server;
+}
+
+export const profiles = { default: defaultProfile, "agent-mail": agentMailProfile } as const;
+export type ProfileName = keyof typeof profiles;

@@ -1,0 +1,226 @@
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Member, startTestServer, type TestServer } from "../support/server.ts";
+
+let server: TestServer;
+let anna: Member;
+const open: Client[] = [];
+
+beforeAll(async () => {
+  server = await startTestServer();
+  anna = server.admin;
+});
+
+afterAll(async () => {
+  for (const client of open) await client.close();
+  await server.stop();
+});
+
+async function connect(token: string, search = ""): Promise<Client> {
+  const client = new Client({ name: "test", version: "1" });
+  const transport = new StreamableHTTPClientTransport(new URL(`${server.url}/mcp${search}`), {
+    requestInit: { headers: { authorization: `Bearer ${token}` } },
+  });
+  await client.connect(transport as Transport);
+  open.push(client);
+  return client;
+}
+
+interface Called {
+  readonly isError: boolean;
+  readonly value: never;
+}
+
+async function call(client: Client, name: string, args: object): Promise<Called> {
+  const answer = await client.callTool({ name, arguments: { ...args } });
+  const [content] = answer.content as { text: string }[];
+  const text = content?.text ?? "";
+  const value = text.startsWith("{") || text.startsWith("[") ? JSON.parse(text) : text;
+  return { isError: answer.isError === true, value: value as never };
+}
+
+const asAgent = async (name: string): Promise<Client> => {
+  await anna.asAgent(name);
+  return connect(await anna.agentToken(name));
+};
+
+describe("the default profile", () => {
+  it("lists tools whose descriptions stay under 300 characters and whose list stays under 12,000", async () => {
+    const client = await asAgent("lister");
+    const { tools } = await client.listTools();
+    for (const { name, description } of tools) expect(description?.length, name).toBeLessThan(300);
+    expect(JSON.stringify(tools).length).toBeLessThan(12_000);
+  });
+
+  it("sends, lists, reads and acknowledges mail with the handlers of HTTP", async () => {
+    const [blue, red] = [await asAgent("blue"), await asAgent("red")];
+    const sent = await call(blue, "send", { to: ["red"], subject: "Numbers", body: "Look." });
+    expect(sent.isError).toBe(false);
+    const { value: page } = await call(red, "inbox", {});
+    expect(page).toMatchObject({ messages: [{ seq: 1, from: "blue", unread: true }], next: 1 });
+    expect((await call(red, "read", { message: 1 })).value).toMatchObject({ body: "Look." });
+    expect((await call(red, "ack", { message: 1 })).value).toMatchObject({
+      ackedAt: expect.any(String) as string,
+    });
+    const reply = await call(red, "send", { replyTo: 1, body: "Fine." });
+    expect(reply.isError).toBe(false);
+    const { value: thread } = await call(blue, "thread", {
+      thread: (sent.value as { thread: string }).thread,
+    });
+    expect((thread as { messages: unknown[] }).messages).toHaveLength(2);
+  });
+
+  it("answers a conflict with who holds it and what to do next", async () => {
+    const [one, two] = [await asAgent("one"), await asAgent("two")];
+    const lease = await call(one, "reserve", { resources: ["src/**"], reason: "refactoring" });
+    const refused = await call(two, "reserve", { resources: ["src/a.ts"] });
+    expect(refused).toMatchObject({
+      isError: true,
+      value: { code: "RESERVATION_CONFLICT", details: [{ holder: "one", reason: "refactoring" }] },
+    });
+    expect(
+      (await call(two, "reserve", { resources: ["src/a.ts"], dryRun: true })).value,
+    ).toMatchObject({ free: false });
+    await call(one, "release", { lease: (lease.value as { id: string }).id });
+    expect((await call(two, "reserve", { resources: ["src/a.ts"] })).isError).toBe(false);
+    expect((await call(two, "release", { all: true })).value).toMatchObject({
+      released: [expect.any(String)],
+    });
+  });
+
+  it("plans a sweep without running it and lists all mistakes with their lines", async () => {
+    const client = await asAgent("planner");
+    const text = `name: s\nmatrix:\n  axes: { threads: [1, 2] }\ncell:\n  image: busybox:1\n  command: [echo, "\${threads}"]\nmetrics: { primary: performance }\n`;
+    expect((await call(client, "sweep", { action: "plan", text })).value).toMatchObject({
+      runs: 2,
+      cells: [{ axes: { threads: 1 } }, { axes: { threads: 2 } }],
+    });
+    const broken = await call(client, "sweep", {
+      action: "plan",
+      text: text.replace("matrix", "matrx"),
+    });
+    expect(broken).toMatchObject({
+      isError: true,
+      value: { details: expect.arrayContaining([expect.objectContaining({ line: 2 })]) as never },
+    });
+  });
+
+  it("refuses an unknown argument instead of ignoring it", async () => {
+    const client = await asAgent("typo");
+    const answer = await client.callTool({ name: "inbox", arguments: { unred: true } });
+    expect(answer.isError).toBe(true);
+    expect(JSON.stringify(answer.content)).toContain("unred");
+  });
+
+  it("reads resources of its own and no inbox of another", async () => {
+    const client = await asAgent("reader");
+    await call(client, "send", { to: ["reader"], subject: "note", body: "to myself" });
+    const { contents } = await client.readResource({ uri: "resource://inbox/reader" });
+    expect(JSON.stringify(contents)).toContain("note");
+    await expect(client.readResource({ uri: "resource://inbox/blue" })).rejects.toThrow(
+      "not this connection's",
+    );
+    const agents = await client.readResource({ uri: "resource://agents" });
+    expect(JSON.stringify(agents.contents)).toContain("reader");
+  });
+
+  it("needs a token", async () => {
+    const answer = await fetch(`${server.url}/mcp`, { method: "POST", body: "{}" });
+    expect(answer.status).toBe(401);
+  });
+});
+
+describe("the agent-mail profile", () => {
+  const key = "/home/anna/code/Kernel Bench";
+  const start = { human_key: key, program: "codex", model: "gpt" };
+
+  it("carries a whole session of a user that binds its connections to agents it owns", async () => {
+    const token = await anna.token();
+    const [a, b] = [
+      await connect(token, "?profile=agent-mail"),
+      await connect(token, "?profile=agent-mail"),
+    ];
+    const session = await call(a, "macro_start_session", { ...start, agent_name: "GreenLake" });
+    expect(session.value).toMatchObject({
+      project: { slug: "home-anna-code-kernel-bench" },
+      agent: { name: "GreenLake" },
+      inbox: [],
+    });
+    await call(b, "macro_start_session", { ...start, agent_name: "BlueHill" });
+    const sent = await call(a, "send_message", {
+      project_key: key,
+      sender_name: "GreenLake",
+      to: ["BlueHill"],
+      subject: "Hello",
+      body_md: "World",
+      ack_required: true,
+    });
+    expect(sent.value).toMatchObject({
+      count: 1,
+      deliveries: [{ payload: { from: "GreenLake" } }],
+    });
+    const { value: inbox } = await call(b, "fetch_inbox", {
+      project_key: key,
+      agent_name: "BlueHill",
+      include_bodies: true,
+    });
+    expect(inbox).toMatchObject([{ from: "GreenLake", subject: "Hello", body_md: "World" }]);
+    const acked = await call(b, "acknowledge_message", {
+      project_key: key,
+      agent_name: "BlueHill",
+      message_id: (inbox as { id: string }[])[0]?.id,
+    });
+    expect(acked.value).toMatchObject({ acknowledged: true });
+    const reserve = { project_key: key, paths: ["src/**", "docs/a.md"], ttl_seconds: 3_600 };
+    const mine = await call(a, "file_reservation_paths", reserve);
+    expect(mine.value).toMatchObject({ granted: [{ path_pattern: "src/**" }, {}], conflicts: [] });
+    const theirs = await call(b, "reserve_file_paths", {
+      ...reserve,
+      paths: ["src/x.ts", "free.md"],
+    });
+    expect(theirs.value).toMatchObject({
+      granted: [{ path_pattern: "free.md" }],
+      conflicts: [{ path: "src/x.ts", holders: [{ agent: "GreenLake" }] }],
+    });
+    expect(
+      (await call(a, "release_file_reservations", { project_key: key, paths: ["src/**"] })).value,
+    ).toMatchObject({ released: 1 });
+  });
+
+  it("refuses a sender that the connection is not", async () => {
+    const client = await connect(await anna.token(), "?profile=agent-mail");
+    await call(client, "macro_start_session", { ...start, agent_name: "RedFox" });
+    const sent = await call(client, "send_message", {
+      project_key: key,
+      sender_name: "GreenLake",
+      to: ["BlueHill"],
+      subject: "I am somebody else",
+      body_md: "",
+    });
+    expect(sent).toMatchObject({ isError: true, value: { code: "FORBIDDEN" } });
+  });
+
+  it("lets no user bind to an agent of another user", async () => {
+    const bob = await server.join("user", "bob", { project: "home-anna-code-kernel-bench" });
+    const client = await connect(await bob.token(), "?profile=agent-mail");
+    const answer = await call(client, "macro_start_session", { ...start, agent_name: "GreenLake" });
+    expect(answer).toMatchObject({ isError: true, value: { code: "FORBIDDEN" } });
+    const after = await call(client, "fetch_inbox", { project_key: key });
+    expect(after).toMatchObject({ isError: true });
+  });
+
+  it("offers every tool name that prompts of its users carry", async () => {
+    const client = await connect(await anna.token(), "?profile=agent-mail");
+    const names = new Set((await client.listTools()).tools.map(({ name }) => name));
+    for (const name of [
+      "ensure_project register_agent create_agent_identity whois send_message reply_message fetch_inbox",
+      "mark_message_read acknowledge_message search_messages summarize_thread request_contact respond_contact",
+      "list_contacts set_contact_policy file_reservation_paths release_file_reservations renew_file_reservations",
+      "force_release_file_reservation install_precommit_guard macro_start_session macro_prepare_thread",
+      "macro_file_reservation_cycle macro_contact_handshake health_check reserve_file_paths macro_claim_cycle",
+    ].flatMap((line) => line.split(" ")))
+      expect(names, name).toContain(name);
+  });
+});
