@@ -1,0 +1,45 @@
+import type { RunningArchive } from "../archive/start.ts";
+import type { SearchIndex } from "../storage/search.ts";
+import { openArchive } from "./archive.ts";
+import { reportsDeps } from "./domains.ts";
+import { startLeasePosts } from "./lease-posts.ts";
+import { openMail } from "./mail.ts";
+import type { Plumbing, State } from "./state.ts";
+import { startSweepPosts } from "./sweep-posts.ts";
+
+/** What follows the log and is asked by calls. */
+export interface Followers {
+  readonly archive: RunningArchive;
+  readonly search: SearchIndex;
+}
+
+/** Starts everything that follows the log: the archive, delivery and index of mail, posts about sweeps and leases. */
+export async function startFollowers(
+  { settings, log, releasers }: Plumbing,
+  { eventLog, identity }: State,
+): Promise<Followers> {
+  const failed =
+    (what: string) =>
+    (err: unknown): void =>
+      log.error({ err }, `${what} failed`);
+  const archive = await openArchive({ settings, eventLog, identity, log });
+  releasers.push("archive", () => archive.stop());
+  const mail = await openMail({
+    log: eventLog,
+    data: settings.data,
+    onError: failed("delivering or indexing mail"),
+  });
+  releasers.push("mail", () => mail.stop());
+  const sweeps = await startSweepPosts({
+    log: eventLog,
+    reports: reportsDeps(eventLog),
+    onError: failed("posting to a sweep's thread"),
+  });
+  releasers.push("sweep posts", () => sweeps.stop());
+  const leases = await startLeasePosts({
+    log: eventLog,
+    onError: failed("telling the holder of a lease"),
+  });
+  releasers.push("lease posts", () => leases.stop());
+  return { archive, search: mail.search };
+}

@@ -1,0 +1,179 @@
+import { execFileSync } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { request } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { decodeProtectedHeader } from "jose";
+import { pino } from "pino";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createClient } from "../../contract/client.ts";
+import { readSettings, startServer } from "../../server/main.ts";
+import { TestClock } from "../support/clock.ts";
+import { type Member, startTestServer, type TestServer } from "../support/server.ts";
+
+const inDefault = { params: { project: "default" } };
+
+describe("roles and the audit", () => {
+  let server: TestServer;
+  let anna: Member;
+  beforeAll(async () => {
+    server = await startTestServer();
+    anna = await server.join("user", "anna", { role: "viewer", project: "default" });
+  });
+  afterAll(() => server.stop());
+
+  it("change what a user may do from the next call on", async () => {
+    const register = (name: string) =>
+      anna.client.mailbox.registerAgent({ ...inDefault, body: { name } });
+    await expect(register("blue")).rejects.toMatchObject({ code: "FORBIDDEN" });
+    const body = { principal: "user:anna", role: "member" as const };
+    await server.admin.client.access.grantProjectRole({ ...inDefault, body });
+    await register("blue");
+    await server.admin.client.access.revokeProjectRole({ ...inDefault, body });
+    await expect(register("green")).rejects.toMatchObject({ code: "FORBIDDEN" });
+    const { roles } = await server.admin.client.access.projectRoles(inDefault);
+    expect(roles).toContainEqual({ principal: "user:anna", role: "viewer", project: "default" });
+    expect(roles).not.toContainEqual(expect.objectContaining({ role: "member" }));
+  });
+
+  it("are given by admins only: of the server, or of the project", async () => {
+    const body = { principal: "user:anna", role: "admin" as const };
+    for (const call of [
+      anna.client.access.grantRole({ body }),
+      anna.client.access.grantProjectRole({ ...inDefault, body }),
+    ])
+      await expect(call).rejects.toMatchObject({ code: "FORBIDDEN" });
+    const owner = await server.join("user", "olga", { role: "admin", project: "default" });
+    const member = { principal: "user:paul", role: "member" as const };
+    await owner.client.access.grantProjectRole({ ...inDefault, body: member });
+    await expect(owner.client.access.grantRole({ body: member })).rejects.toMatchObject({
+      code: "FORBIDDEN",
+    });
+  });
+
+  it("leave the server at least one admin", async () => {
+    const body = { principal: "user:admin", role: "admin" as const };
+    await expect(server.admin.client.access.revokeRole({ body })).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: "user:admin is the only admin of the server",
+    });
+  });
+
+  it("show who did what, without hashes and keys", async () => {
+    const { entries } = await server.admin.client.access.audit({ query: { limit: 500 } });
+    const types = new Set(entries.map(({ type }) => type));
+    for (const type of ["token.created", "principal.joined", "role.granted", "role.revoked"])
+      expect(types).toContain(type);
+    expect(JSON.stringify(entries)).not.toMatch(/"(hash|jwk)"/);
+    const { entries: own } = await server.admin.client.access.audit({
+      query: { actor: "user:admin", type: "role.revoked" },
+    });
+    expect(own).toHaveLength(1);
+    await expect(anna.client.access.audit({ query: {} })).rejects.toMatchObject({
+      code: "FORBIDDEN",
+    });
+  });
+
+  it("show ten denials of a principal a minute, then a count", async () => {
+    const mallory = await server.join("user", "mallory");
+    for (let i = 0; i < 25; i += 1)
+      await expect(mallory.client.access.audit({ query: {} })).rejects.toMatchObject({
+        code: "FORBIDDEN",
+      });
+    const ask = (type: string) => server.admin.client.access.audit({ query: { type, limit: 100 } });
+    const denied = await ask("access.denied");
+    const hers = denied.entries.filter(({ actor }) => actor === "user:mallory");
+    expect(hers).toHaveLength(10);
+    expect(hers[0]?.details).toMatchObject({ endpoint: "GET /v1/audit" });
+  });
+
+  it("keep strangers out of the log: they go to a file of their own", async () => {
+    await fetch(`${server.url}/v1/projects`, { headers: { authorization: "Bearer sec-ret-42" } });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const text = await readFile(join(server.data, "denied.log"), "utf8");
+    const last = JSON.parse(text.trim().split("\n").at(-1) ?? "") as unknown;
+    expect(last).toMatchObject({ address: "127.0.0.1", method: "GET", route: "/v1/projects" });
+    expect(text).not.toContain("sec-ret-42");
+  });
+});
+
+describe("the server's signing key", () => {
+  it("is published before it signs, and the old one verifies until its last token ends", async () => {
+    const clock = new TestClock();
+    const server = await startTestServer({ clock });
+    const { client } = server.admin;
+    const old = await server.admin.token();
+    const kids = async () =>
+      (await createClient({ url: server.url }).identity.jwks()).keys.map(({ kid }) => kid);
+    const [first] = await kids();
+    const { kid: second } = await client.access.rotateKey({ body: {} });
+    expect(await kids()).toEqual([first, second]);
+    expect(decodeProtectedHeader(await server.admin.token(true)).kid).toBe(first);
+
+    clock.advance(599_000);
+    const last = await server.admin.token(true);
+    expect(decodeProtectedHeader(last).kid).toBe(first);
+    clock.advance(2_000);
+    expect(decodeProtectedHeader(await server.admin.token(true)).kid).toBe(second);
+    const headers = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
+    const whoami = `${server.url}/v1/whoami`;
+    expect((await fetch(whoami, headers(last))).status).toBe(200);
+    expect((await fetch(whoami, headers(old))).status).toBe(401);
+    clock.advance(600_000);
+    expect(await kids()).toEqual([second]);
+    await server.stop();
+  });
+
+  it("can be revoked at once, with every token that it signed", async () => {
+    const server = await startTestServer();
+    const old = await server.admin.token();
+    await server.admin.client.access.rotateKey({ body: { revokeOld: true } });
+    const call = (token: string) =>
+      fetch(`${server.url}/v1/whoami`, { headers: { authorization: `Bearer ${token}` } });
+    expect((await call(old)).status).toBe(401);
+    expect((await call(await server.admin.token(true))).status).toBe(200);
+    expect(await readdir(join(server.data, "keys"))).toHaveLength(1);
+    await server.stop();
+  });
+});
+
+describe("the network edge", () => {
+  it("answers 429 with Retry-After beyond the limit of a principal, and spares the others", async () => {
+    const server = await startTestServer({ set: ["limits.requests=20"] });
+    const anna = await server.join("user", "anna");
+    const headers = { authorization: `Bearer ${await anna.token()}` };
+    const statuses: number[] = [];
+    for (let i = 0; i < 22; i += 1) {
+      const response = await fetch(`${server.url}/v1/whoami`, { headers });
+      statuses.push(response.status);
+      if (response.status !== 429) continue;
+      expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+      expect(await response.json()).toMatchObject({ code: "RATE_LIMITED" });
+    }
+    expect(statuses.filter((status) => status === 200)).toHaveLength(20);
+    await server.admin.client.identity.whoami({ query: {} });
+    await server.stop();
+  });
+
+  it("speaks TLS with the files that it is given", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "gridpost-tls-"));
+    const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+    const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"];
+    const make = ["req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "1", ...subject];
+    execFileSync("openssl", [...make, "-keyout", key, "-out", cert], { stdio: "ignore" });
+    const data = join(folder, "data");
+    const set = [`tls.cert=${cert}`, `tls.key=${key}`];
+    const settings = readSettings({ data, listen: "127.0.0.1:0", set });
+    const server = await startServer({ settings, log: pino({ level: "silent" }) });
+    expect(server.url).toMatch(/^https:/);
+    const ca = await readFile(cert);
+    const status = await new Promise((resolve, reject) => {
+      request(`${server.url}/healthz`, { ca }, (response) => resolve(response.statusCode))
+        .on("error", reject)
+        .end();
+    });
+    expect(status).toBe(200);
+    await server.stop();
+    await rm(folder, { recursive: true });
+  });
+});
