@@ -19,7 +19,7 @@ const text = (value: string | string[] | undefined): string => String(value ?? "
 const resources: readonly Listed[] = [
   {
     name: "inbox",
-    uri: "resource://inbox/{agent}{?project,limit}",
+    uri: "resource://inbox/{agent}",
     description: "The newest messages of the connection's own agent",
     read: ({ client, project, agent }, variables) => {
       const asked = text(variables["agent"]);
@@ -28,42 +28,47 @@ const resources: readonly Listed[] = [
           next:
             agent === null ? "bind the connection to an agent" : `read resource://inbox/${agent}`,
         });
-      const limit = Number(text(variables["limit"])) || 20;
-      return client.mailbox.inbox({ params: { project }, query: { limit } });
+      return client.mailbox.inbox({ params: { project } });
     },
   },
   {
     name: "thread",
-    uri: "resource://thread/{id}{?project}",
+    uri: "resource://thread/{id}",
     description: "A thread that the connection's agent sees",
     read: ({ client, project }, variables) =>
       client.mailbox.thread({ params: { project, thread: text(variables["id"]) } }),
   },
   {
     name: "agents",
-    uri: "resource://agents{?project}",
+    uri: "resource://agents",
     description: "The agents of the project",
     read: ({ client, project }) =>
       client.mailbox.agents({ params: { project }, query: { limit: 500 } }),
   },
   {
     name: "leases",
-    uri: "resource://leases{?project}",
+    uri: "resource://leases",
     description: "The leases that are held in the project",
     read: ({ client, project }) =>
       client.reservations.leases({ params: { project }, query: { limit: 500 } }),
   },
 ];
 
-/** Registers the readable resources. */
+/** Registers the readable resources, each also with `?project=`. */
 export function registerResources(server: McpServer, callFor: CallFor): void {
   for (const { name, uri, description, read } of resources) {
-    const template = new ResourceTemplate(uri, { list: undefined });
     const config = { description, mimeType: "application/json" };
-    server.registerResource(name, template, config, async (url, variables) => {
-      const project = url.searchParams.get("project");
-      return contents(url, await read(await callFor(project), variables));
-    });
+    const answer = async (url: URL, variables: Variables): Promise<ReadResourceResult> =>
+      contents(url, await read(await callFor(url.searchParams.get("project")), variables));
+    // The SDK matches a template with a query only when the query is there, hence both.
+    const withProject = new ResourceTemplate(`${uri}{?project}`, { list: undefined });
+    server.registerResource(`${name}-of-project`, withProject, config, answer);
+    if (uri.includes("{")) {
+      const template = new ResourceTemplate(uri, { list: undefined });
+      server.registerResource(name, template, config, answer);
+    } else {
+      server.registerResource(name, uri, config, (url) => answer(url, {}));
+    }
   }
 }
 
