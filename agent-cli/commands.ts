@@ -154,15 +154,27 @@ export const NOUNS: readonly Noun[] = [
   },
   {
     name: "node",
-    summary: "Nodes: ls, show, drain, resume",
+    summary: "Nodes: ls, show, drain, resume, revoke",
     topic: "Fleet",
     load: async () => (await import("./commands/node.ts")).defineNode,
   },
   {
     name: "token",
-    summary: "Join tokens: create, ls, revoke; print an access token",
+    summary: "Join tokens: create, ls, revoke; print an access token; rotate the signing key",
     topic: "Fleet",
     load: async () => (await import("./commands/token.ts")).defineToken,
+  },
+  {
+    name: "role",
+    summary: "What users may do: ls, grant, revoke",
+    topic: "Fleet",
+    load: async () => (await import("./commands/role.ts")).defineRole,
+  },
+  {
+    name: "audit",
+    summary: "Administrative acts and denials",
+    topic: "Fleet",
+    load: async () => (await import("./commands/audit.ts")).defineAudit,
   },
   {
     name: "sweep",
@@ -187,6 +199,12 @@ export const NOUNS: readonly Noun[] = [
     summary: "The Git archive of record: status, verify, push, restore, redact",
     topic: "More",
     load: async () => (await import("./commands/archive.ts")).defineArchive,
+  },
+  {
+    name: "mcp",
+    summary: "Speak MCP on stdin and stdout for a coding agent",
+    topic: "More",
+    load: async () => (await import("./commands/mcp.ts")).defineMcp,
   },
   {
     name: "doctor",

@@ -31,18 +31,22 @@ export function renderTerminal(view: View, { columns = 80 }: { columns?: number 
   return [pc.dim(line(view.columns)), ...rows.map(line)].join("\n");
 }
 
-/** Widths of the columns; the widest gives way until a line fits. */
+/**
+ * Widths of the columns; the widest one that holds text gives way until a line fits. A column without a space holds ids
+ * or names, which are there to be copied whole.
+ */
 function fit(rows: readonly (readonly string[])[], total: number): number[] {
   const count = rows[0]?.length ?? 0;
+  const isText = (column: number): boolean => rows.some((row) => row[column]?.includes(" "));
   const widths = Array.from({ length: count }, (_, i) =>
     Math.max(...rows.map((row) => stringWidth(row[i] ?? ""))),
   );
   const room = total - GAP.length * (count - 1);
   for (;;) {
     const excess = widths.reduce((sum, width) => sum + width, 0) - room;
-    const widest = Math.max(...widths);
+    const widest = Math.max(...widths.filter((_, column) => isText(column)));
     if (excess <= 0 || widest <= MIN_WIDTH) return widths;
-    widths[widths.indexOf(widest)] = widest - 1;
+    widths[widths.findIndex((width, column) => width === widest && isText(column))] = widest - 1;
   }
 }
 

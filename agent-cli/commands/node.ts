@@ -1,6 +1,7 @@
 import type { Answer } from "../api.ts";
 import { count, given } from "../arguments.ts";
 import { change, type Define, examples, group, leaf } from "../command.ts";
+import { revokedView } from "../revoked-view.ts";
 import { at, record, table, type View } from "../view.ts";
 
 type Node = Answer<"GET /v1/nodes/:node">;
@@ -76,5 +77,18 @@ export const defineNode: Define = (program, cli) => {
       const api = await cli.context(options).user();
       const changed = await api(route, { params: { node } }, { idempotencyKey });
       await cli.out.show(changed, nodeView(changed));
+    });
+
+  change(nodes, "revoke <node>", "Kill the key and all tokens of a node at once")
+    .option("--reason <text>", "why")
+    .action(async (node, options) => {
+      const idempotencyKey = cli.key(options);
+      const api = await cli.context(options).user();
+      const revoked = await api(
+        "POST /v1/principals/:principal/revoke",
+        { params: { principal: `node:${node}` }, body: given({ reason: options.reason }) },
+        { idempotencyKey },
+      );
+      await cli.out.show(revoked, revokedView(revoked));
     });
 };

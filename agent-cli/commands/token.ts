@@ -1,6 +1,7 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { count, duration, given } from "../arguments.ts";
 import { change, type Cli, type Define, examples, group, leaf } from "../command.ts";
+import { revokedView } from "../revoked-view.ts";
 import { at, record, table, text } from "../view.ts";
 
 const kindOption = () =>
@@ -23,6 +24,7 @@ export const defineToken: Define = (program, cli) => {
   defineCreate(token, cli);
   defineListVerbs(token, cli);
   definePrint(token, cli);
+  defineRotate(token, cli);
 };
 
 function defineCreate(token: Command, cli: Cli): void {
@@ -78,18 +80,25 @@ function defineListVerbs(token: Command, cli: Cli): void {
       );
     });
 
-  change(token, "revoke <id>", "Make a join token useless").action(async (id, options) => {
-    const idempotencyKey = cli.key(options);
-    const api = await cli.context(options).user();
-    const revoked = await api("POST /v1/tokens/:id/revoke", { params: { id } }, { idempotencyKey });
-    await cli.out.show(
-      revoked,
-      record([
-        ["id", revoked.id],
-        ["revoked", revoked.revoked],
-      ]),
-    );
-  });
+  change(token, "revoke <what>", "Make a join token useless, or all keys and tokens of somebody")
+    .option("--reason <text>", "why")
+    .addHelpText(
+      "after",
+      examples("token revoke 01991c7e-…", "token revoke user:anna --reason 'left the team'"),
+    )
+    .action(async (what, { reason, ...options }) => {
+      const idempotencyKey = cli.key(options);
+      const api = await cli.context(options).user();
+      // A principal is written with its kind: user:anna, node:n1, agent:default/blue.
+      const revoked = what.includes(":")
+        ? await api(
+            "POST /v1/principals/:principal/revoke",
+            { params: { principal: what }, body: given({ reason }) },
+            { idempotencyKey },
+          )
+        : await api("POST /v1/tokens/:id/revoke", { params: { id: what } }, { idempotencyKey });
+      await cli.out.show(revoked, revokedView(revoked));
+    });
 }
 
 function definePrint(token: Command, cli: Cli): void {
@@ -103,5 +112,27 @@ function definePrint(token: Command, cli: Cli): void {
       const source = await cli.context(options).token();
       const access = (await source(false)) ?? "";
       await cli.out.show({ token: access }, text(access));
+    });
+}
+
+function defineRotate(token: Command, cli: Cli): void {
+  change(token, "rotate-key", "Publish the server's next signing key, which signs after a while")
+    .option("--delay <duration>", "when it begins to sign (default 10m)", duration)
+    .option("--revoke-old", "refuse the old keys, and every token that they signed, at once")
+    .action(async ({ delay: delayMs, revokeOld, ...options }) => {
+      const idempotencyKey = cli.key(options);
+      const api = await cli.context(options).user();
+      const made = await api(
+        "POST /v1/signing-keys/rotate",
+        { body: given({ delayMs, revokeOld }) },
+        { idempotencyKey },
+      );
+      await cli.out.show(
+        made,
+        record([
+          ["key", made.kid],
+          ["signs", at(made.activeFrom)],
+        ]),
+      );
     });
 }

@@ -1,0 +1,67 @@
+import { Argument } from "@commander-js/extra-typings";
+import { count, given } from "../arguments.ts";
+import { change, type Define, examples, group, leaf } from "../command.ts";
+import { record, table } from "../view.ts";
+
+const roleArgument = () =>
+  new Argument("<role>", "what it may do").choices([
+    "admin",
+    "operator",
+    "member",
+    "viewer",
+  ] as const);
+
+/** `gridpost role` */
+export const defineRole: Define = (program, cli) => {
+  const roles = group(program, "role", "Roles: what users may do, on the server or in a project");
+
+  leaf(roles, "ls", "List roles; with --project those of a project")
+    .option("--after <cursor>", "the next of the page before")
+    .option("--limit <n>", "at most so many", count)
+    .action(async ({ after, limit, ...common }) => {
+      const api = await cli.context(common).user();
+      const query = given({ after, limit });
+      const { project } = common;
+      const page = await (project === undefined
+        ? api("GET /v1/roles", { query })
+        : api("GET /v1/projects/:project/roles", { params: { project }, query }));
+      const rows = page.roles.map((one) => [one.principal, one.role, one.project ?? "(server)"]);
+      await cli.out.show(page, table(["PRINCIPAL", "ROLE", "PROJECT"], rows, "no roles"));
+    });
+
+  const verbs = [
+    [
+      "grant",
+      "Give a user a role on the server, or with --project in a project",
+      "POST /v1/roles",
+      "POST /v1/projects/:project/roles",
+    ],
+    [
+      "revoke",
+      "Take a role from a user",
+      "POST /v1/roles/revoke",
+      "POST /v1/projects/:project/roles/revoke",
+    ],
+  ] as const;
+  for (const [verb, summary, onServer, inProject] of verbs)
+    change(roles, `${verb} <principal>`, summary)
+      .addArgument(roleArgument())
+      .addHelpText("after", examples(`role ${verb} user:anna operator --project llm-serving`))
+      .action(async (principal, role, options) => {
+        const idempotencyKey = cli.key(options);
+        const api = await cli.context(options).user();
+        const { project } = options;
+        const body = { principal, role };
+        const now = await (project === undefined
+          ? api(onServer, { body }, { idempotencyKey })
+          : api(inProject, { params: { project }, body }, { idempotencyKey }));
+        await cli.out.show(
+          now,
+          record([
+            ["principal", now.principal],
+            ["role", now.role],
+            ["project", now.project],
+          ]),
+        );
+      });
+};
