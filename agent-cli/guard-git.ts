@@ -7,6 +7,8 @@ export function git(args: readonly string[], input?: string): Promise<string> {
       if (error === null) resolve(stdout);
       else reject(new Error(stderr.trim() === "" ? error.message : stderr.trim()));
     });
+    // A command that does not read its input may have ended before.
+    child.stdin?.on("error", () => undefined);
     child.stdin?.end(input ?? "");
   });
 }

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { Option } from "@commander-js/extra-typings";
 import { ProblemError } from "../../contract/problem-error.ts";
@@ -47,7 +48,8 @@ function defineInstall(guard: Command, cli: Cli): void {
       const folder = await hooksFolder();
       const { repo, commitPolicy, pushPolicy } = options;
       await configure({
-        "gridpost.guardRepo": repo,
+        // Kept, so that every worktree asks about the same repository.
+        "gridpost.guardRepo": repo ?? (await guardedName()),
         "gridpost.guardCommit": commitPolicy,
         "gridpost.guardPush": pushPolicy,
       });
@@ -118,8 +120,13 @@ function defineCheck(guard: Command, cli: Cli): void {
     });
 }
 
-const guardedName = async (): Promise<string> =>
-  (await gitLine("config", "--get", "gridpost.guardRepo")) ?? repositoryName();
+async function guardedName(): Promise<string> {
+  const kept = await gitLine("config", "--get", "gridpost.guardRepo");
+  if (kept !== undefined) return kept;
+  const bare = (await gitLine("rev-parse", "--is-bare-repository")) === "true";
+  const folder = bare ? await gitLine("rev-parse", "--absolute-git-dir") : undefined;
+  return folder === undefined ? repositoryName() : basename(folder, ".git");
+}
 
 /** What the installed hooks call; not for people. */
 function defineHook(guard: Command, cli: Cli): void {
