@@ -29,7 +29,10 @@ export const openArchive = ({
     folder: archiveFolder(settings.data),
     signer: () => archiveSigner(identity, eventLog.now()),
     lock: openLocalFile,
-    remotes: settings.archive.remotes,
+    remotes: Object.entries(settings.archive.remotes).map(([name, remote]) => ({
+      name,
+      ...remote,
+    })),
     report: async (project, sweep) => {
       const report = await reportOf(reportsDeps(eventLog), project, sweep);
       return {

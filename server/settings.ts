@@ -35,11 +35,11 @@ export const Settings = z.strictObject({
     .prefault({}),
   archive: z
     .strictObject({
-      /** Where the archive is pushed to; such a remote should refuse everything but fast-forwards. */
+      /** Where the archive is pushed to, by name; a remote should refuse everything but fast-forwards. */
       remotes: z
-        .array(
+        .record(
+          Name,
           z.strictObject({
-            name: Name,
             url: z.string().min(1),
             repository: z
               .string()
@@ -52,7 +52,7 @@ export const Settings = z.strictObject({
             tokenFile: z.string().optional(),
           }),
         )
-        .default([]),
+        .default({}),
     })
     .prefault({}),
   /** HTTPS by these PEM files; without them plain HTTP, which is for loopback or behind a proxy. */

@@ -5,6 +5,7 @@ import { CLI_ENTRY } from "./cli.ts";
 /** `gridpost server` as a process of its own. */
 export interface ServerProcess {
   readonly url: string;
+  readonly pid: number;
   /** What it has written to stderr so far. */
   stderr(): string;
   /** Sends a signal and waits for the end; answers the exit code, null after SIGKILL. */
@@ -26,7 +27,7 @@ export async function spawnServer(data: string, ...flags: string[]): Promise<Ser
     });
     child.once("exit", () => reject(new Error(output.join(""))));
   });
-  return { url, stderr: () => output.join(""), end: (signal) => end(child, signal) };
+  return { url, pid: child.pid ?? 0, stderr: () => output.join(""), end: (signal) => end(child, signal) };
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {

@@ -1,0 +1,143 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Client } from "../../contract/client.ts";
+import { startTestServer, type TestServer } from "../support/server.ts";
+
+const project = { project: "default" };
+
+describe("the archive of a running server", () => {
+  let server: TestServer;
+  let work: string;
+  let blue: Client;
+  let red: Client;
+
+  const start = async (...set: string[]): Promise<void> => {
+    server = await startTestServer({ set });
+    const anna = await server.join("user", "anna");
+    [blue, red] = [await anna.asAgent("blue"), await anna.asAgent("red")];
+  };
+  beforeEach(() => {
+    work = mkdtempSync(join(tmpdir(), "gridpost-deep-"));
+  });
+  afterEach(async () => {
+    await server.stop();
+    rmSync(work, { recursive: true });
+  });
+
+  const send = (body: string, thread = "plans"): Promise<{ id: string }> =>
+    blue.mailbox.send({
+      params: project,
+      body: { to: ["red"], subject: "hello", body, thread, open: true },
+    });
+  const verify = (body: { deep?: boolean; since?: string }) =>
+    server.admin.client.archive.verify({ body });
+  const projectGit = (...args: string[]): string =>
+    execFileSync("git", args, {
+      cwd: join(server.data, "archive/projects/default.git"),
+      encoding: "utf8",
+    });
+
+  it("is verified by a replay that gives the database's state", async () => {
+    await start();
+    await send("one");
+    const { commit } = await server.admin.client.archive.status();
+    const clean = await verify({ deep: true });
+    expect(clean).toMatchObject({ ok: true, fault: null, difference: null });
+    expect(clean.stateHash).toMatch(/^[0-9a-f]{64}$/);
+    expect(clean.note).toContain("--since");
+    expect(clean.repositories.map(({ repository }) => repository)).toEqual([
+      "journal",
+      "project/default",
+    ]);
+    const later = await server.admin.client.archive.status();
+    expect(later).toMatchObject({ lagEvents: 0, lagSeconds: 0, error: null, remotes: [] });
+    const kept = commit ?? later.commit ?? "";
+    expect(await verify({ since: kept })).toMatchObject({ ok: true, note: null });
+    expect(await verify({ since: "0".repeat(40) })).toMatchObject({ ok: false });
+  });
+
+  it("names the first row, and the first event, that was changed behind the server's back", async () => {
+    await start();
+    await send("one");
+    await server.running.archive.flush();
+    const database = new Database(join(server.data, "gridpost.db"));
+    database.exec("update p_messages set body = 'other'");
+    expect((await verify({ deep: true })).difference).toMatch(
+      /^p_messages .*body: the database has "other", the replay "one"/,
+    );
+    database.exec("update p_messages set body = 'one'");
+    database.exec(`update events set body = replace(body, '"one"', '"two"')`);
+    expect((await verify({ deep: true })).fault?.problem).toMatch(
+      /^event \d+ is another one in the database$/,
+    );
+    database.exec(`update events set body = replace(body, '"two"', '"one"')`);
+    database.close();
+    expect((await verify({ deep: true })).ok).toBe(true);
+  });
+
+  it("hides a redacted message in mail and files, and says that Git remembers", async () => {
+    await start();
+    const { id } = await send("my secret plan");
+    await server.running.archive.flush();
+    const redacted = await server.admin.client.archive.redact({
+      body: { event: id, reason: "sent by mistake" },
+    });
+    expect(redacted).toMatchObject({ message: id, note: expect.stringContaining("rewrite") });
+    const { messages } = await red.mailbox.thread({ params: { ...project, thread: "plans" } });
+    expect(messages[0]).toMatchObject({ subject: "[redacted]", body: "[redacted]" });
+    await server.running.archive.flush();
+    const files = projectGit("grep", "-h", "sent by mistake", "main", "--", "threads");
+    expect(files).toContain("reason:");
+    expect(() => projectGit("grep", "secret plan", "main")).toThrow();
+    expect((await verify({ deep: true })).ok).toBe(true);
+    await expect(blue.archive.redact({ body: { event: id, reason: "x" } })).rejects.toMatchObject({
+      code: "FORBIDDEN",
+    });
+  });
+
+  it("refuses secrets before they are written, and says where", async () => {
+    await start();
+    const token = `ghp_${"aB3dE5".repeat(6)}`;
+    await expect(send(`use ${token}`)).rejects.toMatchObject({
+      code: "SECRET_REFUSED",
+      details: [{ path: "body", kind: "GitHub token", at: 4 }],
+    });
+    await server.running.archive.flush();
+    expect(() => execFileSync("grep", ["-rlaF", token, server.data])).toThrow();
+  });
+
+  it("pushes to an append-only remote, and says why when it cannot", async () => {
+    const remote = join(work, "remote.git");
+    execFileSync("git", ["init", "-q", "--bare", "-b", "main", remote]);
+    await start(`archive.remotes.backup.url=${remote}`);
+    const head = (): string =>
+      execFileSync("git", ["rev-parse", "main"], { cwd: remote, encoding: "utf8" }).trim();
+    await send("one");
+    const pushed = await server.admin.client.archive.push();
+    const { commit, lastSeq } = await server.admin.client.archive.status();
+    expect(pushed.remotes).toEqual([
+      { name: "backup", url: remote, repository: "journal", pushedSeq: lastSeq, error: null },
+    ]);
+    expect(head()).toBe(commit);
+    const tree = execFileSync("git", ["rev-parse", "main^{tree}"], {
+      cwd: remote,
+      encoding: "utf8",
+    }).trim();
+    const user = ["-c", "user.name=x", "-c", "user.email=x@y"];
+    const other = execFileSync("git", [...user, "commit-tree", "-p", "main", "-m", "x", tree], {
+      cwd: remote,
+      encoding: "utf8",
+    }).trim();
+    execFileSync("git", ["update-ref", "refs/heads/main", other], { cwd: remote });
+    await send("two");
+    const [diverged] = (await server.admin.client.archive.push()).remotes;
+    expect(diverged?.error).toContain("diverged");
+    expect(head()).toBe(other);
+    writeFileSync(join(remote, "HEAD"), "nonsense");
+    expect((await server.admin.client.archive.push()).remotes[0]?.error).not.toBeNull();
+  });
+});
