@@ -4,7 +4,8 @@ import type { Connection } from "./sqlite-connection.ts";
 import { commitError, storeError } from "./sqlite-errors.ts";
 
 const MAX_MEMBERS = 256;
-const MAX_GROUP_MS = 5;
+const MIN_GROUP_MS = 5;
+const MAX_GROUP_MS = 50;
 const STUCK_MS = 1_000;
 const NO_VALUES: readonly unknown[] = [];
 
@@ -42,6 +43,8 @@ export class GroupCommit {
   >;
   private readonly queue: Member[] = [];
   private scheduled = false;
+  /** How long the last COMMIT took. */
+  private commitMs = 0;
   private closed: (() => void) | undefined;
   private current:
     | { readonly startedAt: number; readonly finish: (outcome: Outcome) => void }
@@ -106,13 +109,13 @@ export class GroupCommit {
     let ran = 0;
     try {
       this.sql.begin();
-      const until = performance.now() + MAX_GROUP_MS;
+      const until = performance.now() + this.groupMs();
       for (const member of members) {
         ran += 1;
         await this.runMember(member);
         if (performance.now() > until) break;
       }
-      this.sql.commit();
+      this.commit();
     } catch (error) {
       this.failGroup(members, error);
       return;
@@ -122,6 +125,17 @@ export class GroupCommit {
     this.queue.unshift(...members.splice(ran));
     for (const member of members) settle(member);
     this.onCommit(this.writer.appended);
+  }
+
+  /** The slower the disk, the more transactions share a COMMIT: a group works for about as long as its fsync takes. */
+  private groupMs(): number {
+    return Math.min(Math.max(this.commitMs, MIN_GROUP_MS), MAX_GROUP_MS);
+  }
+
+  private commit(): void {
+    const from = performance.now();
+    this.sql.commit();
+    this.commitMs = performance.now() - from;
   }
 
   /** Runs one body in its savepoint. Throws only when the whole group is lost. */

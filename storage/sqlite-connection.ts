@@ -2,11 +2,14 @@ import type Database from "better-sqlite3";
 
 const MAX_STATEMENTS = 2_000;
 const APPENDS = /\binsert\s+into\s+events\b/i;
+const PARAMETER = /\$(\d+)/g;
 
 interface Prepared {
   readonly statement: Database.Statement;
   readonly reader: boolean;
   readonly appends: boolean;
+  /** Which value goes to each place of the statement, counted from 0. */
+  readonly order: readonly number[];
 }
 
 /** One SQLite connection with its prepared statements, kept by their text. */
@@ -28,20 +31,21 @@ export class Connection {
       return [];
     }
     if (known.appends) this.appended = true;
-    const { statement } = known;
-    if (values.length === 0) return known.reader ? statement.all() : (statement.run(), []);
-    const named = bind(values);
-    return known.reader ? statement.all(named) : (statement.run(named), []);
+    const { statement, order } = known;
+    const bound = bind(values, order);
+    return known.reader ? statement.all(bound) : (statement.run(bound), []);
   }
 
   private prepare(text: string): Prepared | undefined {
-    const statement = prepareSingle(this.database, text);
+    // Places are bound in half the time that names take.
+    const statement = prepareSingle(this.database, text.replaceAll(PARAMETER, "?"));
     if (statement === undefined) return undefined;
     if (this.database.readonly && !statement.readonly) {
       throw new TypeError(`db.query only reads; write inside db.tx: ${text}`);
     }
     if (this.prepared.size >= MAX_STATEMENTS) this.prepared.clear();
-    const entry = { statement, reader: statement.reader, appends: APPENDS.test(text) };
+    const order = [...text.matchAll(PARAMETER)].map(([, n]) => Number(n) - 1);
+    const entry = { statement, reader: statement.reader, appends: APPENDS.test(text), order };
     this.prepared.set(text, entry);
     return entry;
   }
@@ -57,12 +61,14 @@ function prepareSingle(database: Database.Database, text: string): Database.Stat
   }
 }
 
-/** `$1` is the parameter named "1" to SQLite; booleans are stored as 0 and 1. */
-function bind(values: readonly unknown[]): Record<number, unknown> {
-  const named: Record<number, unknown> = {};
-  for (let i = 0; i < values.length; i += 1) {
-    const value = values[i];
-    named[i + 1] = typeof value === "boolean" ? Number(value) : value;
+/** Booleans are stored as 0 and 1. */
+function bind(values: readonly unknown[], order: readonly number[]): unknown[] {
+  const bound: unknown[] = [];
+  for (const place of order) {
+    if (place >= values.length)
+      throw new RangeError(`the statement has no value for its parameter $${place + 1}`);
+    const value = values[place];
+    bound.push(typeof value === "boolean" ? Number(value) : value);
   }
-  return named;
+  return bound;
 }
