@@ -11,8 +11,6 @@ export interface AttemptRow {
   readonly holder: string;
   readonly session: string;
   readonly claimed_at: number;
-  readonly runtime: string | null;
-  readonly image: string | null;
   readonly run: string;
   readonly run_state: RunState;
   /** The run's latest attempt. */
@@ -25,7 +23,6 @@ export interface AttemptRow {
   readonly lease: string;
   /** Attempts of the session, JSON. */
   readonly siblings: string;
-  readonly queue: string;
   readonly queue_open: number;
   readonly demand: string;
   readonly written_image: string | null;
@@ -36,9 +33,9 @@ export interface AttemptRow {
   readonly budget_ms: number;
 }
 
-const ATTEMPT = `select a.id, a.state, a.holder, a.session, a.claimed_at, a.runtime, a.image, a.run,
+const ATTEMPT = `select a.id, a.state, a.holder, a.session, a.claimed_at, a.run,
     r.state as run_state, r.attempt_id as latest, r.lane, r.retries, r.cell, r.project, r.sweep,
-    s.lease, s.attempts as siblings, r.queue, q.open as queue_open, q.demand, q.image as written_image,
+    s.lease, s.attempts as siblings, q.open as queue_open, q.demand, q.image as written_image,
     q.image_id as frozen_image, w.repeats, w.primary_metric, w.lost_after_ms, w.budget_ms
   from p_attempts a join p_runs r on r.id = a.run join p_sessions s on s.id = a.session
     join p_queues q on q.id = r.queue join p_sweeps w on w.id = r.sweep`;

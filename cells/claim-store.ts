@@ -1,7 +1,8 @@
+import type { SweepFile } from "../contract/cell/sweep-file.ts";
+import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "../storage/db.ts";
 import type { Demand, Waiting } from "./match.ts";
 import { parseOnce } from "./parse-once.ts";
-import type { RunState } from "../contract/run.ts";
 
 /** A queue with the first of its runs that no node has failed yet. */
 export interface QueueRow extends Waiting {
@@ -17,10 +18,9 @@ const LANES =
   "select distinct lane from p_runs where queue = $1 and state = 'queued' and lane <> ''";
 const FIRST_OF_LANE = `select id from p_runs where queue = $1 and state = 'queued' and lane = $2
   order by ord limit 1`;
-const RUN = `select r.id, r.project, r.sweep, r.cell, r.block, r.attempt, r.state, r.lane, q.image_id, q.demand, c.spec,
-    s.name, s.thread, s.source
-  from p_runs r join p_queues q on q.id = r.queue join p_cells c on c.id = r.cell join p_sweeps s on s.id = r.sweep
-  where r.id = $1`;
+const RUN = `select r.id, r.project, r.sweep, r.cell, r.block, r.attempt, q.image_id, c.spec
+  from p_runs r join p_queues q on q.id = r.queue join p_cells c on c.id = r.cell where r.id = $1`;
+const SWEEP = "select name, thread, source from p_sweeps where id = $1";
 const HELD_GPUS = `select s.gpus from p_attempts a join p_sessions s on s.id = a.session
   where a.holder = $1 and a.state in ('claimed', 'running')`;
 
@@ -55,27 +55,44 @@ export async function firstOfLane(
   return row?.id;
 }
 
-/** A run with all that granting it needs; `spec` and `source` are JSON. */
+/** A run with all that granting it needs; `spec` is JSON. */
 export interface ClaimableRow {
   readonly id: string;
   readonly project: string;
   readonly sweep: string;
   readonly cell: string;
   readonly block: number;
+  /** How many attempts it has had. */
   readonly attempt: number;
-  readonly state: RunState;
-  readonly lane: string;
   readonly image_id: string | null;
-  readonly demand: string;
   readonly spec: string;
-  readonly name: string;
-  readonly thread: string;
-  readonly source: string;
 }
 
 export async function claimable(query: Query, run: string): Promise<ClaimableRow | undefined> {
   const [row] = await query<ClaimableRow>(RUN, [run]);
   return row;
+}
+
+/** What of a sweep never changes. */
+export interface SweepTerms {
+  readonly name: string;
+  readonly thread: string;
+  readonly source: SweepFile;
+}
+
+const MAX_TERMS = 1_000;
+const known = new Map<string, SweepTerms>();
+
+/** The terms of a sweep, read once: every claim needs them. */
+export async function termsOf(query: Query, sweep: string): Promise<SweepTerms> {
+  const terms = known.get(sweep);
+  if (terms !== undefined) return terms;
+  const [row] = await query<{ name: string; thread: string; source: string }>(SWEEP, [sweep]);
+  if (row === undefined) throw new ProblemError("NOT_FOUND", `there is no sweep ${sweep}`);
+  const read = { ...row, source: JSON.parse(row.source) as SweepFile };
+  if (known.size >= MAX_TERMS) known.clear();
+  known.set(sweep, read);
+  return read;
 }
 
 /** The GPUs that the sessions of a holder have in use. */

@@ -1,16 +1,14 @@
 import type { z } from "zod";
 import type { CellSpec } from "../contract/cell/cell.ts";
 import type { AttemptRef } from "../contract/run.ts";
-import type { SweepFile } from "../contract/cell/sweep-file.ts";
 import type { Session } from "../contract/cells.ts";
 import type { EventBody } from "../contract/events/index.ts";
 import { newId } from "../contract/ids.ts";
 import type { Resource } from "../contract/resource.ts";
 import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
-import { claimable, type ClaimableRow } from "./claim-store.ts";
+import { claimable, type ClaimableRow, type SweepTerms, termsOf } from "./claim-store.ts";
 import { SESSION_TTL_MS } from "./node-state.ts";
-import { parseOnce } from "./parse-once.ts";
 import type { LeasePort } from "./ports.ts";
 
 export type SessionReply = z.input<typeof Session>;
@@ -37,7 +35,8 @@ export async function grantSession(
   leases: LeasePort,
   { id, holder, actor, run, gpus, ttlMs }: Grant,
 ): Promise<SessionReply> {
-  const { project, thread } = run;
+  const { project } = run;
+  const terms = await termsOf(tx.query, run.sweep);
   const node = nodeOf(holder);
   const resources: Resource[] = [
     { kind: "cell", run: run.id },
@@ -49,7 +48,7 @@ export async function grantSession(
     resources,
     ttlMs,
     reason: null,
-    thread,
+    thread: terms.thread,
     actor,
   });
   const attempt = { id: newId(), run: run.id, n: run.attempt + 1 };
@@ -59,7 +58,12 @@ export async function grantSession(
     actor,
     body: { id, holder, lease: lease.id, fence: lease.fence, gpus, attempts: [attempt] },
   });
-  return { id, lease: { ...lease, ttlMs }, gpus: [...gpus], runs: [grantedRun(run, attempt)] };
+  return {
+    id,
+    lease: { ...lease, ttlMs },
+    gpus: [...gpus],
+    runs: [grantedRun(run, terms, attempt)],
+  };
 }
 
 /** The node that a holder is, or null for an agent or user. */
@@ -68,14 +72,14 @@ export const nodeOf = (holder: string): string | null =>
 
 function grantedRun(
   run: ClaimableRow,
+  { name, thread, source }: SweepTerms,
   attempt: z.input<typeof AttemptRef>,
 ): SessionReply["runs"][number] {
-  const source = parseOnce<SweepFile>(run.source);
   return {
     project: run.project,
     sweep: run.sweep,
-    sweepName: run.name,
-    thread: run.thread,
+    sweepName: name,
+    thread,
     block: run.block,
     attempt,
     cell: { id: run.cell, ...(JSON.parse(run.spec) as CellSpec) },
@@ -106,7 +110,8 @@ export async function sessionView(query: Query, id: string): Promise<SessionRepl
   for (const attempt of JSON.parse(row.attempts) as Granted["attempts"]) {
     const live = await query(LIVE, [attempt.id]);
     const run = live.length === 0 ? undefined : await claimable(query, attempt.run);
-    if (run !== undefined) runs.push(grantedRun(run, attempt));
+    if (run === undefined) continue;
+    runs.push(grantedRun(run, await termsOf(query, run.sweep), attempt));
   }
   if (runs.length === 0) return null;
   const lease = { id: row.lease, fence: row.fence, ttlMs: SESSION_TTL_MS };

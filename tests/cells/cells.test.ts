@@ -1,8 +1,4 @@
 import { cellsSuite } from "../suites/cells.suite.ts";
-import { nodesSuite } from "../suites/nodes.suite.ts";
 import { drivers } from "../support/drivers.ts";
 
-for (const driver of drivers) {
-  cellsSuite(driver);
-  nodesSuite(driver);
-}
+for (const driver of drivers) cellsSuite(driver);

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { canonicalJson, cellIdOf } from "../../contract/cell/cell-id.ts";
+import { canonicalJson, cellIdOf, measuredIdOf, sha256 } from "../../contract/cell/cell-id.ts";
 import type { CellSpec } from "../../contract/cell/cell.ts";
 import { expandSweep } from "../../contract/cell/expand.ts";
 import { SweepFile, type SweepSource } from "../../contract/cell/sweep-file.ts";
@@ -163,6 +163,14 @@ describe("a cell's identity", () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  test("of what was measured is over the canonical JSON of cell and frozen image and runtime", () => {
+    const cell = spec?.id ?? "";
+    for (const image of [null, "sha256:1", 'reg/"odd"@sha256:2']) {
+      const resolved = { runtime: "docker" as const, image };
+      expect(measuredIdOf(cell, resolved)).toBe(sha256(canonicalJson({ cell, resolved })));
+    }
   });
 
   test("changes with what is measured and not with time-outs, priority, repeats or labels", () => {

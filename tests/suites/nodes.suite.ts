@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Session } from "../../contract/cells.ts";
 import type { Driver } from "../support/drivers.ts";
-import { type Fleet, INVENTORY, installOf, useFleet } from "../support/fleet.ts";
+import { type Fleet, INVENTORY, installOf, must, useFleet } from "../support/fleet.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -15,11 +15,6 @@ export function nodesSuite(driver: Driver): void {
     describe("silence", () => silence(fleet));
   });
 }
-
-const must = (session: Session | null): Session => {
-  if (session === null) throw new Error("nothing was granted");
-  return session;
-};
 
 const attemptOf = (session: Session): string => session.runs[0]?.attempt.id ?? "";
 

@@ -43,13 +43,16 @@ type Calls = {
 export interface FakeNode extends Calls {
   readonly name: string;
   /** One beat that names these sessions. */
-  live(...sessions: Session[]): ReturnType<Calls["beat"]>;
+  readonly live: (...sessions: Session[]) => ReturnType<Calls["beat"]>;
   /** One beat that names no session and these images. */
-  holds(images: Record<string, string>): ReturnType<Calls["beat"]>;
+  readonly holds: (images: Record<string, string>) => ReturnType<Calls["beat"]>;
   /** Claims with room for one session without GPUs, unless more is offered. */
-  take(capacity?: EndpointRequest<Work["claim"]>["body"]): Promise<Session | null>;
+  readonly take: (capacity?: EndpointRequest<Work["claim"]>["body"]) => Promise<Session | null>;
   /** Reports the first run of a session as succeeded, unless the report says otherwise. */
-  finish(session: Session, report?: Partial<AttemptReport>): ReturnType<Calls["complete"]>;
+  readonly finish: (
+    session: Session,
+    report?: Partial<AttemptReport>,
+  ) => ReturnType<Calls["complete"]>;
 }
 
 /** Cells, nodes and leases over an open database, without a server. */
@@ -59,15 +62,18 @@ export interface Fleet {
   readonly clock: TestClock;
   readonly blobs: Blobs;
   /** A user who may submit sweeps, or an agent that works by hand. */
-  caller(id: string): Calls;
+  readonly caller: (id: string) => Calls;
   /** Registers a node that offers one slot and every runtime, and beats once. */
-  node(name: string, inventory?: Partial<Inventory>): Promise<FakeNode>;
+  readonly node: (name: string, inventory?: Partial<Inventory>) => Promise<FakeNode>;
   /** Submits a sweep of one cell per value of `n` that any node can run. */
-  submit(cellCount: number, more?: Partial<SweepSource>): ReturnType<Calls["submitSweep"]>;
+  readonly submit: (
+    cellCount: number,
+    more?: Partial<SweepSource>,
+  ) => ReturnType<Calls["submitSweep"]>;
   /** Lets time pass and the deadlines fire that are due then. */
-  pass(ms: number): Promise<void>;
+  readonly pass: (ms: number) => Promise<void>;
   /** How often each type of event was appended. */
-  counts(): Promise<Record<string, number>>;
+  readonly counts: () => Promise<Record<string, number>>;
 }
 
 export const REPORT: AttemptReport = {
@@ -212,8 +218,14 @@ function fakeNode(name: string, calls: Calls): FakeNode {
   };
 }
 
+/** A session that must have been granted. */
+export function must(session: Session | null): Session {
+  if (session === null) throw new Error("nothing was granted");
+  return session;
+}
+
 const principalOf = (id: string): Principal => {
-  const [kind, path = ""] = id.split(":") as [Principal["kind"], string];
+  const [kind, path] = id.split(":") as [Principal["kind"], string];
   const name = path.split("/").at(-1) ?? "";
   const project = kind === "agent" ? (path.split("/")[0] ?? null) : null;
   return { id, kind, name, project, act: null, actor: id, scopes: new Set() };

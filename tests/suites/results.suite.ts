@@ -1,0 +1,251 @@
+import { describe, expect, it } from "vitest";
+import { sha256 } from "../../contract/cell/cell-id.ts";
+import type { Driver } from "../support/drivers.ts";
+import { type Fleet, must, REPORT, sweepOf, useFleet } from "../support/fleet.ts";
+
+/** What results, and the files around a run, do on every driver. */
+export function resultsSuite(driver: Driver): void {
+  describe(`results on ${driver.name}`, () => {
+    const fleet = useFleet(driver);
+    describe("a result", () => results(fleet));
+    describe("the files around a run", () => files(fleet));
+  });
+}
+
+function results(fleet: () => Fleet): void {
+  it("of a run is accepted once, with its samples, and ends its lease", async () => {
+    const { submit, node, caller, counts, db } = fleet();
+    await submit(1);
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    const first = await n1.finish(session);
+    expect(first).toMatchObject({ accepted: true, state: "succeeded", next: null });
+    expect(await n1.finish(session)).toEqual(first);
+    expect(await counts()).toMatchObject({
+      "attempt.finished": 1,
+      "run.succeeded": 1,
+      "lease.released": 1,
+    });
+    expect(await db.query("select count(*) as n from p_samples")).toEqual([{ n: 1 }]);
+    const run = await caller("user:anna").run({ params: { run: first.run } });
+    expect(run).toMatchObject({ state: "succeeded", outcome: "ok", holder: "node:n1" });
+    expect(run.attempts).toMatchObject([{ n: 1, state: "finished", report: REPORT }]);
+  });
+
+  it("can be answered with the next session, in the same transaction", async () => {
+    const { submit, node } = fleet();
+    await submit(2);
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    const body = { report: REPORT, next: { slots: 1, runtimes: ["process" as const] } };
+    const params = { attempt: session.runs[0]?.attempt.id ?? "" };
+    const first = await n1.complete({ params, body }, { key: "k" });
+    expect(first.next?.runs[0]?.cell.axes).toEqual({ n: 1 });
+    expect(await n1.complete({ params, body }, { key: "k" })).toEqual(first);
+  });
+
+  it("of another node's attempt is refused", async () => {
+    const { submit, node, counts } = fleet();
+    await submit(1);
+    const session = must(await (await node("n1")).take());
+    const n2 = await node("n2");
+    const params = { attempt: session.runs[0]?.attempt.id ?? "" };
+    const forbidden = { code: "FORBIDDEN" };
+    await expect(n2.finish(session)).rejects.toMatchObject(forbidden);
+    await expect(
+      n2.start({ params, body: { runtime: "process", image: null } }),
+    ).rejects.toMatchObject(forbidden);
+    await expect(n2.appendLog({ params, body: { offset: 0, text: "x" } })).rejects.toMatchObject(
+      forbidden,
+    );
+    const evidence = { ...params, sha256: sha256("x") };
+    await expect(
+      n2.putEvidence({ params: evidence, body: { content: "eA==" } }),
+    ).rejects.toMatchObject(forbidden);
+    await expect(n2.cellFile({ params: evidence })).rejects.toMatchObject(forbidden);
+    expect((await counts())["attempt.finished"]).toBeUndefined();
+  });
+
+  it("that the infrastructure spoiled is tried on other nodes, at most twice", async () => {
+    const { submit, node, caller } = fleet();
+    await submit(1);
+    const nodes = [await node("n1"), await node("n2"), await node("n3"), await node("n4")];
+    const spoiled = { outcome: "setup_failed" as const, message: "no image", samples: [] };
+    const states = [];
+    for (const one of nodes.slice(0, 3)) {
+      const session = must(await one.take());
+      states.push((await one.finish(session, spoiled)).state);
+      expect(await one.take()).toBeNull();
+    }
+    expect(states).toEqual(["queued", "queued", "failed"]);
+    const { runs } = await caller("user:anna").runs({ params: { sweep: "sweep" } });
+    expect(runs).toMatchObject([
+      { state: "failed", attempt: 3, outcome: "setup_failed", message: "no image" },
+    ]);
+  });
+
+  it("that the infrastructure spoiled ends the run when no other node could run it", async () => {
+    const { submit, node } = fleet();
+    await submit(1);
+    await node("n2", { runtimes: ["docker"] });
+    const n1 = await node("n1");
+    const spoiled = { outcome: "invalid" as const, message: "GPU was dirty", samples: [] };
+    expect((await n1.finish(must(await n1.take()), spoiled)).state).toBe("invalid");
+  });
+
+  it("that the benchmark itself failed is not tried again", async () => {
+    const { submit, node } = fleet();
+    await submit(1);
+    await node("n2");
+    const n1 = await node("n1");
+    const failed = { outcome: "timed_out" as const, message: "60 s", samples: [] };
+    expect((await n1.finish(must(await n1.take()), failed)).state).toBe("failed");
+    expect(await n1.take()).toBeNull();
+  });
+
+  it("without a value for each repeat is a failure, not a success", async () => {
+    const { submit, node, caller } = fleet();
+    await submit(1, { repeats: 3 });
+    const n1 = await node("n1");
+    const { state, run } = await n1.finish(must(await n1.take()));
+    expect(state).toBe("failed");
+    expect(await caller("user:anna").run({ params: { run } })).toMatchObject({
+      message: 'no value of "performance" for repeat 2, 3',
+    });
+  });
+
+  it("with two values for one repeat is refused", async () => {
+    const { submit, node } = fleet();
+    await submit(1);
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    const twice = n1.finish(session, { samples: [...REPORT.samples, ...REPORT.samples] });
+    await expect(twice).rejects.toMatchObject({ code: "UNPROCESSABLE" });
+    expect((await n1.finish(session)).accepted).toBe(true);
+  });
+
+  it("is measured under the identity of cell, image and runtime", async () => {
+    const { submit, node, db } = fleet();
+    await submit(1, { cell: { command: ["x"], runtime: "any", image: "i:1" }, blocks: 2 });
+    const [n1, n2] = [await node("n1"), await node("n2")];
+    await n1.finish(must(await n1.take()));
+    await n2.finish(must(await n2.take()), { runtime: "docker", image: "sha256:1" });
+    const rows = await db.query<{ measured_id: string }>("select measured_id from p_attempts");
+    expect(new Set(rows.map(({ measured_id: id }) => id)).size).toBe(2);
+  });
+
+  it("is of the image that most ready nodes hold when the sweep is submitted", async () => {
+    const { submit, node, caller, clock } = fleet();
+    const [n1, n2, n3] = [await node("n1"), await node("n2"), await node("n3")];
+    await n3.holds({ "i:latest": "sha256:3" });
+    clock.advance(60_000);
+    await n1.holds({ "i:latest": "sha256:2" });
+    await n2.holds({ "i:latest": "sha256:2", "j:1": "reg/j@sha256:5" });
+    const cell = (image: string) => ({ cell: { command: ["x"], image } });
+    await submit(1, cell("i"));
+    await submit(1, cell("j:1"));
+    await submit(1, cell("k@sha256:7"));
+    expect(await n3.take()).toBeNull();
+    const images = [await n2.take(), await n2.take(), await n2.take()].map(
+      (session) => session?.runs[0]?.image,
+    );
+    expect(images).toEqual(["sha256:2", "reg/j@sha256:5", "k@sha256:7"]);
+    expect((await caller("user:anna").nodes()).nodes.map(({ state }) => state)).toEqual([
+      "ready",
+      "ready",
+      "suspect",
+    ]);
+  });
+
+  it("of another image than the frozen one is not let start, nor counted", async () => {
+    const { submit, node } = fleet();
+    await submit(2, { cell: { command: ["x"], image: "i:1" } });
+    const [n1, n2] = [await node("n1"), await node("n2")];
+    const [one, two] = [must(await n1.take()), must(await n2.take())];
+    const start = (image: string) => ({ runtime: "docker" as const, image });
+    const first = { attempt: one.runs[0]?.attempt.id ?? "" };
+    const second = { attempt: two.runs[0]?.attempt.id ?? "" };
+    await n1.start({ params: first, body: start("sha256:1") });
+    await n1.start({ params: first, body: start("sha256:1") });
+    await expect(n2.start({ params: second, body: start("sha256:2") })).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: "i:1 is sha256:2 here; the sweep is frozen at sha256:1",
+    });
+    const docker = { runtime: "docker" as const, image: "sha256:2" };
+    expect((await n2.finish(two, docker)).state).toBe("queued");
+    expect((await n1.finish(one, { ...docker, image: "sha256:1" })).state).toBe("succeeded");
+    await n1.holds({ "i:1": "sha256:2" });
+    expect(await n1.take()).toBeNull();
+    await n1.holds({ "i:1": "sha256:1" });
+    const again = must(await n1.take());
+    expect(again.runs[0]?.image).toBe("sha256:1");
+  });
+}
+
+function files(fleet: () => Fleet): void {
+  const content = Buffer.from("console.log(1)").toString("base64");
+  const hash = sha256(Buffer.from(content, "base64"));
+
+  it("reach the node that runs the cell, and change the cell's identity", async () => {
+    const { caller, node } = fleet();
+    const anna = caller("user:anna");
+    const cell = { command: ["${files}/k.mjs"], files: ["k.mjs"], runtime: "process" as const };
+    const sweep = sweepOf(1, { cell });
+    await expect(anna.submitSweep({ body: { sweep } })).rejects.toMatchObject({
+      details: [{ path: "cell.files.0" }],
+    });
+    await anna.submitSweep({ body: { sweep, files: [{ path: "k.mjs", content }] } });
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    expect(session.runs[0]?.cell.files).toEqual([{ path: "k.mjs", sha256: hash, size: 14 }]);
+    const attempt = session.runs[0]?.attempt.id ?? "";
+    expect(await n1.cellFile({ params: { attempt, sha256: hash } })).toMatchObject({ content });
+    const other = n1.cellFile({ params: { attempt, sha256: sha256("other") } });
+    await expect(other).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("back a result only with the bytes that their hash names", async () => {
+    const { submit, node, blobs } = fleet();
+    await submit(1);
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    const attempt = session.runs[0]?.attempt.id ?? "";
+    const evidence = [{ name: "log.txt", sha256: hash, size: 14 }];
+    await expect(n1.finish(session, { evidence })).rejects.toMatchObject({ code: "UNPROCESSABLE" });
+    const wrong = n1.putEvidence({ params: { attempt, sha256: hash }, body: { content: "eA==" } });
+    await expect(wrong).rejects.toMatchObject({ code: "UNPROCESSABLE" });
+    await n1.putEvidence({ params: { attempt, sha256: hash }, body: { content } });
+    expect(await blobs.has(hash)).toBe(true);
+    expect((await n1.finish(session, { evidence })).accepted).toBe(true);
+  });
+
+  it("stream the log while it runs: known bytes are skipped, the middle is dropped, the rest is kept", async () => {
+    const { submit, node, caller } = fleet();
+    await submit(1);
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    const params = { attempt: session.runs[0]?.attempt.id ?? "" };
+    const run = session.runs[0]?.attempt.run ?? "";
+    const append = async (offset: number, text: string): Promise<number> =>
+      (await n1.appendLog({ params, body: { offset, text } })).next;
+    const logs = (after = 0) => caller("user:anna").runLogs({ params: { run }, query: { after } });
+    expect(await append(0, "hellö ")).toBe(7);
+    expect(await append(0, "hellö world")).toBe(12);
+    expect(await append(5, "x")).toBe(12);
+    expect(await logs()).toMatchObject({ text: "hellö world", next: 12, done: false });
+    expect(await logs(7)).toMatchObject({ text: "world", next: 12 });
+    const block = "x".repeat(200_000);
+    let next = 12;
+    for (let i = 0; i < 12; i += 1) next = await append(next, block);
+    let text = "";
+    for (let after = 0, page = await logs(0); after < next; page = await logs(after)) {
+      text += page.text;
+      after = page.next;
+    }
+    expect(text.startsWith("hellö world")).toBe(true);
+    expect(text).toMatch(/\n\[\d+ bytes dropped\]\n/);
+    expect(text.length).toBeLessThan(1_700_000);
+    await n1.finish(session);
+    expect(await logs(next)).toMatchObject({ text: "", done: true });
+  });
+}
