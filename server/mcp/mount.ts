@@ -74,6 +74,8 @@ async function answer(
   const id = isInitializeRequest(request.body)
     ? await deps.sessions.open(caller.id)
     : sessionId(request);
+  // A session that is gone is a 404 before anything else, as the protocol has it: the client then begins anew.
+  if (id !== null) await deps.sessions.binding(id, caller.id);
   const connection = connect(app, deps, { request, caller, id });
   const server = profiles[query.data.profile]({
     version: deps.version,
