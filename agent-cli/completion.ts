@@ -26,7 +26,11 @@ export async function commandTree(cli: Cli): Promise<Node[]> {
 }
 
 function nodesOf(command: CommandUnknownOpts, path: string): Node[] {
-  const words = command.commands.map((verb) => ({
+  const verbs = command
+    .createHelp()
+    .visibleCommands(command)
+    .filter((verb) => verb.name() !== "help");
+  const words = verbs.map((verb) => ({
     word: verb.name(),
     summary: verb.description(),
   }));
@@ -36,7 +40,7 @@ function nodesOf(command: CommandUnknownOpts, path: string): Node[] {
   }));
   return [
     { path, words, options },
-    ...command.commands.flatMap((verb) => nodesOf(verb, `${path} ${verb.name()}`)),
+    ...verbs.flatMap((verb) => nodesOf(verb, `${path} ${verb.name()}`)),
   ];
 }
 
