@@ -4,7 +4,7 @@ import { z } from "zod";
 import { PublicJwk } from "../contract/events/identity.ts";
 import { ProblemError } from "../contract/problem.ts";
 import { digest, openHome } from "./home.ts";
-import { readPrivate, writePrivate } from "./private-file.ts";
+import { createPrivate, readPrivate, writePrivate } from "./private-file.ts";
 
 /** An Ed25519 key with its private half, as JWK (RFC 8037). */
 const PrivateJwk = PublicJwk.extend({ d: z.string() });
@@ -41,8 +41,8 @@ export function createKeyStore(home: string): KeyStore {
       const known = await read(files.key, PrivateJwk);
       if (known !== undefined) return known;
       const made = makeKey();
-      await writePrivate(files.key, JSON.stringify(made));
-      return made;
+      const first = await createPrivate(files.key, JSON.stringify(made));
+      return first ? made : ((await read(files.key, PrivateJwk)) ?? made);
     },
     membership: (audience) => read(files.membership(audience), Membership),
     addMembership: async (membership) => {

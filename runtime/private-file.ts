@@ -1,10 +1,31 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { link, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ProblemError } from "../contract/problem-error.ts";
 
 /** Writes a file that only its owner may read (0600), whole or not at all, durable when the promise resolves. */
-export async function writePrivate(path: string, text: string): Promise<void> {
+export const writePrivate = (path: string, text: string): Promise<void> =>
+  throughTemporary(path, text, (temporary) => rename(temporary, path));
+
+/** Writes such a file unless there is one: of several at the same time one wins. @returns whether this call did */
+export async function createPrivate(path: string, text: string): Promise<boolean> {
+  try {
+    await throughTemporary(path, text, async (temporary) => {
+      await link(temporary, path);
+      await rm(temporary);
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+async function throughTemporary(
+  path: string,
+  text: string,
+  publish: (temporary: string) => Promise<void>,
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${randomUUID()}`;
   try {
@@ -15,7 +36,7 @@ export async function writePrivate(path: string, text: string): Promise<void> {
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await publish(temporary);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { calculateJwkThumbprint } from "jose";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import { expect } from "vitest";
 import { type Client, createClient } from "../../contract/client.ts";
 import { TOKEN_TYPES } from "../../contract/token.ts";
@@ -43,8 +43,8 @@ export interface TestServer {
   join(kind: "user" | "node" | "agent", name: string, more?: JoinMore): Promise<Member>;
   /** Lets due deadlines fire now; after moving an injected clock. */
   fireDeadlines(): Promise<number>;
-  /** Stops the server, compares a replay of its log with its projections, and removes the folder. */
-  stop(): Promise<void>;
+  /** Stops the server, lets `before` look at what it left, compares a replay of its log with its projections, and removes the folder. */
+  stop(options?: { readonly before?: () => Promise<void> }): Promise<void>;
 }
 
 interface JoinMore {
@@ -56,14 +56,15 @@ export interface TestServerOptions {
   readonly clock?: Clock;
   /** `a.b=c`, as `--set`. */
   readonly set?: readonly string[];
+  readonly log?: Logger;
 }
 
 /** The real composition on a temporary folder and a free port, over real HTTP. */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const data = await mkdtemp(join(tmpdir(), "gridpost-server-"));
-  const { clock = systemClock, set = [] } = options;
+  const { clock = systemClock, set = [], log = pino({ level: "silent" }) } = options;
   const settings: Settings = readSettings({ data, listen: "127.0.0.1:0", set });
-  const running = await startServer({ settings, clock, log: pino({ level: "silent" }) });
+  const running = await startServer({ settings, clock, log });
   const { url } = running;
   const adminToken = (await readFile(join(data, "admin.join"), "utf8")).trim();
   const admin = await joinAs({ url, clock, token: adminToken, name: "admin" });
@@ -77,8 +78,9 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
       return joinAs({ url, clock, token });
     },
     fireDeadlines: () => running.eventLog.deadlines.fireDue(),
-    stop: async () => {
+    stop: async ({ before } = {}) => {
       await running.stop();
+      await before?.();
       await expectReplayEqual(join(data, "gridpost.db"));
       await rm(data, { recursive: true });
     },

@@ -1,0 +1,99 @@
+import { chmod, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createClient } from "../../contract/client.ts";
+import { tokenSource } from "../../runtime/access-token.ts";
+import { joinServer } from "../../runtime/join.ts";
+import { NoCredentialsError } from "../../runtime/no-credentials.ts";
+import { startTestServer, type TestServer } from "../support/server.ts";
+
+describe("a home with credentials", () => {
+  let server: TestServer;
+  let other: TestServer;
+  let home: string;
+  beforeAll(async () => {
+    [server, other] = await Promise.all([startTestServer(), startTestServer()]);
+  });
+  afterAll(async () => {
+    await Promise.all([server.stop(), other.stop()]);
+  });
+  beforeEach(async () => {
+    home = await mkdtemp(join(tmpdir(), "gridpost-home-"));
+  });
+  afterEach(() => rm(home, { recursive: true }));
+
+  const newToken = async (name: string, at = server): Promise<string> => {
+    const made = await at.admin.client.identity.createToken({ body: { kind: "user", name } });
+    return made.token;
+  };
+
+  it("makes a key that only its owner can read, and joins with it", async () => {
+    const joined = await joinServer({ url: server.url, token: await newToken("anna"), home });
+    expect(joined).toEqual({ principal: "user:anna", url: server.url });
+    expect((await stat(join(home, "key.json"))).mode & 0o777).toBe(0o600);
+    const client = createClient({ url: server.url, token: tokenSource({ home, url: server.url }) });
+    expect(await client.identity.whoami({ query: {} })).toMatchObject({ principal: "user:anna" });
+  });
+
+  it("keeps access tokens to itself, uses them again, and gets a new one when asked", async () => {
+    await joinServer({ url: server.url, token: await newToken("berta"), home });
+    const token = await tokenSource({ home, url: server.url })(false);
+    expect(await tokenSource({ home, url: `${server.url}/` })(false)).toBe(token);
+    expect(await tokenSource({ home, url: server.url })(true)).not.toBe(token);
+    for (const file of await readdir(join(home, "tokens")))
+      expect((await stat(join(home, "tokens", file))).mode & 0o777).toBe(0o600);
+  });
+
+  it("is one principal on each server, with one key", async () => {
+    await joinServer({ url: server.url, token: await newToken("carl"), home });
+    await joinServer({ url: other.url, token: await newToken("carla", other), home });
+    const whoAt = async (url: string) =>
+      createClient({ url, token: tokenSource({ home, url }) }).identity.whoami({ query: {} });
+    expect((await whoAt(server.url)).principal).toBe("user:carl");
+    expect((await whoAt(other.url)).principal).toBe("user:carla");
+    await expect(
+      joinServer({ url: server.url, token: await newToken("dora"), home }),
+    ).rejects.toMatchObject({ code: "CONFLICT", message: /user:carl/ });
+  });
+
+  it("refuses a server that did not make the join token", async () => {
+    const token = await newToken("emil", other);
+    await expect(joinServer({ url: server.url, token, home })).rejects.toMatchObject({
+      code: "UNAUTHENTICATED",
+    });
+    expect(await readdir(home)).not.toContain("servers");
+  });
+
+  it("refuses plain HTTP beyond this machine, a token that is none, and an open key file", async () => {
+    const token = await newToken("frida");
+    await expect(joinServer({ url: "http://10.0.0.1:7411", token, home })).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      message: "http://10.0.0.1:7411 is plain HTTP beyond this machine",
+    });
+    await expect(joinServer({ url: server.url, token: "not a token", home })).rejects.toMatchObject(
+      { code: "BAD_REQUEST", message: "this is not a join token" },
+    );
+    await joinServer({ url: server.url, token, home });
+    await chmod(join(home, "key.json"), 0o644);
+    await expect(tokenSource({ home, url: server.url })(true)).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      next: `chmod 600 ${join(home, "key.json")}`,
+    });
+  });
+
+  it("says so when it has never joined a server", async () => {
+    await expect(tokenSource({ home, url: server.url })(false)).rejects.toBeInstanceOf(
+      NoCredentialsError,
+    );
+  });
+
+  it("survives a lost race for the key file: one key, whoever came first", async () => {
+    const tokens = [await newToken("gina"), await newToken("gina")];
+    await Promise.allSettled(tokens.map((token) => joinServer({ url: server.url, token, home })));
+    const { x } = JSON.parse(await readFile(join(home, "key.json"), "utf8")) as { x: string };
+    expect(x).toHaveLength(43);
+    const client = createClient({ url: server.url, token: tokenSource({ home, url: server.url }) });
+    expect(await client.identity.whoami({ query: {} })).toMatchObject({ principal: "user:gina" });
+  });
+});
