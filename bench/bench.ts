@@ -9,6 +9,8 @@ export interface Line {
   readonly p99?: number;
   /** The least value that is good enough; a bench that misses one exits with 1. */
   readonly floor?: number;
+  /** The same for a value that must not be greater. */
+  readonly ceiling?: number;
 }
 
 /** What `bench/<name>.bench.ts` exports as `bench`. */

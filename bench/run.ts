@@ -33,21 +33,27 @@ async function runOne(name: string): Promise<number> {
   let missed = 0;
   await bench.run((line) => {
     console.log(format(line));
-    if (line.floor !== undefined && line.value < line.floor) missed += 1;
+    if (misses(line)) missed += 1;
   });
   return missed;
 }
 
-function format({ what, value, unit, p50, p99, floor }: Line): string {
+/** Also a value that could not be measured. */
+const misses = ({ value, floor = -Infinity, ceiling = Infinity }: Line): boolean =>
+  !(value >= floor && value <= ceiling);
+
+function format(line: Line): string {
+  const { what, value, unit, p50, p99, floor, ceiling } = line;
   const shown = value >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3);
   const times =
     p50 === undefined || p99 === undefined
       ? ""
       : `  p50 ${p50.toFixed(2)} ms  p99 ${p99.toFixed(2)} ms`;
-  const verdict =
+  const bound =
     floor === undefined
-      ? ""
-      : `  floor ${floor.toLocaleString("en")}: ${value < floor ? "MISSED" : "met"}`;
+      ? ceiling && `at most ${ceiling.toLocaleString("en")}`
+      : `floor ${floor.toLocaleString("en")}`;
+  const verdict = bound === undefined ? "" : `  ${bound}: ${misses(line) ? "MISSED" : "met"}`;
   return `  ${what.padEnd(52)} ${shown.padStart(9)} ${unit.padEnd(5)}${times}${verdict}`;
 }
 
