@@ -27,6 +27,9 @@ export interface AttemptLog {
   readonly secrets: readonly string[];
 }
 
+/** Where the lines go. */
+type Target = Pick<AttemptLog, "bounded" | "secrets"> & { readonly live: Pick<LiveLog, "write"> };
+
 /**
  * What one execution prints on its way into the attempt's log: plain text, without secrets, in whole lines. Both
  * streams have a way of their own, so that neither cuts the other's lines.
@@ -34,10 +37,10 @@ export interface AttemptLog {
 export class ExecutionLog {
   readonly position: LogPosition = { stdout: 0, stderr: 0 };
   readonly performance = new PerformanceLine();
-  private readonly target: AttemptLog;
+  private readonly target: Target;
   private readonly ways: Record<LogChunk["stream"], Way>;
 
-  constructor(target: AttemptLog, title: string) {
+  constructor(target: Target, title: string) {
     this.target = target;
     this.ways = { stdout: new Way(target.secrets), stderr: new Way(target.secrets) };
     this.write(`== ${title} ==\n`);

@@ -7,8 +7,9 @@ import type { Sessions } from "./sessions.ts";
 import { Offer, parse } from "./spool-rows.ts";
 import { jitter } from "./timers.ts";
 
-/** In case a hint was lost. */
 const POLL_MS = 5_000;
+/** In case a hint was lost. */
+const HINTED_POLL_MS = 30_000;
 
 /** A claim that may have been granted although no answer came: repeated as it was, also by the next life. */
 const Pending = z.object({ key: z.string(), offer: Offer });
@@ -17,7 +18,8 @@ const Pending = z.object({ key: z.string(), offer: Offer });
 export async function claimLoop(node: Node, sessions: Sessions, turn: ClaimTurn): Promise<void> {
   while (!node.detach.aborted) {
     await claimAll(node, sessions, turn);
-    await node.wakeClaims.wait(jitter(POLL_MS, 0.2), node.detach);
+    const pause = node.hinted ? HINTED_POLL_MS : POLL_MS;
+    await node.wakeClaims.wait(jitter(pause, 0.2), node.detach);
   }
 }
 

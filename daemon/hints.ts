@@ -41,6 +41,7 @@ async function listen(node: Node, fresh: boolean): Promise<boolean> {
     await new Promise<void>((resolve, reject) => {
       socket.on("open", () => {
         opened = true;
+        node.hinted = true;
         send({ type: "subscribe.work" });
         alive();
       });
@@ -56,6 +57,7 @@ async function listen(node: Node, fresh: boolean): Promise<boolean> {
       socket.on("error", reject);
     });
   } finally {
+    node.hinted = false;
     clearTimeout(watchdog);
     node.detach.removeEventListener("abort", close);
     socket.terminate();

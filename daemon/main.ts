@@ -85,6 +85,7 @@ export async function startDaemon(
       inventory: await survey(),
       wakeClaims: new Alarm(),
       wakeBeat: new Alarm(),
+      hinted: false,
       detach: detach.signal,
     };
     const turn = new ClaimTurn();

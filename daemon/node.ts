@@ -23,6 +23,8 @@ export interface Node {
   /** Wakes the claiming and the beating loop. */
   readonly wakeClaims: Alarm;
   readonly wakeBeat: Alarm;
+  /** True while the server tells us when there may be work: polls can be rare then. */
+  hinted: boolean;
   /** Fires when the daemon hands off: everything lets go of what runs, and nothing is stopped. */
   readonly detach: AbortSignal;
 }

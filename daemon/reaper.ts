@@ -21,7 +21,10 @@ export async function reapLoop(node: Node): Promise<void> {
 }
 
 /** One round. What another installation or somebody else has started is not even seen: the launcher lists only ours. */
-export async function reap(node: Node, launcher: Launcher): Promise<void> {
+export async function reap(
+  node: Pick<Node, "spool" | "clock" | "log" | "detach">,
+  launcher: Launcher,
+): Promise<void> {
   const known = node.spool.executionKeys();
   for (const found of await launcher.list()) {
     if (node.detach.aborted) return;

@@ -1,0 +1,138 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, request, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { newId } from "../../contract/ids.ts";
+import { dockerLauncher } from "../../daemon/docker/driver.ts";
+import { engineCall } from "../../daemon/docker/engine-call.ts";
+import {
+  EngineGoneError,
+  executionName,
+  type Launch,
+  type Launcher,
+} from "../../daemon/launcher.ts";
+import { describeWithEngine } from "../support/engine.ts";
+
+describe("a call of the engine", () => {
+  it("ends when no answer comes", async () => {
+    const call = engineCall("hang", 50, () => new Promise(() => undefined));
+    await expect(call).rejects.toThrow(EngineGoneError);
+  });
+
+  it("passes on what the engine refused, and calls everything else gone", async () => {
+    const refused = Object.assign(new Error("(HTTP code 409) conflict - in use "), {
+      statusCode: 409,
+    });
+    await expect(engineCall("x", 50, () => Promise.reject(refused))).rejects.toBe(refused);
+    const broken = engineCall("x", 50, () => Promise.reject(new Error("ECONNRESET")));
+    await expect(broken).rejects.toThrow(EngineGoneError);
+  });
+});
+
+describeWithEngine("an engine that lies or goes away", ({ docker, image }) => {
+  const real = process.env["DOCKER_HOST"];
+  const realSocket = real?.replace("unix://", "") ?? "/var/run/docker.sock";
+  /** What happens to a request after the real engine has carried it out. */
+  let fault: (method: string, path: string) => "pass" | "error" | "drop" = () => "pass";
+  let folder: string;
+  let between: Server;
+  let launcher: Launcher;
+  let launch: Launch;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "gridpost-engine-"));
+    between = createServer((inbound, answer) => {
+      const { method = "", url = "", headers } = inbound;
+      const outbound = request({ socketPath: realSocket, method, path: url, headers }, (reply) => {
+        const what = fault(method, url);
+        if (what === "drop") answer.destroy();
+        else if (what === "error") answer.writeHead(500).end('{"message":"it went wrong"}');
+        else {
+          answer.writeHead(reply.statusCode ?? 500, reply.headers);
+          reply.pipe(answer);
+          return;
+        }
+        reply.resume();
+      });
+      outbound.on("error", () => answer.destroy());
+      answer.on("close", () => outbound.destroy());
+      inbound.pipe(outbound);
+    });
+    const socket = join(folder, "engine.sock");
+    await new Promise<void>((resolve) => between.listen(socket, resolve));
+    process.env["DOCKER_HOST"] = `unix://${socket}`;
+    launcher = dockerLauncher({ install: newId(), user: "65532:65532" });
+    if (real === undefined) delete process.env["DOCKER_HOST"];
+    else process.env["DOCKER_HOST"] = real;
+    const attempt = newId();
+    launch = {
+      name: executionName(attempt, 1),
+      attempt,
+      repeat: 1,
+      image: (await docker.getImage(image).inspect()).Id,
+      command: ["sh", "-c", "echo one; sleep 1; echo two; exit 9"],
+      env: {},
+      files: folder,
+      out: folder,
+      mounts: [],
+      gpus: [],
+      devices: [],
+      limits: { memory: null, cpus: null, shm: null, pids: null },
+    };
+  });
+  afterEach(() => {
+    fault = () => "pass";
+  });
+  afterAll(async () => {
+    await launcher.remove(launch.name);
+    between.closeAllConnections();
+    between.close();
+    await rm(folder, { recursive: true });
+  });
+
+  it("has made a container although it says otherwise: it is adopted", async () => {
+    fault = (method, path) => (method === "POST" && path.includes("/create") ? "error" : "pass");
+    const { id, state } = await launcher.create(launch);
+    expect(state).toBe("created");
+    expect(await launcher.create(launch)).toMatchObject({ id, state: "created" });
+  });
+
+  it("has started it although no answer came: the next look finds it running", async () => {
+    fault = (method, path) => (method === "POST" && path.includes("/start") ? "drop" : "pass");
+    await expect(launcher.start(launch.name)).rejects.toThrow(EngineGoneError);
+    expect((await launcher.inspect(launch.name))?.state).toBe("running");
+  });
+
+  it("breaks a wait and a log stream: both say so, and the log goes on where it stopped", async () => {
+    const signal = new AbortController().signal;
+    const from = { stdout: 0, stderr: 0 };
+    const broken = (async () => {
+      for await (const { bytes } of launcher.logs(launch.name, { from, signal })) {
+        from.stdout += bytes.length;
+        between.closeAllConnections();
+      }
+    })();
+    await expect(broken).rejects.toThrow(EngineGoneError);
+    expect(from.stdout).toBe(4);
+    const waiting = launcher.wait(launch.name, signal);
+    setTimeout(() => between.closeAllConnections(), 100);
+    await expect(waiting).rejects.toThrow(EngineGoneError);
+    await launcher.wait(launch.name, signal);
+    expect(await launcher.inspect(launch.name)).toMatchObject({ state: "exited", exitCode: 9 });
+    let rest = "";
+    for await (const { bytes } of launcher.logs(launch.name, { from, signal }))
+      rest += bytes.toString();
+    expect(rest).toBe("two\n");
+  });
+
+  it("is not asked at all on another machine", () => {
+    process.env["DOCKER_HOST"] = "tcp://192.0.2.1:2375";
+    try {
+      expect(() => dockerLauncher({ install: newId(), user: "1:1" })).toThrow(/192\.0\.2\.1/);
+    } finally {
+      if (real === undefined) delete process.env["DOCKER_HOST"];
+      else process.env["DOCKER_HOST"] = real;
+    }
+  });
+});

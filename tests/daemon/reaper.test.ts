@@ -1,0 +1,127 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Session } from "../../contract/cells.ts";
+import { newId } from "../../contract/ids.ts";
+import { executionName, type Launch, type Launcher } from "../../daemon/launcher.ts";
+import { processLauncher } from "../../daemon/process/driver.ts";
+import { ORPHAN_GRACE_MS, reap } from "../../daemon/reaper.ts";
+import { Spool } from "../../daemon/spool.ts";
+import { openLocalFile } from "../../storage/local-file.ts";
+import { TestClock } from "../support/clock.ts";
+
+describe.runIf(process.platform === "linux")("the reaper", () => {
+  let folder: string;
+  let spool: Spool;
+  let launcher: Launcher;
+  let clock: TestClock;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "gridpost-reaper-"));
+    spool = new Spool(openLocalFile(join(folder, "spool.db")));
+    const root = join(folder, "processes");
+    await mkdir(root);
+    launcher = processLauncher(root);
+    clock = new TestClock(Date.now());
+  });
+  afterEach(async () => {
+    spool.close();
+    await rm(folder, { recursive: true });
+  });
+
+  async function launch(): Promise<string> {
+    const attempt = newId();
+    const one: Launch = {
+      name: executionName(attempt, 1),
+      attempt,
+      repeat: 1,
+      image: null,
+      command: ["sleep", "300"],
+      env: {},
+      files: folder,
+      out: folder,
+      mounts: [],
+      gpus: [],
+      devices: [],
+      limits: { memory: null, cpus: null, shm: null, pids: null },
+    };
+    const { id } = await launcher.create(one);
+    await launcher.start(id);
+    return attempt;
+  }
+
+  const node = () => ({
+    spool,
+    clock,
+    log: pino({ level: "silent" }),
+    detach: new AbortController().signal,
+  });
+  const there = async (attempt: string): Promise<boolean> =>
+    (await launcher.inspect(executionName(attempt, 1))) !== null;
+
+  it("ends and removes what belongs to no attempt, after the grace, and nothing else", async () => {
+    const [orphan, known] = [await launch(), await launch()];
+    spool.creating(known, 1);
+    await reap(node(), launcher);
+    expect([await there(orphan), await there(known)]).toEqual([true, true]);
+    clock.advance(ORPHAN_GRACE_MS + 1_000);
+    await reap(node(), launcher);
+    expect([await there(orphan), await there(known)]).toEqual([false, true]);
+    await launcher.stop(executionName(known, 1), 0);
+  });
+
+  it("forgets an attempt with its GPU locks only when its result is acknowledged", () => {
+    const session = sessionOf(["GPU-1", "GPU-2"]);
+    const [run] = session.runs;
+    spool.endClaim(session);
+    expect([...spool.gpuLocks().keys()]).toEqual(["GPU-1", "GPU-2"]);
+    spool.creating(run?.attempt.id ?? "", 1);
+    const next = sessionOf(["GPU-1"]);
+    spool.acknowledge(run?.attempt.id ?? "", next);
+    expect(spool.gpuLocks()).toEqual(new Map([["GPU-1", next.id]]));
+    expect(spool.sessions().map(({ id }) => id)).toEqual([next.id]);
+    expect(spool.executionKeys()).toEqual(new Set());
+  });
+});
+
+function sessionOf(gpus: string[]): Session {
+  return Session.parse({
+    id: newId(),
+    gpus,
+    lease: { id: newId(), fence: 1, ttlMs: 1 },
+    runs: [
+      {
+        project: "default",
+        sweep: newId(),
+        sweepName: "s",
+        thread: "t",
+        block: 1,
+        attempt: { id: newId(), run: newId(), n: 1 },
+        cell: {
+          id: "0".repeat(64),
+          image: null,
+          command: ["true"],
+          env: {},
+          files: [],
+          mounts: [],
+          runtime: "process",
+          resources: { memory: null, cpus: null, shm: null, pids: null },
+          gpus: 0,
+          vendor: null,
+          arch: null,
+          memory: null,
+          models: [],
+          parser: { kind: "performance" },
+          axes: {},
+        },
+        image: null,
+        repeats: 1,
+        warmup: 0,
+        phases: { setup: { timeout: 1 }, run: { timeout: 1 }, stop: { timeout: 1 } },
+        lostAfterMs: 1,
+      },
+    ],
+  });
+}
