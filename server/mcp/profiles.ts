@@ -5,6 +5,7 @@ import { contactTools } from "./agent-mail/contacts.ts";
 import { macroTools } from "./agent-mail/macros.ts";
 import { messageTools } from "./agent-mail/messages.ts";
 import { reservationTools } from "./agent-mail/reservations.ts";
+import { claimTools } from "./claim-tools.ts";
 import { leaseTools } from "./lease-tools.ts";
 import { mailTools } from "./mail-tools.ts";
 import { registerResources } from "./resources.ts";
@@ -44,7 +45,7 @@ const serverOf = ({ version }: ProfileContext): McpServer =>
 function defaultProfile(context: ProfileContext): McpServer {
   const server = serverOf(context);
   const call = (): Promise<McpCall> => callFor(context, null);
-  for (const tool of [...mailTools, ...leaseTools, ...sweepTools])
+  for (const tool of [...mailTools, ...leaseTools, ...claimTools, ...sweepTools])
     registerTool(server, tool, { call, onFault: context.onFault });
   registerResources(server, (project) => callFor(context, project));
   return server;

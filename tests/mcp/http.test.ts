@@ -47,9 +47,11 @@ const asAgent = async (name: string): Promise<Client> => {
 };
 
 describe("the default profile", () => {
-  it("lists tools whose descriptions stay under 300 characters and whose list stays under 12,000", async () => {
+  it("lists exactly twelve tools, described in under 300 characters each and 12,000 in all", async () => {
     const client = await asAgent("lister");
     const { tools } = await client.listTools();
+    const names = "inbox read send ack thread search reserve release claim complete sweep report";
+    expect(tools.map(({ name }) => name)).toEqual(names.split(" "));
     for (const { name, description } of tools) expect(description?.length, name).toBeLessThan(300);
     expect(JSON.stringify(tools).length).toBeLessThan(12_000);
   });
@@ -105,6 +107,22 @@ describe("the default profile", () => {
       isError: true,
       value: { details: expect.arrayContaining([expect.objectContaining({ line: 2 })]) as never },
     });
+  });
+
+  it("submits a sweep, claims its run by hand, completes it and reads the report", async () => {
+    const client = await asAgent("worker");
+    const text = `name: by-hand\ncell:\n  image: busybox:1\n  command: [echo]\nmetrics: { primary: speed }\n`;
+    expect(await call(client, "sweep", { action: "run", text })).toMatchObject({ isError: false });
+    const claimed = await call(client, "claim", { sweep: "by-hand" });
+    const { session } = claimed.value as { session: { id: string } };
+    expect((await call(client, "claim", { sweep: "by-hand" })).value).toEqual({ session: null });
+    const sample = { repeat: 1, metric: "speed", value: 42, unit: "GB/s" };
+    const done = await call(client, "complete", { session: session.id, samples: [sample] });
+    expect(done.value).toMatchObject({ state: "succeeded", accepted: true });
+    expect((await call(client, "report", { sweep: "by-hand" })).value).toContain("42");
+    expect(
+      (await call(client, "report", { sweep: "by-hand", action: "missing" })).value,
+    ).toMatchObject({ missing: [] });
   });
 
   it("refuses an unknown argument instead of ignoring it", async () => {
