@@ -13,16 +13,18 @@ export interface CommandLine {
 
 const TAKES_VALUE = new Set(["--as", "--project", "--url", "--key"]);
 
-/** `gridpost --as blue inbox` means `gridpost inbox --as blue`; `leases` means `lease ls`. */
+/** `gridpost --as blue inbox` means `gridpost inbox --as blue`; `leases` alone means `lease ls`. */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
   const end = argv.indexOf("--");
   const words = end < 0 ? argv : argv.slice(0, end);
   const at = nounAt(words);
   const word = words[at];
-  const [noun, ...verbs] = word === undefined ? [] : (ALIASES[word] ?? [word]);
+  const alias = word === undefined ? undefined : ALIASES[word];
+  const after = words.slice(at + 1);
+  const verb = alias !== undefined && (after[0] ?? "-").startsWith("-") ? [alias.verb] : [];
   return {
-    noun,
-    rest: [...verbs, ...words.slice(at + 1), ...words.slice(0, at)],
+    noun: alias?.noun ?? word,
+    rest: [...verb, ...after, ...words.slice(0, at)],
     trailing: end < 0 ? undefined : argv.slice(end + 1),
     json: words.includes("--json"),
   };

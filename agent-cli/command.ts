@@ -79,7 +79,7 @@ export function change<const Usage extends string>(
 
 /** A noun that has verbs. */
 export const group = (parent: Command, name: string, summary: string): Command =>
-  parent.command(name).description(summary);
+  parent.command(name).description(summary).helpCommand(false);
 
 /** Examples at the end of a command's help. */
 export const examples = (...lines: readonly string[]): string =>

@@ -220,5 +220,7 @@ export const NOUNS: readonly Noun[] = [
   },
 ];
 
-/** Another way to write a noun. */
-export const ALIASES: Readonly<Record<string, readonly string[]>> = { leases: ["lease", "ls"] };
+/** Another word for a noun, and the verb that it means when it stands alone. */
+export const ALIASES: Readonly<Record<string, { readonly noun: string; readonly verb: string }>> = {
+  leases: { noun: "lease", verb: "ls" },
+};

@@ -30,8 +30,13 @@ export interface Context {
   readonly actingAs: string | undefined;
   /** @throws ProblemError when none was given and none was joined */
   url(): Promise<string>;
-  /** Calls as the owner of the home's key. */
+  /**
+   * Calls as the owner of the home's key: for what no agent may do. GRIDPOST_AGENT does not change that, but `--as` does,
+   * so that the server can refuse it.
+   */
   user(): Promise<Api>;
+  /** Calls as the owner of the home's key, whatever was asked: for what an owner decides about its agent. */
+  owner(): Promise<Api>;
   /** Calls as the agent that was named, or else as the only one that the user owns here. */
   agent(): Promise<ActingAgent>;
   /** Calls as the agent that was named, or else as the user. */
@@ -70,7 +75,8 @@ export function createContext({ environment, out, options }: ContextOptions): Co
     project,
     actingAs: named,
     url,
-    user: () => as(),
+    user: () => as(options.as),
+    owner: () => as(),
     caller: () => as(named),
     token: () => token(named),
     agent: async () => {

@@ -34,9 +34,8 @@ export async function main(argv: readonly string[], environment: Environment): P
 }
 
 async function dispatch({ noun, rest }: CommandLine, cli: Cli): Promise<void> {
-  if (rest.some((word) => word === "--version" || word === "-V") && noun === undefined)
-    return showVersion(cli);
-  if (noun === undefined || noun === "help") return showOverview(rest, cli);
+  if (noun === undefined) return withoutNoun(rest, cli);
+  if (noun === "help") return showOverview(rest, cli);
   const load = NOUNS.find(({ name }) => name === noun)?.load;
   if (load === undefined) {
     const known = NOUNS.map(({ name }) => name);
@@ -48,6 +47,7 @@ async function dispatch({ noun, rest }: CommandLine, cli: Cli): Promise<void> {
   }
   const program = createProgram();
   (await load())(program, cli);
+  refuseWithoutVerb(program, rest);
   await program.parseAsync([noun, ...rest], { from: "user" });
 }
 
@@ -58,6 +58,31 @@ export function createProgram(): Command {
     .helpCommand(false)
     .configureOutput({ outputError: () => undefined })
     .showHelpAfterError(false);
+}
+
+/** What may stand on a line that names no command. */
+const OVERVIEW_OPTIONS = new Set(["--help", "-h", "--json", "--version", "-V"]);
+
+async function withoutNoun(rest: readonly string[], cli: Cli): Promise<void> {
+  const unknown = rest.find((word) => !OVERVIEW_OPTIONS.has(word));
+  if (unknown !== undefined)
+    throw new ProblemError("BAD_REQUEST", `there is no command before ${unknown}`, {
+      next: "gridpost --help",
+    });
+  if (rest.includes("--version") || rest.includes("-V")) return showVersion(cli);
+  return showOverview(rest, cli);
+}
+
+/** @throws ProblemError BAD_REQUEST for a noun that stands alone although it needs a verb */
+function refuseWithoutVerb(program: Command, rest: readonly string[]): void {
+  const [command] = program.commands;
+  if (command === undefined || command.commands.length === 0) return;
+  const alone = rest.every((word) => word.startsWith("-") && word !== "--help" && word !== "-h");
+  if (!alone || command.registeredArguments.length > 0) return;
+  const verbs = command.commands.map((verb) => verb.name()).join(", ");
+  throw new ProblemError("BAD_REQUEST", `gridpost ${command.name()} needs a verb: ${verbs}`, {
+    next: `gridpost ${command.name()} --help`,
+  });
 }
 
 async function showVersion(cli: Cli): Promise<void> {

@@ -73,7 +73,7 @@ function defineAnswerVerbs(contacts: Command, cli: Cli): void {
         const context = cli.context(options);
         const { name } = await context.agent();
         // A token that acts as an agent may not decide for it: its user does.
-        const api = await context.user();
+        const api = await context.owner();
         const answered = await api(
           "POST /v1/projects/:project/agents/:name/contacts/:peer",
           {

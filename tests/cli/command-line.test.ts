@@ -25,11 +25,14 @@ describe("the words of a command line", () => {
     });
   });
 
-  it("know leases as lease ls", () => {
-    expect(parseCommandLine(["leases", "--mine"])).toMatchObject({
-      noun: "lease",
-      rest: ["ls", "--mine"],
-    });
+  it("know leases as lease, and alone as lease ls", () => {
+    const parsed = (...words: string[]): unknown => {
+      const { noun, rest } = parseCommandLine(words);
+      return [noun, ...rest];
+    };
+    expect(parsed("leases")).toEqual(["lease", "ls"]);
+    expect(parsed("leases", "--mine")).toEqual(["lease", "ls", "--mine"]);
+    expect(parsed("leases", "show", "x")).toEqual(["lease", "show", "x"]);
   });
 });
 

@@ -51,6 +51,8 @@ describe("exit codes", () => {
   it.each([
     ["an unknown command", ["inbx"], 2],
     ["no verb", ["agent"], 2],
+    ["no command", ["--nonsense"], 2],
+    ["an agent that would do what only its user may", ["token", "ls", "--as", "blue"], 5],
     ["an unknown option", ["inbox", "--frm", "x"], 2],
     ["a missing argument", ["send"], 2],
     ["a bare number as a duration", ["inbox", "--wait", "30"], 2],
