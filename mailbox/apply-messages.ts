@@ -7,15 +7,20 @@ import { isBroadcast, type Kind, recipientsOf } from "./recipients.ts";
 
 type Sent = EventBody<"message.sent">;
 
-const ACTIVE = "update p_agents set active_at = $3 where project = $1 and folded = $2";
+/** To the minute: most sends then write no row of their sender. */
+const ACTIVE = `update p_agents set active_at = $3
+  where project = $1 and folded = $2 and active_at <= $3 - 60000`;
 const THREAD = `insert into p_threads (project, thread, open, subject, messages, last_message)
   values ($1, $2, $3, $4, 1, $5)
   on conflict (project, thread) do update
     set messages = p_threads.messages + 1, last_message = excluded.last_message
   returning messages`;
-const MEMBER = `insert into p_thread_members (project, thread, agent, subject, last_message)
-  values ($1, $2, $3, $4, $5)
+const MEMBERS = "insert into p_thread_members (project, thread, agent, subject, last_message)";
+const SEEN = `
   on conflict (project, thread, agent) do update set last_message = excluded.last_message`;
+const MEMBER = `${MEMBERS} values ($1, $2, $5, $3, $4) ${SEEN}`;
+/** A sender and its one recipient: nearly every message has no more. */
+const TWO_MEMBERS = `${MEMBERS} values ($1, $2, $5, $3, $4), ($1, $2, $6, $3, $4) ${SEEN}`;
 const MESSAGE = `insert into p_messages (id, project, thread, n, reply_to, sender, to_list, cc_list, bcc_list,
     subject, body, importance, ack_required, ack_within, expires_after, payload, pending, at)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`;
@@ -55,7 +60,7 @@ interface Delivered {
 }
 
 async function deliver(query: Query, message: Delivered, to: [agent: string, kind: Kind]) {
-  const { project, id, thread, subject, importance, ackWithin, expiresAfter, at } = message;
+  const { project, id, importance, ackWithin, expiresAfter, at } = message;
   const [agent, kind] = to;
   const [place] = await query<{ seq: number }>(NEXT_SEQ, [project, fold(agent)]);
   const urgent = importance === "high" || importance === "urgent";
@@ -70,7 +75,14 @@ async function deliver(query: Query, message: Delivered, to: [agent: string, kin
     expiresAfter,
     at,
   ]);
-  await query(MEMBER, [project, thread, agent, subject, id]);
+}
+
+/** Records who is in the thread, and what they saw of it last. */
+async function join(query: Query, message: Delivered, agents: readonly string[]): Promise<void> {
+  const { project, thread, subject, id } = message;
+  const shared = [project, thread, subject, id];
+  if (agents.length === 2) await query(TWO_MEMBERS, [...shared, ...agents]);
+  else for (const agent of agents) await query(MEMBER, [...shared, agent]);
 }
 
 async function send(query: Query, { project, at, body }: Event<string, Sent>): Promise<void> {
@@ -106,7 +118,7 @@ async function send(query: Query, { project, at, body }: Event<string, Sent>): P
   const message = { project, id, thread, subject, importance, ackWithin, expiresAfter, at };
   const recipients = recipientsOf(body);
   for (const recipient of recipients) await deliver(query, message, recipient);
-  if (!recipients.has(from)) await query(MEMBER, [project, thread, from, subject, id]);
+  await join(query, message, [...new Set([...recipients.keys(), from])]);
   await query(ACTIVE, [project, fold(from), at]);
   for (const { agent, reason } of body.skipped ?? []) await query(SKIP, [id, agent, reason]);
   for (const [n, { sha256, name, size, type }] of (body.attachments ?? []).entries())
@@ -130,6 +142,7 @@ const delivered = applies("message.delivered", async (query, { at, body }) => {
   const { ack_within: ackWithin, expires_after: expiresAfter, ...rest } = row;
   const message = { ...rest, id, at, ackWithin, expiresAfter };
   for (const agent of agents) await deliver(query, message, [agent, "to"]);
+  await join(query, message, agents);
   for (const { agent, reason } of skipped) await query(SKIP, [id, agent, reason]);
   if (done) await query(SETTLED, [id]);
 });

@@ -16,7 +16,7 @@ export const Agent = z
     /** Who may write to it: everybody, its approved contacts, or nobody but the server. */
     policy: ContactPolicy,
     registeredAt: Time,
-    /** When it last registered, sent, read or acknowledged. */
+    /** When it last registered, sent, read or acknowledged, to the minute. */
     activeAt: Time,
     retiredAt: Time.nullable(),
   })
