@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Duration } from "../contract/duration.ts";
 import { Name } from "../contract/ids.ts";
+import { OutsideIssuer } from "./identity/outside-rules.ts";
 
 /** `127.0.0.1:7411`, `[::1]:7411`, `localhost:0`. */
 const Listen = z.string().transform((text, context) => {
@@ -64,6 +65,8 @@ export const Settings = z.strictObject({
       z.array(z.string().min(1)),
     )
     .default([]),
+  /** Outside issuers (OpenID Connect) whose tokens are accepted; in config.yaml only. */
+  oidc: z.array(OutsideIssuer).default([]),
   limits: z
     .strictObject({
       /** Requests a minute of one principal. */

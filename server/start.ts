@@ -81,6 +81,7 @@ async function open(
     newAdminJoin,
     agents: agentsPort,
     countProject,
+    issuers: settings.oidc,
   });
   const hub = await openHub({
     db,

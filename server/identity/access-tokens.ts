@@ -3,6 +3,7 @@ import { SignJWT } from "jose";
 import { z } from "zod";
 import { ProblemError } from "../../contract/problem.ts";
 import { ACCESS_LIFETIME_MS, TOKEN_ALGORITHM, TOKEN_TYPES } from "../../contract/token.ts";
+import type { Outside } from "./outside.ts";
 import { type Kind, parsePrincipal } from "./rules.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { MAX_TOKEN_BYTES, plainHeader, verifyJwt } from "./verify-jwt.ts";
@@ -50,28 +51,11 @@ export interface AccessTokensOptions {
   readonly keys: () => SigningKeys;
   /** `iss` and `aud`. */
   readonly audience: string;
+  readonly outside: Outside;
 }
 
-export function createAccessTokens({ keys, audience }: AccessTokensOptions): AccessTokens {
+export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   const remembered = new Map<string, AccessClaims>();
-  const check = async (token: string, now: number): Promise<AccessClaims> => {
-    const { typ, kid } = plainHeader(token);
-    const key = keys().verifier(kid, now);
-    if (key === undefined) throw refused("the token is signed by an unknown key");
-    const payload = await verifyJwt(token, {
-      key,
-      now,
-      typ,
-      issuer: audience,
-      audience,
-      foreignClock: false,
-    });
-    const { sub, act = null, gen, agen, exp } = Payload.parse(payload);
-    const kind = parsePrincipal(sub)?.kind;
-    if (kind === undefined || typ !== TOKEN_TYPES[kind])
-      throw refused("this is not an access token of that class");
-    return { sub, kind, act, gen, agen, exp: exp * 1_000 };
-  };
   const remember = (hash: string, claims: AccessClaims): AccessClaims => {
     const oldest = remembered.size < MAX_REMEMBERED ? undefined : remembered.keys().next().value;
     if (oldest !== undefined) remembered.delete(oldest);
@@ -79,34 +63,69 @@ export function createAccessTokens({ keys, audience }: AccessTokensOptions): Acc
     return claims;
   };
   return {
-    sign: async ({ sub, act, gen, agen }, now) => {
-      const { kid, key } = keys().current(now);
-      const kind = parsePrincipal(sub)?.kind ?? "user";
-      const iat = Math.floor(now / 1_000);
-      const exp = iat + ACCESS_LIFETIME_MS / 1_000;
-      const token = await new SignJWT({ gen, agen, ...(act === null ? {} : { act }) })
-        .setProtectedHeader({ alg: TOKEN_ALGORITHM, typ: TOKEN_TYPES[kind], kid })
-        .setIssuer(audience)
-        .setAudience(audience)
-        .setSubject(sub)
-        .setIssuedAt(iat)
-        .setExpirationTime(exp)
-        .setJti(randomUUID())
-        .sign(key);
-      return { token, exp: exp * 1_000 };
-    },
+    sign: (claims, now) => sign(options, claims, now),
     verify: (token, now) => {
       if (token.length > MAX_TOKEN_BYTES)
         throw refused(`a token has at most ${MAX_TOKEN_BYTES} bytes`);
       const hash = createHash("sha256").update(token).digest("base64");
       const known = remembered.get(hash);
-      if (known === undefined) return check(token, now).then((claims) => remember(hash, claims));
+      if (known === undefined)
+        return check(options, token, now).then((claims) => remember(hash, claims));
       if (known.exp > now) return known;
       remembered.delete(hash);
       throw refused("the token has expired");
     },
     forget: () => remembered.clear(),
   };
+}
+
+async function check(
+  { keys, audience, outside }: AccessTokensOptions,
+  token: string,
+  now: number,
+): Promise<AccessClaims> {
+  if (outside.claims(token)) {
+    const { principal: sub, exp } = await outside.verify(token, now);
+    // Who never joined has no generation; a revocation gives them one, which no outside token has.
+    return { sub, kind: "user", act: null, gen: 0, agen: 0, exp };
+  }
+  const { typ, kid } = plainHeader(token);
+  const key = keys().verifier(kid, now);
+  if (key === undefined) throw refused("the token is signed by an unknown key");
+  const payload = await verifyJwt(token, {
+    key,
+    now,
+    typ,
+    issuer: audience,
+    audience,
+    foreignClock: false,
+  });
+  const { sub, act = null, gen, agen, exp } = Payload.parse(payload);
+  const kind = parsePrincipal(sub)?.kind;
+  if (kind === undefined || typ !== TOKEN_TYPES[kind])
+    throw refused("this is not an access token of that class");
+  return { sub, kind, act, gen, agen, exp: exp * 1_000 };
+}
+
+async function sign(
+  { keys, audience }: AccessTokensOptions,
+  { sub, act, gen, agen }: Omit<AccessClaims, "exp" | "kind">,
+  now: number,
+): Promise<{ token: string; exp: number }> {
+  const { kid, key } = keys().current(now);
+  const kind = parsePrincipal(sub)?.kind ?? "user";
+  const iat = Math.floor(now / 1_000);
+  const exp = iat + ACCESS_LIFETIME_MS / 1_000;
+  const token = await new SignJWT({ gen, agen, ...(act === null ? {} : { act }) })
+    .setProtectedHeader({ alg: TOKEN_ALGORITHM, typ: TOKEN_TYPES[kind], kid })
+    .setIssuer(audience)
+    .setAudience(audience)
+    .setSubject(sub)
+    .setIssuedAt(iat)
+    .setExpirationTime(exp)
+    .setJti(randomUUID())
+    .sign(key);
+  return { token, exp: exp * 1_000 };
 }
 
 const refused = (message: string): ProblemError =>

@@ -1,6 +1,8 @@
 import type { EventLog } from "../../storage/event-log.ts";
 import type { AccessTokens } from "./access-tokens.ts";
 import type { Nonces } from "./nonces.ts";
+import type { Outside } from "./outside.ts";
+import type { OutsideIssuer } from "./outside-rules.ts";
 import type { AgentsPort, CountProject } from "./ports.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import type { Standings } from "./standings.ts";
@@ -15,6 +17,8 @@ export interface IdentityDeps {
   reloadKeys(this: void): Promise<void>;
   readonly tokens: AccessTokens;
   readonly nonces: Nonces;
+  readonly outside: Outside;
+  readonly issuers: readonly OutsideIssuer[];
   readonly standings: Standings;
   readonly agents: AgentsPort;
   readonly countProject: CountProject;

@@ -5,10 +5,12 @@ import { ProblemError } from "../../contract/problem.ts";
 import { PROTOCOL_VERSION } from "../../contract/stream.ts";
 import { TOKEN_ALGORITHM } from "../../contract/token.ts";
 import { packageVersion } from "../../runtime/version.ts";
+import type { Query } from "../../storage/db.ts";
 import { callOf } from "../../storage/idempotency.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { exchange } from "./exchange.ts";
 import { join } from "./join.ts";
+import { isReserved } from "./outside-rules.ts";
 import { parsePrincipal } from "./rules.ts";
 import { generationOf, listProjects, projectByName, type ProjectRow } from "./store.ts";
 import { tokenHandlers } from "./token-handlers.ts";
@@ -61,6 +63,7 @@ function accessHandlers(
 function principalHandlers({
   log,
   standings,
+  issuers,
 }: IdentityDeps): Pick<IdentityHandlers, "revokePrincipal"> {
   return {
     revokePrincipal: async (call) => {
@@ -69,10 +72,7 @@ function principalHandlers({
       const done = await log.once(
         callOf(call, [`principal:${principal}`], principal),
         async (tx) => {
-          const known =
-            parsePrincipal(principal)?.kind === "agent" ||
-            (await generationOf(tx.query, principal)) !== undefined;
-          if (!known) throw noPrincipal(principal);
+          if (!(await canBeRevoked(tx.query, principal, issuers))) throw noPrincipal(principal);
           await tx.append({
             type: "principal.revoked",
             project: null,
@@ -87,6 +87,18 @@ function principalHandlers({
       return done;
     },
   };
+}
+
+/** Who has joined, and who can act without having joined: agents of others and users of outside issuers. */
+async function canBeRevoked(
+  query: Query,
+  principal: string,
+  issuers: IdentityDeps["issuers"],
+): Promise<boolean> {
+  const parts = parsePrincipal(principal);
+  if (parts?.kind === "agent") return true;
+  if (parts?.kind === "user" && isReserved(issuers, parts.name)) return true;
+  return (await generationOf(query, principal)) !== undefined;
 }
 
 function projectHandlers({

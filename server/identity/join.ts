@@ -8,6 +8,7 @@ import type { LogTx } from "../../storage/log.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { grantsOf } from "./join-grants.ts";
 import { parseNamePattern } from "./name-pattern.ts";
+import { isReserved } from "./outside-rules.ts";
 import { verifyJoinProof } from "./proofs.ts";
 import { principalId } from "./rules.ts";
 import type { SigningKey } from "./signing-keys.ts";
@@ -55,6 +56,15 @@ async function register(
   refuseDead(token, tx.now);
   const name = nameFor(token, body.name);
   const principal = principalId(token.kind, name, token.project);
+  if (token.kind === "user" && isReserved(deps.issuers, name)) {
+    throw new ProblemError(
+      "NAME_TAKEN",
+      `names like ${name} belong to users of an outside issuer`,
+      {
+        next: "take another name",
+      },
+    );
+  }
   const known = await keyByThumbprint(tx.query, thumbprint);
   if (known !== undefined && known.principal !== principal) {
     throw new ProblemError("CONFLICT", `this key already belongs to ${known.principal}`, {

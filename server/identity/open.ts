@@ -5,6 +5,8 @@ import { type Authenticator, createAuthenticator } from "./authenticate.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { keysFolder, prepareIdentity } from "./first-start.ts";
 import { createNonces } from "./nonces.ts";
+import { createOutside } from "./outside.ts";
+import type { OutsideIssuer } from "./outside-rules.ts";
 import type { AgentsPort, CountProject } from "./ports.ts";
 import { loadSigningKeys } from "./signing-keys.ts";
 import { createStandings } from "./standings.ts";
@@ -16,6 +18,8 @@ export interface OpenIdentity {
   readonly newAdminJoin: boolean;
   readonly agents: AgentsPort;
   readonly countProject: CountProject;
+  /** Issuers elsewhere whose tokens are accepted. */
+  readonly issuers: readonly OutsideIssuer[];
 }
 
 export interface Identity {
@@ -35,7 +39,8 @@ export async function openIdentity(options: OpenIdentity): Promise<Identity> {
   if (id === undefined) throw new ProblemError("INTERNAL", "the log has no server.created");
   const audience = `gridpost:${id}`;
   const standings = createStandings(log.query, agents);
-  const tokens = createAccessTokens({ keys: () => keys, audience });
+  const outside = createOutside({ ...options, standings });
+  const tokens = createAccessTokens({ keys: () => keys, audience, outside });
   const nonces = createNonces(keys.secret("nonce"));
   const now = (): number => log.now();
   return {
@@ -48,6 +53,7 @@ export async function openIdentity(options: OpenIdentity): Promise<Identity> {
         tokens.forget();
       },
       tokens,
+      outside,
       nonces,
       standings,
       audience,

@@ -57,12 +57,15 @@ export interface TestServerOptions {
   /** `a.b=c`, as `--set`. */
   readonly set?: readonly string[];
   readonly log?: Logger;
+  /** Puts files into the data folder before the server starts. */
+  readonly prepare?: (data: string) => Promise<void>;
 }
 
 /** The real composition on a temporary folder and a free port, over real HTTP. */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
   const data = await mkdtemp(join(tmpdir(), "gridpost-server-"));
   const { clock = systemClock, set = [], log = pino({ level: "silent" }) } = options;
+  await options.prepare?.(data);
   const settings: Settings = readSettings({ data, listen: "127.0.0.1:0", set });
   const running = await startServer({ settings, clock, log });
   const { url } = running;
