@@ -1,4 +1,5 @@
 import type { Log } from "../storage/log.ts";
+import { EPOCH_GAP } from "./epoch.ts";
 import { placedSeq } from "./places.ts";
 
 /** How far the archive follows the log. */
@@ -14,21 +15,26 @@ export interface Progress {
   readonly error: string | null;
 }
 
-const OLDEST = `select at, (select count(*) from events where seq > $1) as waiting,
-  (select max(seq) from events) as last from events where seq > $1 order by seq limit 1`;
+const OLDEST = `select at, (select max(seq) from events) as last,
+  (select count(*) from p_epochs where last_seq >= $1) as epochs from events where seq > $1 order by seq limit 1`;
+
+interface Row {
+  readonly at: number;
+  readonly last: number;
+  readonly epochs: number;
+}
 
 export async function progressOf(
   log: Log,
   { commit, error }: Pick<Progress, "commit" | "error">,
 ): Promise<Progress> {
   const archivedSeq = await placedSeq(log.query);
-  const [row] = await log.query<{ at: number; waiting: number; last: number }>(OLDEST, [
-    archivedSeq,
-  ]);
+  const [row] = await log.query<Row>(OLDEST, [archivedSeq]);
   return {
     lastSeq: row?.last ?? archivedSeq,
     archivedSeq,
-    lagEvents: row?.waiting ?? 0,
+    // Places leave no gap but the one before each epoch.
+    lagEvents: row === undefined ? 0 : row.last - archivedSeq - row.epochs * (EPOCH_GAP - 1),
     lagSeconds: row === undefined ? 0 : Math.max(0, log.now() - row.at) / 1_000,
     commit,
     error,
