@@ -71,10 +71,10 @@ export const INVENTORY: Inventory = {
 
 export const INSTALL = "00000000-0000-4000-8000-000000000001";
 
-/** Registers `n0`, `n1`, … */
-export async function registerNodes({ nodes }: CellsStore, count: number): Promise<void> {
+/** Registers `n0`, `n1`, …, or from another number on. */
+export async function registerNodes({ nodes }: CellsStore, count: number, from = 0): Promise<void> {
   const body = { inventory: INVENTORY, installId: INSTALL, bootId: "b" };
-  for (let i = 0; i < count; i += 1) await nodes.register({ ...as("node", `n${i}`), body });
+  for (let i = 0; i < count; i += 1) await nodes.register({ ...as("node", `n${from + i}`), body });
 }
 
 /** Queues so many runs, in sweeps of 5,000 cells with a command and variables of ordinary length. */

@@ -9,8 +9,6 @@ export interface AttemptRow {
   readonly id: string;
   readonly state: AttemptState;
   readonly holder: string;
-  readonly session: string;
-  readonly claimed_at: number;
   readonly run: string;
   readonly run_state: RunState;
   /** The run's latest attempt. */
@@ -29,18 +27,29 @@ export interface AttemptRow {
   readonly frozen_image: string | null;
   readonly repeats: number;
   readonly primary_metric: string;
+}
+
+/** What the liveness of an attempt is judged by. */
+export interface LiveRow {
+  readonly id: string;
+  readonly session: string;
+  readonly lease: string;
+  readonly claimed_at: number;
+  readonly run_state: RunState;
   readonly lost_after_ms: number;
   readonly budget_ms: number;
 }
 
-const ATTEMPT = `select a.id, a.state, a.holder, a.session, a.claimed_at, a.run,
+const ATTEMPT = `select a.id, a.state, a.holder, a.run,
     r.state as run_state, r.attempt_id as latest, r.lane, r.retries, r.cell, r.project, r.sweep,
     s.lease, s.attempts as siblings, q.open as queue_open, q.demand, q.image as written_image,
-    q.image_id as frozen_image, w.repeats, w.primary_metric, w.lost_after_ms, w.budget_ms
+    q.image_id as frozen_image, w.repeats, w.primary_metric
   from p_attempts a join p_runs r on r.id = a.run join p_sessions s on s.id = a.session
     join p_queues q on q.id = r.queue join p_sweeps w on w.id = r.sweep`;
 const BY_ID = `${ATTEMPT} where a.id = $1`;
-const LIVE = `${ATTEMPT} where a.holder = $1 and a.state in ('claimed', 'running') order by a.claimed_at, a.id`;
+const LIVE = `select a.id, a.session, a.claimed_at, s.lease, r.state as run_state, w.lost_after_ms, w.budget_ms
+  from p_attempts a join p_runs r on r.id = a.run join p_sessions s on s.id = a.session join p_sweeps w on w.id = r.sweep
+  where a.holder = $1 and a.state in ('claimed', 'running') order by a.claimed_at, a.id`;
 const STATE = "select state from p_attempts where id = $1";
 
 /** Whether somebody still works on it, as far as the server knows. */
@@ -61,8 +70,8 @@ export async function ownAttempt(query: Query, id: string, holder: string): Prom
 }
 
 /** Everything that a holder works on. */
-export const liveAttempts = (query: Query, holder: string): Promise<AttemptRow[]> =>
-  query<AttemptRow>(LIVE, [holder]);
+export const liveAttempts = (query: Query, holder: string): Promise<LiveRow[]> =>
+  query<LiveRow>(LIVE, [holder]);
 
 /** Whether another attempt of the same session goes on. */
 export async function hasLiveSibling(query: Query, { id, siblings }: AttemptRow): Promise<boolean> {

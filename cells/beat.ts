@@ -3,7 +3,7 @@ import { toTime } from "../contract/ids.ts";
 import type { nodes } from "../contract/nodes.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { LogTx } from "../storage/log.ts";
-import { type AttemptRow, liveAttempts } from "./attempt-store.ts";
+import { type LiveRow, liveAttempts } from "./attempt-store.ts";
 import { loseAttempt } from "./end.ts";
 import { BEAT_MS, SESSION_TTL_MS, SUSPECT_MS } from "./node-state.ts";
 import { knownNode, type Node, recordSign } from "./node-store.ts";
@@ -90,11 +90,7 @@ export function refuseClone(
 }
 
 /** Renews the leases of attempts in one statement; returns those whose lease somebody else has or may have. */
-async function taken(
-  tx: LogTx,
-  leases: LeasePort,
-  live: readonly AttemptRow[],
-): Promise<AttemptRow[]> {
+async function taken(tx: LogTx, leases: LeasePort, live: readonly LiveRow[]): Promise<LiveRow[]> {
   const ids = [...new Set(live.map(({ lease }) => lease))];
   const ended = await leases.renewMany(tx, ids, SESSION_TTL_MS);
   const gone = new Set<string>();
@@ -103,15 +99,15 @@ async function taken(
   return live.filter(({ lease }) => gone.has(lease));
 }
 
-const cancelled = (live: readonly AttemptRow[]): Stop[] =>
+const cancelled = (live: readonly LiveRow[]): Stop[] =>
   live
     .filter(({ run_state: state }) => isFinal(state))
     .map(({ id }) => ({ attempt: id, why: "cancelled" as const }));
 
 function lostSessions(
   named: readonly string[],
-  live: readonly AttemptRow[],
-  gone: readonly AttemptRow[],
+  live: readonly LiveRow[],
+  gone: readonly LiveRow[],
 ): string[] {
   const held = new Set(live.filter((one) => !gone.includes(one)).map(({ session }) => session));
   return named.filter((session) => !held.has(session));

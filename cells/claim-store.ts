@@ -55,6 +55,20 @@ export async function firstOfLane(
   return row?.id;
 }
 
+const BY_HAND = `select r.id from p_queues q join p_runs r on r.queue = q.id
+  where q.project = $1 and q.open > q.taken and r.state = 'queued' and ($2 = '' or q.sweep = $2) and ($3 = '' or r.id = $3)
+  order by q.priority desc, q.submitted_at, r.ord limit 1`;
+
+/** The queued run to give to somebody who works by hand; `""` asks for no particular sweep or run. */
+export async function nextByHand(
+  query: Query,
+  project: string,
+  { sweep, run }: { readonly sweep: string; readonly run: string },
+): Promise<string | undefined> {
+  const [row] = await query<{ id: string }>(BY_HAND, [project, sweep, run]);
+  return row?.id;
+}
+
 /** A run with all that granting it needs; `spec` is JSON. */
 export interface ClaimableRow {
   readonly id: string;

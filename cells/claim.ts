@@ -69,7 +69,7 @@ async function retriedRun(
 }
 
 /** A run or GPU under somebody's lease, or in its lock-delay, cannot be granted now; that is no error. */
-async function orNothing<T>(grant: Promise<T>): Promise<T | null> {
+export async function orNothing<T>(grant: Promise<T>): Promise<T | null> {
   try {
     return await grant;
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { DeadlineKinds } from "../storage/deadlines.ts";
+import { onClaimEnd } from "./by-hand.ts";
 import { forgetLog } from "./logs.ts";
 import type { CellsDeps } from "./ports.ts";
 import { onSilence } from "./silence.ts";
@@ -10,5 +11,6 @@ export const cellsDeadlines = (deps: Pick<CellsDeps, "leases" | "settings">): De
     keys: (node) => [`node:${node}`, "claims"],
     freezable: true,
   },
+  "claim.end": { fire: onClaimEnd(deps), keys: () => ["claims"], freezable: true },
   "log.forget": { fire: forgetLog },
 });

@@ -26,7 +26,10 @@ export async function nextState(
 
 /** Whether a node that has not spoiled the run yet could run it, though it may be away or busy now. */
 async function canGoElsewhere(tx: LogTx, attempt: AttemptRow): Promise<boolean> {
-  const spoiled = new Set([...nodesOf(attempt.lane), nodeOf(attempt.holder)]);
+  const node = nodeOf(attempt.holder);
+  // What somebody gave up by hand, anybody may take up.
+  if (node === null) return true;
+  const spoiled = new Set([...nodesOf(attempt.lane), node]);
   const demand = parseOnce<Demand>(attempt.demand);
   const nodes = await knownNodes(tx.query);
   return nodes.some(({ name, inventory }) => !spoiled.has(name) && couldRun(demand, inventory));

@@ -2,6 +2,7 @@ import type { Handlers } from "../contract/handlers.ts";
 import type { Contract } from "../contract/index.ts";
 import type { Query } from "../storage/db.ts";
 import { callOf } from "../storage/idempotency.ts";
+import { handHandlers } from "./by-hand.ts";
 import { cancelSweep } from "./cancel.ts";
 import { readRunLog } from "./run-log.ts";
 import type { CellsDeps } from "./ports.ts";
@@ -15,7 +16,12 @@ type CellsHandlers = Handlers<Contract["cells"]>;
 
 /** Handlers of the sweeps', runs' and attempts' endpoints. */
 export function cellsHandlers(deps: CellsDeps): CellsHandlers {
-  return { ...workHandlers(deps), ...sweepHandlers(deps), ...runHandlers(deps) };
+  return {
+    ...workHandlers(deps),
+    ...handHandlers(deps),
+    ...sweepHandlers(deps),
+    ...runHandlers(deps),
+  };
 }
 
 type SweepHandlers = Pick<CellsHandlers, "submitSweep" | "sweeps" | "sweep" | "cancelSweep">;

@@ -1,6 +1,6 @@
 import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
-import { type AttemptRow, liveAttempts } from "./attempt-store.ts";
+import { type LiveRow, liveAttempts } from "./attempt-store.ts";
 import { loseAttempt } from "./end.ts";
 import { fellSilentTogether } from "./node-state.ts";
 import { nodeByName } from "./node-store.ts";
@@ -37,7 +37,7 @@ export const onSilence =
 
 /** When an attempt is given up, and what to say then. */
 function dueOf(
-  { claimed_at: claimedAt, lost_after_ms: lostAfter, budget_ms: budget }: AttemptRow,
+  { claimed_at: claimedAt, lost_after_ms: lostAfter, budget_ms: budget }: LiveRow,
   lastSign: number,
 ): { readonly due: number; readonly message: string } {
   const lost = lastSign + lostAfter;

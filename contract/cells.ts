@@ -14,7 +14,7 @@ import {
   Time,
 } from "./ids.ts";
 import { NextCursor, pageQuery } from "./page.ts";
-import { AttemptRef, AttemptReport, RunState, RunView } from "./run.ts";
+import { AttemptRef, AttemptReport, HandReport, RunState, RunView } from "./run.ts";
 
 const project = z.object({ project: Name });
 /** A sweep's id, or its name (then the newest sweep of that name). */
@@ -89,6 +89,8 @@ export const Completed = z.object({
 });
 
 const attempt = z.object({ attempt: AttemptId });
+/** How long a claim by hand lives without being renewed. */
+const TtlMs = z.int().min(60_000).max(604_800_000).default(3_600_000);
 
 export const cells = {
   submitSweep: defineEndpoint({
@@ -196,6 +198,34 @@ export const cells = {
     scope: "node:self",
     body: Capacity,
     response: z.object({ session: Session.nullable() }),
+  }),
+  /** By the same rules for somebody without a daemon: this run, or the next of the sweep or project; null: none waits. */
+  claimByHand: defineEndpoint({
+    method: "POST",
+    path: "/v1/projects/:project/claims",
+    summary: "Claim a queued run to work on it by hand",
+    scope: "run:work",
+    params: project,
+    body: z.strictObject({ run: RunId.optional(), sweep: SweepRef.optional(), ttlMs: TtlMs }),
+    response: z.object({ session: Session.nullable() }),
+  }),
+  renewClaim: defineEndpoint({
+    method: "POST",
+    path: "/v1/projects/:project/claims/:session/renew",
+    summary: "Extend a claim by hand from now",
+    scope: "run:work",
+    params: project.extend({ session: SessionId }),
+    body: z.strictObject({ ttlMs: TtlMs }),
+    response: Session,
+  }),
+  completeClaim: defineEndpoint({
+    method: "POST",
+    path: "/v1/projects/:project/claims/:session/complete",
+    summary: "Report how a run that was claimed by hand ended",
+    scope: "run:work",
+    params: project.extend({ session: SessionId }),
+    body: z.strictObject({ report: HandReport }),
+    response: Completed,
   }),
   start: defineEndpoint({
     method: "POST",

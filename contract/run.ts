@@ -84,6 +84,14 @@ export const AttemptReport = z
   .meta({ id: "AttemptReport" });
 export type AttemptReport = z.infer<typeof AttemptReport>;
 
+/** What a person or agent reports of a run that it did itself. */
+export const HandReport = z.strictObject({
+  outcome: AttemptReport.shape.outcome.default("ok"),
+  message: AttemptReport.shape.message.default(null),
+  samples: AttemptReport.shape.samples.default([]),
+  environment: AttemptReport.shape.environment.default({}),
+});
+
 /** A run as lists and `sweep show` give it. */
 export const RunView = z
   .object({

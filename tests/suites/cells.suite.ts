@@ -1,6 +1,8 @@
+import { byHandSuite } from "./by-hand.suite.ts";
 import { claimsSuite } from "./claims.suite.ts";
 import { nodesSuite } from "./nodes.suite.ts";
 import { resultsSuite } from "./results.suite.ts";
+import { silenceSuite } from "./silence.suite.ts";
 import { sweepsSuite } from "./sweeps.suite.ts";
 import type { Driver } from "../support/drivers.ts";
 
@@ -9,5 +11,7 @@ export function cellsSuite(driver: Driver): void {
   sweepsSuite(driver);
   claimsSuite(driver);
   resultsSuite(driver);
+  byHandSuite(driver);
   nodesSuite(driver);
+  silenceSuite(driver);
 }

@@ -4,15 +4,13 @@ import type { Driver } from "../support/drivers.ts";
 import { type Fleet, INVENTORY, installOf, must, useFleet } from "../support/fleet.ts";
 
 const SECOND = 1_000;
-const MINUTE = 60 * SECOND;
 
-/** What nodes do on every driver: registration, heartbeats, silence. */
+/** What nodes do on every driver: registration, heartbeats. */
 export function nodesSuite(driver: Driver): void {
   describe(`nodes on ${driver.name}`, () => {
     const fleet = useFleet(driver);
     describe("a node", () => presence(fleet));
     describe("a beat", () => beats(fleet));
-    describe("silence", () => silence(fleet));
   });
 }
 
@@ -163,127 +161,5 @@ function beats(fleet: () => Fleet): void {
     expect((await n1.finish(session)).accepted).toBe(false);
     const rows = await db.query("select state from p_attempts order by n");
     expect(rows).toEqual([{ state: "superseded" }, { state: "claimed" }]);
-  });
-}
-
-function silence(fleet: () => Fleet): void {
-  it("of a node sends its run elsewhere after lostAfter, counted from the last beat", async () => {
-    const { submit, node, pass, caller } = fleet();
-    await submit(1, { lostAfter: "10m" });
-    const n1 = await node("n1");
-    const session = must(await n1.take());
-    await pass(4 * MINUTE);
-    await n1.live(session);
-    await pass(9 * MINUTE + 59 * SECOND);
-    const anna = caller("user:anna");
-    const run = { params: { run: session.runs[0]?.attempt.run ?? "" } };
-    expect(await anna.run(run)).toMatchObject({ state: "claimed" });
-    const n2 = await node("n2");
-    await pass(1 * SECOND);
-    expect(await anna.run(run)).toMatchObject({ state: "queued", outcome: "lost" });
-    const again = must(await n2.take());
-    expect(again.runs[0]?.attempt.n).toBe(2);
-    const late = await n1.finish(session);
-    expect(late).toMatchObject({ accepted: false, state: "claimed" });
-    expect((await n2.finish(again)).accepted).toBe(true);
-    expect((await anna.run(run)).attempts).toMatchObject([
-      { n: 1, state: "superseded", report: { outcome: "ok" } },
-      { n: 2, state: "finished" },
-    ]);
-  });
-
-  it("that ends before the run was given to another node costs nothing", async () => {
-    const { submit, node, pass, counts } = fleet();
-    await submit(1, { lostAfter: "10m" });
-    await node("n2");
-    const n1 = await node("n1");
-    const session = must(await n1.take());
-    await pass(11 * MINUTE);
-    expect((await counts())["attempt.lost"]).toBe(1);
-    expect(await n1.finish(session)).toMatchObject({ accepted: true, state: "succeeded" });
-    expect(await counts()).toMatchObject({ "run.succeeded": 1, "sweep.finished": 1 });
-  });
-
-  it("shorter than lostAfter lets the same attempt go on, though its lease ran out meanwhile", async () => {
-    const { submit, node, pass, counts } = fleet();
-    await submit(1, { lostAfter: "10m" });
-    await node("n2");
-    const n1 = await node("n1");
-    const session = must(await n1.take());
-    await pass(6 * MINUTE);
-    expect((await counts())["lease.expired"]).toBe(1);
-    expect(await n1.live(session)).toMatchObject({ stop: [], lost: [] });
-    expect((await n1.finish(session)).accepted).toBe(true);
-  });
-
-  it("of the only node ends its run", async () => {
-    const { submit, node, pass, caller } = fleet();
-    const { sweep } = await submit(1, { lostAfter: "5m" });
-    must(await (await node("n1")).take());
-    await pass(6 * MINUTE);
-    expect(await caller("user:anna").sweep({ params: { sweep } })).toMatchObject({
-      state: "finished",
-      states: { failed: 1 },
-    });
-  });
-
-  it("of half the fleet at once postpones every loss by one freeze", async () => {
-    const { submit, node, pass, counts } = fleet();
-    await submit(4, { lostAfter: "5m" });
-    const nodes = [];
-    for (const name of ["n1", "n2", "n3", "n4"]) nodes.push(await node(name));
-    const sessions: Session[] = [];
-    for (const one of nodes) sessions.push(must(await one.take()));
-    for (let minute = 0; minute < 6; minute += 1) {
-      await pass(1 * MINUTE);
-      for (const i of [2, 3]) await nodes[i]?.live(sessions[i] as Session);
-    }
-    expect((await counts())["attempt.lost"]).toBeUndefined();
-    for (let minute = 0; minute < 5; minute += 1) {
-      await pass(1 * MINUTE);
-      for (const i of [2, 3]) await nodes[i]?.live(sessions[i] as Session);
-    }
-    expect((await counts())["attempt.lost"]).toBe(2);
-  });
-
-  it("of one node among many is its own", async () => {
-    const { submit, node, pass, counts } = fleet();
-    await submit(1, { lostAfter: "5m" });
-    const nodes = [];
-    for (const name of ["n1", "n2", "n3", "n4"]) nodes.push(await node(name));
-    must((await nodes[0]?.take()) ?? null);
-    for (let minute = 0; minute < 5; minute += 1) {
-      await pass(1 * MINUTE);
-      for (const one of nodes.slice(1)) await one.live();
-    }
-    expect((await counts())["attempt.lost"]).toBe(1);
-  });
-
-  it("does not count during the freeze after a server's start", async () => {
-    const { submit, node, log, pass, clock, counts } = fleet();
-    await submit(1, { lostAfter: "5m" });
-    await node("n2");
-    const n1 = await node("n1");
-    const session = must(await n1.take());
-    clock.advance(60 * MINUTE);
-    log.deadlines.freezeUntil(log.now() + 5 * MINUTE);
-    await pass(4 * MINUTE);
-    expect((await counts())["attempt.lost"]).toBeUndefined();
-    await n1.live(session);
-    await pass(2 * MINUTE);
-    expect((await counts())["attempt.lost"]).toBeUndefined();
-  });
-
-  it("is not the only way to lose a run: a node that beats and never reports has its limits, too", async () => {
-    const { submit, node, pass, counts } = fleet();
-    const phases = { setup: { timeout: "1m" }, run: { timeout: "1m" } };
-    await submit(1, { cell: { command: ["x"], runtime: "process", phases } });
-    const n1 = await node("n1");
-    const session = must(await n1.take());
-    for (let minute = 0; minute < 18; minute += 1) {
-      await pass(1 * MINUTE);
-      await n1.live(session);
-    }
-    expect((await counts())["attempt.lost"]).toBe(1);
   });
 }

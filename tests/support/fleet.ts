@@ -65,6 +65,10 @@ export interface Fleet {
   readonly caller: (id: string) => Calls;
   /** Registers a node that offers one slot and every runtime, and beats once. */
   readonly node: (name: string, inventory?: Partial<Inventory>) => Promise<FakeNode>;
+  /** A daemon that goes on as the node of that name. */
+  readonly fake: (name: string) => FakeNode;
+  /** Stops the server and starts it again on the same data. */
+  readonly restart: () => Promise<Fleet>;
   /** Submits a sweep of one cell per value of `n` that any node can run. */
   readonly submit: (
     cellCount: number,
@@ -131,14 +135,17 @@ export function useFleet(driver: Driver): () => Fleet {
     blobs = await openFsBlobs(folder);
   });
   afterEach(async () => {
-    await expectReplayed(driver, opened.db);
+    await expectReplayed(driver, await opened.reopen(opened.clock));
     await opened.close();
     await rm(folder, { recursive: true });
   });
   return () => openFleet(opened, blobs);
 }
 
-export function openFleet({ db, clock }: Pick<OpenedDb, "db" | "clock">, blobs: Blobs): Fleet {
+function openFleet(
+  { db, clock, reopen }: Pick<OpenedDb, "db" | "clock" | "reopen">,
+  blobs: Blobs,
+): Fleet {
   const settings = DEFAULT_CELLS_SETTINGS;
   const leaseContext = { dialect: db.dialect, settings: DEFAULT_LEASE_SETTINGS };
   const leases = leasePort(leaseContext);
@@ -150,14 +157,17 @@ export function openFleet({ db, clock }: Pick<OpenedDb, "db" | "clock">, blobs: 
   const deps = { log, leases, blobs, settings };
   const handlers = { ...cellsHandlers(deps), ...nodesHandlers(deps) };
   const caller = (id: string): Calls => callsOf(handlers, principalOf(id));
+  const fake = (name: string): FakeNode => fakeNode(name, caller(`node:${name}`));
   return {
     log,
     db,
     clock,
     blobs,
     caller,
+    fake,
+    restart: async () => openFleet({ db: await reopen(clock), clock, reopen }, blobs),
     node: async (name, inventory = {}) => {
-      const node = fakeNode(name, caller(`node:${name}`));
+      const node = fake(name);
       const registration = { inventory: { ...INVENTORY, ...inventory }, ...installOf(name) };
       await node.register({ body: registration });
       await node.live();

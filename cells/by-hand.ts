@@ -1,0 +1,135 @@
+import type { Handlers } from "../contract/handlers.ts";
+import type { Contract } from "../contract/index.ts";
+import { ProblemError } from "../contract/problem.ts";
+import type { Query } from "../storage/db.ts";
+import { callOf } from "../storage/idempotency.ts";
+import type { LogTx } from "../storage/log.ts";
+import { liveAttempts } from "./attempt-store.ts";
+import { orNothing } from "./claim.ts";
+import { claimable, nextByHand } from "./claim-store.ts";
+import { completeAttempt, endOf } from "./complete.ts";
+import { loseAttempt } from "./end.ts";
+import type { CellsDeps } from "./ports.ts";
+import { grantSession, type SessionReply, sessionView } from "./session.ts";
+import { findSweep } from "./sweep-store.ts";
+
+type HandHandlers = Pick<
+  Handlers<Contract["cells"]>,
+  "claimByHand" | "renewClaim" | "completeClaim"
+>;
+
+const CLAIMS = "claims";
+const SESSION = "select holder, lease, attempts from p_sessions where id = $1 and project = $2";
+
+interface Held {
+  readonly holder: string;
+  readonly lease: string;
+  readonly attempts: readonly { readonly id: string }[];
+}
+
+async function sessionOf(
+  query: Query,
+  project: string,
+  session: string,
+): Promise<Held | undefined> {
+  const [row] = await query<{ holder: string; lease: string; attempts: string }>(SESSION, [
+    session,
+    project,
+  ]);
+  return row === undefined ? undefined : { ...row, attempts: JSON.parse(row.attempts) as [] };
+}
+
+interface Own {
+  readonly project: string;
+  readonly session: string;
+  readonly holder: string;
+}
+
+/** @throws ProblemError NOT_FOUND, FORBIDDEN for the claim of another */
+async function ownSession(query: Query, { project, session, holder }: Own): Promise<Held> {
+  const held = await sessionOf(query, project, session);
+  if (held === undefined) throw new ProblemError("NOT_FOUND", `there is no claim ${session}`);
+  if (held.holder === holder) return held;
+  throw new ProblemError("FORBIDDEN", `the claim ${session} was not granted to ${holder}`);
+}
+
+/** @throws ProblemError LEASE_NOT_HELD */
+async function liveView(query: Query, session: string): Promise<SessionReply> {
+  const view = await sessionView(query, session);
+  if (view !== null) return view;
+  throw new ProblemError("LEASE_NOT_HELD", `the claim ${session} has ended`, {
+    next: "gridpost cell claim",
+  });
+}
+
+/** Claims by somebody without a daemon, by the rules of every claim; they live by their time alone. */
+export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
+  return {
+    claimByHand: async ({ params: { project }, body, principal, idempotency }) => {
+      const { id: holder, actor } = principal;
+      const { ttlMs, run: wanted = "" } = body;
+      const ref = body.sweep;
+      const sweep = ref === undefined ? "" : (await findSweep(log.query, project, ref)).id;
+      const session = await log.once(
+        callOf({ principal, idempotency }, [CLAIMS]),
+        async (tx, id) => {
+          const next = await nextByHand(tx.query, project, { sweep, run: wanted });
+          const run = next === undefined ? undefined : await claimable(tx.query, next);
+          if (run === undefined) return null;
+          const grant = { id, holder, actor, run, gpus: [], ttlMs };
+          const granted = await orNothing(grantSession(tx, leases, grant));
+          if (granted !== null) await tx.setDeadline("claim.end", id, tx.now + ttlMs);
+          return granted;
+        },
+        sessionView,
+      );
+      return { session };
+    },
+    renewClaim: ({ params: { project, session }, body: { ttlMs }, principal, idempotency }) =>
+      log.once(
+        callOf({ principal, idempotency }, [CLAIMS], session),
+        async (tx) => {
+          const { lease } = await ownSession(tx.query, { project, session, holder: principal.id });
+          const view = await liveView(tx.query, session);
+          const lost = await leases.renewMany(tx, [lease], ttlMs);
+          if (lost.length > 0 && !(await leases.accepts(tx.query, lease)))
+            throw new ProblemError(
+              "LEASE_NOT_HELD",
+              `the lease of claim ${session} was taken away`,
+            );
+          await tx.setDeadline("claim.end", session, tx.now + ttlMs);
+          return { ...view, lease: { ...view.lease, ttlMs } };
+        },
+        (query) => liveView(query, session),
+      ),
+    completeClaim: async ({ params: { project, session }, body, principal, idempotency }) => {
+      const { id: holder } = principal;
+      const { attempts } = await ownSession(log.query, { project, session, holder });
+      const attempt = attempts[0]?.id ?? "";
+      const report = { ...body.report, runtime: null, image: null, executions: [], evidence: [] };
+      const ended = await log.once(
+        callOf({ principal, idempotency }, [`attempt:${attempt}`, CLAIMS], attempt),
+        async (tx) => {
+          await tx.clearDeadline("claim.end", session);
+          return completeAttempt(tx, leases, { attempt, holder, report });
+        },
+        (query) => endOf(query, attempt, holder),
+      );
+      return { ...ended, next: null };
+    },
+  };
+}
+
+const HOLDER = "select holder from p_sessions where id = $1";
+
+/** The time of a claim by hand is over: its run waits for another. */
+export const onClaimEnd =
+  ({ leases }: Pick<CellsDeps, "leases">) =>
+  async (tx: LogTx, session: string): Promise<void> => {
+    const [row] = await tx.query<{ holder: string }>(HOLDER, [session]);
+    const holder = row?.holder ?? "";
+    const message = "the claim was not renewed in time";
+    const live = await liveAttempts(tx.query, holder);
+    for (const { id } of live.filter((one) => one.session === session))
+      await loseAttempt(tx, leases, { attempt: id, holder, message });
+  };
