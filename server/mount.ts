@@ -96,7 +96,7 @@ function uploaded({ path }: Endpoint, { body }: FastifyRequest): Readable {
   });
 }
 
-/** Authenticates, then asks for the scope. @throws ProblemError UNAUTHENTICATED, FORBIDDEN */
+/** Authenticates, then asks for the scope and the project. @throws ProblemError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND */
 async function admit(
   request: FastifyRequest,
   scope: Exclude<Endpoint["scope"], "public">,
@@ -107,7 +107,10 @@ async function admit(
   const caller = await auth.authenticate(authorization, project ?? null);
   request.caller = caller;
   const { principal } = caller;
-  if (scope === "self" || principal.scopes.has(scope)) return;
+  if (scope === "self" || principal.scopes.has(scope)) {
+    if (project !== undefined && !(await auth.projectExists(project))) throw noProject(project);
+    return;
+  }
   const where = project === undefined ? "on the server" : `in project ${project}`;
   throw new ProblemError("FORBIDDEN", `${principal.id} lacks the scope ${scope} ${where}`, {
     details: [{ scope, project: project ?? null }],
@@ -117,6 +120,9 @@ async function admit(
         : "call it as a user that may",
   });
 }
+
+const noProject = (name: string): ProblemError =>
+  new ProblemError("NOT_FOUND", `there is no project ${name}`, { next: "gridpost project ls" });
 
 function answer(endpoint: Endpoint, reply: FastifyReply, result: unknown): FastifyReply {
   if (endpoint.download === true) return sendFile(reply, result as Download);

@@ -10,6 +10,7 @@ export interface Authenticator {
    * @throws ProblemError UNAUTHENTICATED
    */
   authenticate(authorization: string | undefined, project: string | null): Promise<Authenticated>;
+  projectExists(this: void, name: string): boolean | Promise<boolean>;
   /** Whether a token that was accepted earlier would still be: for sockets that outlive their first check. */
   stillValid(claims: AccessClaims): Promise<boolean>;
 }
@@ -58,6 +59,7 @@ export function createAuthenticator({
       };
       return { principal, claims };
     },
+    projectExists: (name) => standings.projectExists(name),
     stillValid: async (claims) => {
       if (claims.exp <= now()) return false;
       return refuseRevoked(claims).then(

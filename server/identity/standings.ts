@@ -2,7 +2,7 @@ import type { Scope } from "../../contract/scopes.ts";
 import type { Query } from "../../storage/db.ts";
 import { agentScopes, parsePrincipal, type RoleGrant, scopesOf } from "./rules.ts";
 import type { AgentsPort } from "./ports.ts";
-import { generationOf, rolesOf } from "./store.ts";
+import { generationOf, projectByName, rolesOf } from "./store.ts";
 
 /** What the log says about a principal now: the part of authentication that can change while a token lives. */
 export interface Standing {
@@ -21,6 +21,7 @@ export interface Standings {
     who: { id: string; act: string | null },
     project: string | null,
   ): ReadonlySet<Scope> | Promise<ReadonlySet<Scope>>;
+  projectExists(name: string): boolean | Promise<boolean>;
   /** Forgets everything: called after each commit that may have changed a standing. */
   clear(): void;
 }
@@ -30,6 +31,7 @@ const MAX_REMEMBERED = 50_000;
 export function createStandings(query: Query, agents: AgentsPort): Standings {
   const standings = new Map<string, Standing>();
   const scopes = new Map<string, ReadonlySet<Scope>>();
+  const projects = new Set<string>();
   // A read that began before `clear` must not be remembered after it.
   let epoch = 0;
   const of = async (id: string): Promise<Standing> => {
@@ -69,6 +71,14 @@ export function createStandings(query: Query, agents: AgentsPort): Standings {
       return compute(who, project).then((set) => {
         if (begun === epoch) remember(scopes, key, set);
         return set;
+      });
+    },
+    // Only those that exist are remembered: nothing makes a project cease to exist.
+    projectExists: (name) => {
+      if (projects.has(name)) return true;
+      return projectByName(query, name).then((row) => {
+        if (row !== undefined) projects.add(name);
+        return row !== undefined;
       });
     },
     clear: () => {

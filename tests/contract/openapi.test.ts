@@ -26,6 +26,7 @@ describe("the OpenAPI document", () => {
   beforeAll(async () => {
     const never: Authenticator = {
       authenticate: () => Promise.reject(new Error("hollow")),
+      projectExists: () => true,
       stillValid: () => Promise.resolve(false),
     };
     const app = await buildApp({

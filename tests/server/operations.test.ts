@@ -112,6 +112,18 @@ describe("the HTTP edge", () => {
     expect(await lena.client.identity.project({ params: lab })).toMatchObject({ agents: 0 });
   });
 
+  it("knows no project that was not made, not even for admins", async () => {
+    const body = { name: "blue" };
+    const ghost = { project: "ghost" };
+    const { mailbox } = server.admin.client;
+    await expect(mailbox.registerAgent({ params: ghost, body })).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
+    await expect(anna.client.mailbox.agents({ params: ghost })).rejects.toMatchObject({
+      code: "FORBIDDEN",
+    });
+  });
+
   it("takes the token as the password of Basic, as Git sends it", async () => {
     const basic = Buffer.from(`x:${await anna.token()}`).toString("base64");
     const headers = { authorization: `Basic ${basic}` };
