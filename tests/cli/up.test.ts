@@ -50,7 +50,10 @@ async function up(): Promise<{
   return { shown, child, ended };
 }
 
-describe("gridpost up", () => {
+/** Each start is that of three processes. */
+const TIMEOUT_MS = 120_000;
+
+describe("gridpost up", { timeout: TIMEOUT_MS }, () => {
   it("starts a server and a node, joins as the user, and stops both on Ctrl-C", async () => {
     const first = await up();
     expect(first.shown.data).toBe(`${cli.home}/data`);
@@ -75,7 +78,7 @@ describe("gridpost up", () => {
     const { child, ended } = await up();
     child.kill("SIGKILL");
     await ended;
-    await expect.poll(() => processesOf(cli.home), { timeout: 15_000 }).toEqual([]);
+    await expect.poll(() => processesOf(cli.home), { timeout: 30_000 }).toEqual([]);
   });
 
   it("says what is in the way when the port is taken", async () => {

@@ -32,7 +32,7 @@ export interface TestCli {
   readonly home: string;
   run(...args: readonly string[]): Promise<CliResult>;
   runWith(options: CliRunOptions, ...args: readonly string[]): Promise<CliResult>;
-  /** Starts it without waiting for its end. */
+  /** Starts it without waiting for its end; `remove` kills what still runs. */
   start(...args: readonly string[]): ChildProcess;
   remove(): Promise<void>;
 }
@@ -48,6 +48,7 @@ export async function openCli(): Promise<TestCli> {
       cwd: cwd ?? home,
       env: { ...Object.fromEntries(inherited), GRIDPOST_HOME: home, ...env },
     });
+  const started: ChildProcess[] = [];
   const runWith: TestCli["runWith"] = async (options, ...args) => {
     const child = launch(options, args);
     const code = new Promise<number | null>((resolve) => child.once("close", resolve));
@@ -68,8 +69,15 @@ export async function openCli(): Promise<TestCli> {
     home,
     runWith,
     run: (...args) => runWith({}, ...args),
-    start: (...args) => launch({}, args),
-    remove: () => rm(home, { recursive: true, force: true }),
+    start: (...args) => {
+      const child = launch({}, args);
+      started.push(child);
+      return child;
+    },
+    remove: async () => {
+      for (const child of started) child.kill("SIGKILL");
+      await rm(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    },
   };
 }
 
