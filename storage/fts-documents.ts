@@ -15,6 +15,9 @@ const SCHEMA = `
   pragma user_version = ${VERSION};`;
 const NEXT = `select seq, type, body from source.events where seq > $1 order by seq limit $2`;
 const ADD = "insert into documents (rowid, id, subject, body) values ($1, $2, $3, $4)";
+/** The redacted event is the one that was indexed under its place. */
+const HIDE =
+  "delete from documents where rowid = (select seq from source.events where id = $1)";
 const SNIPPET = "snippet(documents, -1, '**', '**', '…', 16)";
 
 /** The index file: FTS5 tables filled from the log of the main database, which it only reads. */
@@ -45,6 +48,10 @@ export class FtsDocuments {
     if (last === undefined) return false;
     connection.database.transaction(() => {
       for (const { seq, type, body } of events) {
+        if (type === "event.redacted") {
+          connection.run(HIDE, [(JSON.parse(body) as { event: string }).event]);
+          continue;
+        }
         if (type !== "message.sent") continue;
         const sent = JSON.parse(body) as { id: string; subject: string; body: string };
         connection.run(ADD, [seq, sent.id, sent.subject, sent.body]);

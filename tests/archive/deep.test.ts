@@ -89,6 +89,8 @@ describe("the archive of a running server", () => {
     expect(redacted).toMatchObject({ message: id, note: expect.stringContaining("rewrite") });
     const { messages } = await red.mailbox.thread({ params: { ...project, thread: "plans" } });
     expect(messages[0]).toMatchObject({ subject: "[redacted]", body: "[redacted]" });
+    const found = await red.mailbox.search({ params: project, query: { q: "secret" } });
+    expect(found.results).toEqual([]);
     await server.running.archive.flush();
     const files = projectGit("grep", "-h", "sent by mistake", "main", "--", "threads");
     expect(files).toContain("reason:");
