@@ -5,17 +5,19 @@ import { afterPrefix, ancestorsOf, keysOf } from "./keys.ts";
 import { type Budget, callBudget } from "./pattern/overlap.ts";
 import { isHeld, refsMeet } from "./rules.ts";
 import {
-  type CandidateRow,
-  candidatesAt,
-  candidatesNear,
+  type HitRow,
+  hitsAt,
+  hitsNear,
   leasesOfSlot,
+  openLease,
+  type OpenRow,
   type Reader,
   slotCapacity,
 } from "./store.ts";
 
 /** An open lease that meets a demand. */
 export interface Rival extends Meeting {
-  readonly lease: CandidateRow;
+  readonly lease: OpenRow;
 }
 
 export interface Rivals {
@@ -46,8 +48,11 @@ export async function rivalsOf(reader: Reader, demand: Demand, now: number): Pro
 }
 
 /** Held, or ended by expiry or force less than its lock-delay ago. */
-const inTheWay = ({ state, unlock }: CandidateRow, now: number): boolean =>
+const inTheWay = ({ state, unlock }: OpenRow, now: number): boolean =>
   isHeld(state) || (unlock !== null && unlock > now);
+
+/** More of them would tell nobody anything; who waits is judged anew when these are gone. */
+const ENOUGH = 100;
 
 async function meeting(
   reader: Reader,
@@ -56,30 +61,29 @@ async function meeting(
 ): Promise<Rival[]> {
   const rivals: Rival[] = [];
   const seen = new Set<string>();
-  for (const lease of await candidates(reader, demand, wanted)) {
+  for (const hit of await hits(reader, demand, wanted)) {
     // The same resource of a lease is found once for each alternative of its pattern.
-    const one = `${lease.id} ${lease.resource}`;
-    if (seen.has(one) || !refsMeet(demand.refs, refsOf(lease))) continue;
+    const one = `${hit.lease} ${hit.resource}`;
+    if (seen.has(one) || !refsMeet(demand.refs, demand.refs === null ? null : refsOf(hit)))
+      continue;
     seen.add(one);
-    const theirs = JSON.parse(lease.resource) as Resource;
+    const theirs = JSON.parse(hit.resource) as Resource;
     const witness = commonOf(wanted, theirs, budget);
-    if (witness !== null) rivals.push({ lease, wanted, theirs, witness });
+    const lease = witness === null ? undefined : await openLease(reader.query, hit.lease);
+    if (lease !== undefined && witness !== null) rivals.push({ lease, wanted, theirs, witness });
+    if (rivals.length === ENOUGH && rivals.some((rival) => isHeld(rival.lease.state))) break;
   }
   return rivals;
 }
 
-async function candidates(
-  reader: Reader,
-  demand: Demand,
-  wanted: Resource,
-): Promise<CandidateRow[]> {
+async function hits(reader: Reader, demand: Demand, wanted: Resource): Promise<HitRow[]> {
   const { scope, keys } = keysOf(wanted);
-  const rows: CandidateRow[] = [];
+  const rows: HitRow[] = [];
   for (const key of keys) {
     if (wanted.kind === "file") {
       const near = { scope, prefix: key, ancestors: ancestorsOf(key), after: afterPrefix(key) };
-      rows.push(...(await candidatesNear(reader, demand, near)));
-    } else rows.push(...(await candidatesAt(reader.query, demand, { scope, key })));
+      rows.push(...(await hitsNear(reader, demand, near)));
+    } else rows.push(...(await hitsAt(reader.query, demand, { scope, key })));
   }
   return rows;
 }

@@ -30,9 +30,16 @@ export interface LeaseRow {
   readonly due: number | null;
 }
 
-/** An open lease's resource that a request may meet. */
-export interface CandidateRow extends LeaseRow {
+/** A resource of an open lease that a request may meet. */
+export interface HitRow {
+  readonly lease: string;
+  /** As JSON. */
   readonly resource: string;
+  readonly refs: string | null;
+}
+
+/** A lease that has not been superseded. */
+export interface OpenRow extends LeaseRow {
   /** Until when the resource is ungrantable although the lease has ended. */
   readonly unlock: number | null;
 }
@@ -56,12 +63,15 @@ const OPEN = `select l.*, ${DUE}, k.resource, u.due as unlock from p_lease_keys 
   join p_leases l on l.id = k.lease ${ENDS}
   left join e_deadlines u on u.kind = 'lease.unlock' and u.subject = l.id
   where k.project = $1 and k.scope = $2`;
-/** Another's, or one taken away by force; of a mode that may clash. */
-const RIVAL =
-  "(l.holder <> $3 or l.state = 'released') and ($4 = 'exclusive' or l.mode = 'exclusive')";
-const AT_KEY = `${OPEN} and ${RIVAL} and k.key = $5`;
+const OPEN_BY_ID = `select l.*, ${DUE}, u.due as unlock from p_leases l ${ENDS}
+  left join e_deadlines u on u.kind = 'lease.unlock' and u.subject = l.id where l.id = $1`;
+/** Leases of others, or taken away by force, of a mode that may clash. Narrow, because most of them do not meet. */
+const HITS = `select k.lease, k.resource, l.refs from p_lease_keys k join p_leases l on l.id = k.lease
+  where k.project = $1 and k.scope = $2 and (l.holder <> $3 or l.state = 'released')
+  and ($4 = 'exclusive' or l.mode = 'exclusive')`;
+const AT_KEY = `${HITS} and k.key = $5`;
 const NEAR_PREFIX = (ancestors: string): string =>
-  `${OPEN} and ${RIVAL} and (k.key in ${ancestors} or (k.key > $6 and k.key < $7))`;
+  `${HITS} and (k.key in ${ancestors} or (k.key > $6 and k.key < $7))`;
 const OF_SLOT = `${OPEN} and k.key = $3 order by l.fence`;
 const EXCLUSIVE = `${OPEN} and l.holder <> $3 and l.mode = 'exclusive' and l.state in ('held', 'grace')
   order by l.fence, k.n`;
@@ -135,11 +145,11 @@ export interface Place {
 }
 
 /** Open leases of others on exactly this key. */
-export const candidatesAt = (
+export const hitsAt = (
   query: Query,
   { project, holder, mode }: Demand,
   { scope, key }: Place,
-): Promise<CandidateRow[]> => query<CandidateRow>(AT_KEY, [project, scope, holder, mode, key]);
+): Promise<OpenRow[]> => query<OpenRow>(AT_KEY, [project, scope, holder, mode, key]);
 
 /** A prefix with everything above it and below it. */
 export interface Neighbourhood {
@@ -150,12 +160,12 @@ export interface Neighbourhood {
 }
 
 /** Open leases of others on file patterns whose literal prefix lies above or below this one. */
-export const candidatesNear = (
+export const hitsNear = (
   { query, dialect }: Reader,
   { project, holder, mode }: Demand,
   { scope, prefix, ancestors, after }: Neighbourhood,
-): Promise<CandidateRow[]> =>
-  query<CandidateRow>(NEAR_PREFIX(dialect.list("$5")), [
+): Promise<HitRow[]> =>
+  query<HitRow>(NEAR_PREFIX(dialect.list("$5")), [
     project,
     scope,
     holder,
@@ -165,12 +175,14 @@ export const candidatesNear = (
     after,
   ]);
 
+export async function openLease(query: Query, id: string): Promise<OpenRow | undefined> {
+  const [row] = await query<OpenRow>(OPEN_BY_ID, [id]);
+  return row;
+}
+
 /** Open leases of anybody on one semaphore, oldest first. */
-export const leasesOfSlot = (
-  query: Query,
-  project: string,
-  name: string,
-): Promise<CandidateRow[]> => query<CandidateRow>(OF_SLOT, [project, "slot", name]);
+export const leasesOfSlot = (query: Query, project: string, name: string): Promise<OpenRow[]> =>
+  query<OpenRow>(OF_SLOT, [project, "slot", name]);
 
 export async function slotCapacity(query: Query, project: string, name: string): Promise<number> {
   const [row] = await query<{ capacity: number }>(CAPACITY, [project, name]);
@@ -198,5 +210,5 @@ export async function ownShared(
 export const exclusiveOf = (
   query: Query,
   of: { readonly project: string; readonly repo: string; readonly principal: string },
-): Promise<CandidateRow[]> =>
-  query<CandidateRow>(EXCLUSIVE, [of.project, `file:${of.repo}`, of.principal]);
+): Promise<(LeaseRow & Pick<HitRow, "resource">)[]> =>
+  query(EXCLUSIVE, [of.project, `file:${of.repo}`, of.principal]);
