@@ -1,0 +1,31 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Fastify from "fastify";
+import { newId } from "../contract/ids.ts";
+import { mailbox } from "../contract/mailbox.ts";
+import { openSqlite } from "../storage/sqlite.ts";
+
+/**
+ * The limit for a durable send over HTTP: Fastify, the same body parsed by zod, and one group-committed insert of it.
+ * Prints its address; ends with its standard input.
+ */
+const folder = await mkdtemp(join(tmpdir(), "gridpost-bare-"));
+const db = openSqlite({ file: join(folder, "bare.db") });
+await db.tx([], (query) => query("create table sent (id text primary key, body text not null)"));
+
+const app = Fastify();
+app.setValidatorCompiler(() => () => true);
+app.post("/send", async (request, reply) => {
+  const body = mailbox.send.body.parse(request.body);
+  const id = newId();
+  await db.tx([], (query) =>
+    query("insert into sent (id, body) values ($1, $2)", [id, JSON.stringify(body)]),
+  );
+  void reply.header("content-type", "application/json; charset=utf-8");
+  return reply.send(JSON.stringify({ id, folder }));
+});
+const url = await app.listen({ host: "127.0.0.1", port: 0 });
+process.stdout.write(`${url} ${folder}\n`);
+process.stdin.on("end", () => void app.close().then(() => process.exit(0)));
+process.stdin.resume();

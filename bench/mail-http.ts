@@ -1,0 +1,117 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import autocannon from "autocannon";
+import { newId } from "../contract/ids.ts";
+import { systemClock } from "../runtime/clock.ts";
+import { joinAs, type Member } from "../tests/support/server.ts";
+import { type Program, startProgram } from "./processes.ts";
+
+export const AGENTS = 50;
+export const agentName = (n: number): string => `agent-${n % AGENTS}`;
+
+/** A whole server in a process of its own, with agents of the user that joined first. */
+export interface MailServer {
+  readonly url: string;
+  readonly owner: Member;
+  /** Access tokens of the agents, in the order of their numbers. */
+  readonly tokens: readonly string[];
+  stop(): Promise<void>;
+}
+
+export async function startMailServer(): Promise<MailServer> {
+  const data = await mkdtemp(join(tmpdir(), "gridpost-bench-"));
+  const program = await startProgram({
+    file: "bin/gridpost.ts",
+    args: [
+      "server",
+      "--data",
+      data,
+      "--listen",
+      "127.0.0.1:0",
+      "--set",
+      "limits.requests=100000000",
+    ],
+    ready: /listening on/,
+  });
+  const url = /http:\S+/.exec(program.ready)?.[0] ?? "";
+  const token = (await readFile(join(data, "admin.join"), "utf8")).trim();
+  const owner = await joinAs({ url, clock: systemClock, token, name: "bench" });
+  const tokens: string[] = [];
+  for (let n = 0; n < AGENTS; n += 1) {
+    await owner.client.mailbox.registerAgent({
+      params: { project: "default" },
+      body: { name: agentName(n) },
+    });
+    tokens.push(await owner.agentToken(agentName(n)));
+  }
+  const stop = async (): Promise<void> => {
+    await program.stop();
+    await rm(data, { recursive: true });
+  };
+  return { url, owner, tokens, stop };
+}
+
+/** The bare server that a send is compared with. */
+export async function startBareServer(): Promise<{ url: string; stop: Program["stop"] }> {
+  const program = await startProgram({ file: "bench/bare-server.ts", ready: /^http/ });
+  const [url = "", folder = ""] = program.ready.split(" ");
+  const stop = async (): Promise<void> => {
+    await program.stop();
+    await rm(folder, { recursive: true });
+  };
+  return { url, stop };
+}
+
+export interface Load {
+  readonly url: string;
+  readonly path: string;
+  /** One for each connection, in turns; none: no authentication. */
+  readonly tokens: readonly string[];
+  readonly connections: number;
+  readonly seconds: number;
+}
+
+/** What a load of sends came to. */
+export interface LoadResult {
+  readonly perSecond: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+const BODY = "The sweep is through: 24 of 24 cells, the spread is below two percent. ".repeat(7);
+
+/** Sends messages of 500 bytes to one recipient each, every connection one after the other. @throws if any was refused */
+export async function loadSends({ url, path, tokens, ...load }: Load): Promise<LoadResult> {
+  let sent = 0;
+  const result = await autocannon({
+    url,
+    connections: load.connections,
+    duration: load.seconds,
+    requests: [
+      {
+        method: "POST",
+        path,
+        setupRequest: (request) => {
+          const n = (sent += 1);
+          const message = { to: [agentName(n * 7 + 1)], subject: `result ${n}`, body: BODY };
+          const token = tokens[n % tokens.length];
+          return {
+            ...request,
+            headers: {
+              "content-type": "application/json",
+              "idempotency-key": newId(),
+              ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+            },
+            body: JSON.stringify(message),
+          };
+        },
+      },
+    ],
+  });
+  if (result.non2xx + result.errors > 0)
+    throw new Error(`${result.non2xx} sends were refused and ${result.errors} failed`);
+  const { p50, p99 } = result.latency;
+  return { perSecond: result.requests.total / result.duration, p50, p99 };
+}

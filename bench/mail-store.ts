@@ -1,0 +1,98 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Handlers, Principal } from "../contract/handlers.ts";
+import { type MessageId, newId } from "../contract/ids.ts";
+import type { EventBody } from "../contract/events/index.ts";
+import type { mailbox } from "../contract/mailbox.ts";
+import { agentHandlers } from "../mailbox/agent-handlers.ts";
+import { registerAgent } from "../mailbox/agents.ts";
+import { inboxHandlers } from "../mailbox/inbox.ts";
+import { mailboxProjection } from "../mailbox/projection.ts";
+import { searchHandlers } from "../mailbox/search.ts";
+import { type EventLog, openLog } from "../storage/event-log.ts";
+import { migrate } from "../storage/migrate.ts";
+import { openFtsIndex } from "../storage/search-fts.ts";
+import type { SearchIndex } from "../storage/search.ts";
+import { openSqlite } from "../storage/sqlite.ts";
+import { inFolder } from "./cells-store.ts";
+
+const BATCH = 200;
+const WORDS =
+  "tensor matmul kernel latency throughput decode prefill batch token cache driver fabric node lease sweep memory bandwidth clock thermal throttle baseline variance median outlier".split(
+    " ",
+  );
+
+/** The reading half of a mailbox over a file of its own. */
+export interface MailStore extends Pick<Handlers<typeof mailbox>, "inbox" | "search" | "agents"> {
+  readonly log: EventLog;
+  readonly index: SearchIndex;
+}
+
+export const READER = "reader";
+
+/** Who reads in the bench. */
+export const reader: Principal = {
+  id: `agent:default/${READER}`,
+  kind: "agent",
+  name: READER,
+  project: "default",
+  act: null,
+  actor: `agent:default/${READER}`,
+  scopes: new Set(["mail:read"]),
+};
+
+/** Opens a store whose reader has got so many messages, of which the index knows all. */
+export function withMail(
+  messages: number,
+  use: (store: MailStore) => Promise<void>,
+): Promise<void> {
+  return inFolder(tmpdir(), async (folder) => {
+    const source = join(folder, "mail.db");
+    const db = openSqlite({ file: source });
+    await migrate(db);
+    const log = openLog({ db, projections: [mailboxProjection] });
+    const index = openFtsIndex({ file: join(folder, "search.db"), source });
+    await fill(log, messages);
+    await index.catchUp();
+    const wait = (): Promise<void> => Promise.resolve();
+    const { inbox } = inboxHandlers({ log, wait });
+    const { search } = searchHandlers({ log, search: index });
+    await use({ log, index, inbox, search, agents: agentHandlers(log).agents });
+    await index.close();
+    await db.close();
+  });
+}
+
+async function fill(log: EventLog, messages: number): Promise<void> {
+  const own = { project: "default", owner: "user:bench", actor: "user:bench" };
+  await log.tx([], async (tx) => {
+    for (const name of ["writer", READER]) await registerAgent(tx, { ...own, name });
+  });
+  for (let n = 0; n < messages; n += BATCH) {
+    await log.tx([], async (tx) => {
+      for (let i = n; i < Math.min(n + BATCH, messages); i += 1)
+        await tx.append({ type: "message.sent", ...own, body: letter(i) });
+    });
+  }
+}
+
+/** A message of about 500 characters; one in a hundred says `regression`. */
+function letter(n: number): EventBody<"message.sent"> {
+  const id = newId() as MessageId;
+  const word = (i: number): string => WORDS[(n * 31 + i * 17 + ((n * i) % 7)) % WORDS.length] ?? "";
+  const text = Array.from({ length: 65 }, (_, i) => word(i)).join(" ");
+  return {
+    id,
+    thread: id,
+    open: false,
+    replyTo: null,
+    from: "writer",
+    to: [READER],
+    cc: [],
+    bcc: [],
+    subject: `result ${n} of ${word(n)}`,
+    body: n % 100 === 0 ? `${text} regression` : text,
+    importance: "normal",
+    ackRequired: false,
+  };
+}
