@@ -39,7 +39,7 @@ export function loadConfig<T extends z.ZodType>(schema: T, sources: ConfigSource
   const parsed = schema.safeParse(tree);
   if (parsed.success) return parsed.data;
   const messages = parsed.error.issues.flatMap((issue) => explain(issue, file));
-  throw mistake(messages.join("; "), "see docs/operations.md for the settings and their units");
+  throw mistake(messages.join("; "));
 }
 
 interface ConfigFile {

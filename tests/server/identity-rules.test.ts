@@ -1,0 +1,120 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { AGENT_SCOPES, ROLES, type Role } from "../../contract/scopes.ts";
+import { parseNamePattern } from "../../server/identity/name-pattern.ts";
+import {
+  agentScopes,
+  mayGrant,
+  parsePrincipal,
+  principalId,
+  scopesOf,
+} from "../../server/identity/rules.ts";
+import { decideToken } from "../../server/identity/token-rules.ts";
+
+const role = fc.constantFrom(...(Object.keys(ROLES) as Role[]));
+const project = fc.constantFrom("a", "b", null);
+const grants = fc.array(fc.record({ role, project }), { maxLength: 5 });
+const word = fc.stringMatching(/^[a-z][a-z0-9-]{0,6}$/);
+
+describe("scopes", () => {
+  it("never reach another project", () => {
+    fc.assert(
+      fc.property(grants, (all) => {
+        const elsewhere = all.map((grant) => ({ ...grant, project: "a" }));
+        expect(scopesOf(elsewhere, "b").size).toBe(0);
+      }),
+    );
+  });
+
+  it("of a role on the server hold in every project", () => {
+    fc.assert(
+      fc.property(role, (one) => {
+        const grant = [{ role: one, project: null }];
+        expect(scopesOf(grant, "anything")).toEqual(new Set(ROLES[one]));
+      }),
+    );
+  });
+
+  it("of an agent are an agent's, and never more than its owner's", () => {
+    fc.assert(
+      fc.property(grants, (all) => {
+        const owner = scopesOf(all, "a");
+        for (const scope of agentScopes("a", "a", all)) {
+          expect(AGENT_SCOPES).toContain(scope);
+          expect(owner).toContain(scope);
+        }
+        expect(agentScopes("a", "b", all).size).toBe(0);
+      }),
+    );
+  });
+
+  it("can be given on by those who have them all", () => {
+    expect(mayGrant(new Set(ROLES.operator), "member")).toBe(true);
+    expect(mayGrant(new Set(ROLES.operator), "admin")).toBe(false);
+    expect(mayGrant(new Set(ROLES.member), "operator")).toBe(false);
+  });
+});
+
+describe("principal ids", () => {
+  it("are read as they are written", () => {
+    fc.assert(
+      fc.property(fc.constantFrom("user", "node", "agent"), word, word, (kind, name, home) => {
+        const where = kind === "agent" ? home : null;
+        const one = { kind, name, project: where } as const;
+        expect(parsePrincipal(principalId(kind, name, where))).toEqual(one);
+      }),
+    );
+    for (const id of ["", "user:", "anna", "agent:blue", "user:a/b", "root:x", "agent:a/b/c"])
+      expect(parsePrincipal(id)).toBeUndefined();
+  });
+});
+
+describe("name patterns", () => {
+  it("match the numbers of their range, written as wide as the range", () => {
+    fc.assert(
+      fc.property(word, fc.nat(999), fc.nat(999), (prefix, one, other) => {
+        const [from, to] = [Math.min(one, other), Math.max(one, other)];
+        const wide = (n: number): string => String(n).padStart(3, "0");
+        const pattern = parseNamePattern(`${prefix}.[${wide(from)}-${wide(to)}]`);
+        for (const n of [from, to, from - 1, to + 1].filter((value) => value >= 0 && value < 1000))
+          expect(pattern?.matches(`${prefix}.${wide(n)}`)).toBe(from <= n && n <= to);
+        expect(pattern?.matches(`${prefix}x${wide(from)}`)).toBe(false);
+      }),
+    );
+  });
+
+  it("take one star", () => {
+    expect(parseNamePattern("rack7-*")?.matches("rack7-n1")).toBe(true);
+    expect(parseNamePattern("rack7-*")?.matches("rack8-n1")).toBe(false);
+    for (const wrong of ["", "*-*", "a[1-", "a[01-2]", "a[5-1]", "a b", "(a+)+"])
+      expect(parseNamePattern(wrong)).toBeUndefined();
+  });
+});
+
+describe("a join token", () => {
+  it("is refused with every mistake at once", () => {
+    const wrong = {
+      kind: "user" as const,
+      name: "anna",
+      namePattern: "x-*",
+      uses: 3,
+      ttlMs: 86_400_000,
+    };
+    try {
+      decideToken(wrong, new Set(ROLES.admin), null);
+      expect.unreachable();
+    } catch (error) {
+      expect(error).toMatchObject({ code: "UNPROCESSABLE" });
+      const { details } = error as { details: { path: string }[] };
+      expect(new Set(details.map(({ path }) => path))).toEqual(
+        new Set(["uses", "namePattern", "ttlMs"]),
+      );
+    }
+  });
+
+  it("lives five minutes for people, and gives no role that its maker lacks", () => {
+    const body = { kind: "user" as const, uses: 1, role: "admin" as const };
+    expect(decideToken(body, new Set(ROLES.admin), null)).toMatchObject({ ttlMs: 300_000 });
+    expect(() => decideToken(body, new Set(ROLES.operator), null)).toThrow(/cannot give the role/);
+  });
+});
