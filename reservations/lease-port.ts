@@ -23,8 +23,8 @@ export interface PortGrant {
 export interface LeasePort {
   /** An exclusive lease on all resources or none. @throws ProblemError RESERVATION_CONFLICT */
   grant(tx: LogTx, request: PortGrant): Promise<{ id: string; fence: number }>;
-  /** Ends the lease; does nothing if it has ended already. */
-  release(tx: LogTx, end: { readonly lease: string; readonly actor: string }): Promise<void>;
+  /** Ends the lease, unless it has ended already; tells whether work under it counted until now, see `acceptsWork`. */
+  release(tx: LogTx, end: { readonly lease: string; readonly actor: string }): Promise<boolean>;
   /** Moves the end of the leases to `ttlMs` from now; returns the ids that are held no longer. */
   renewMany(tx: LogTx, leases: readonly string[], ttlMs: number): Promise<string[]>;
   /** Whether work under the lease counts: the one rule, see `acceptsWork`. With `fence`: under this fence of it. */
@@ -42,8 +42,10 @@ export function leasePort(context: EndContext): LeasePort {
     },
     release: async (tx, { lease: id, actor }) => {
       const lease = await leaseById(tx.query, id);
-      if (lease !== undefined && isHeld(lease.state))
+      if (lease === undefined) return false;
+      if (isHeld(lease.state))
         await endLease(tx, context, { lease, type: "lease.released", actor });
+      return acceptsWork(lease.state);
     },
     renewMany: async ({ query, now }, leases, ttlMs) => {
       if (leases.length === 0) return [];

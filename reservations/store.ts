@@ -149,7 +149,7 @@ export const hitsAt = (
   query: Query,
   { project, holder, mode }: Demand,
   { scope, key }: Place,
-): Promise<OpenRow[]> => query<OpenRow>(AT_KEY, [project, scope, holder, mode, key]);
+): Promise<HitRow[]> => query<HitRow>(AT_KEY, [project, scope, holder, mode, key]);
 
 /** A prefix with everything above it and below it. */
 export interface Neighbourhood {
