@@ -67,13 +67,14 @@ async function bringUp(
   const url = line.replace("listening on ", "");
   const user = await joinAsOwner({ home, url, adminJoin: join(folder, "admin.join") });
   const api = createApi({ url, token: tokenSource({ home, url }), exchange: httpExchange });
-  const node = nameFrom(hostname(), "node");
-  const tokenFile = join(data, "node.join");
   const nodeFolder = join(data, "node");
+  const joinedAs = await joinedNode(nodeFolder, url);
+  const node = joinedAs ?? nameFrom(hostname(), "node");
+  const tokenFile = join(data, "node.join");
   const common = ["daemon", "--url", url, "--name", node, "--data", nodeFolder, "--allow-process"];
-  const joined = (await openHome(nodeFolder).defaultUrl()) !== undefined;
-  if (!joined) await writePrivate(tokenFile, await nodeToken(api, node));
-  const daemon = start("daemon", joined ? common : [...common, "--token-file", tokenFile]);
+  if (joinedAs === undefined) await writePrivate(tokenFile, await nodeToken(api, node));
+  const args = joinedAs === undefined ? [...common, "--token-file", tokenFile] : common;
+  const daemon = start("daemon", args);
   await untilReady(api, node, daemon);
   await rm(tokenFile, { force: true });
   return { url, user, node, data };
@@ -119,6 +120,13 @@ const nameFrom = (text: string, otherwise: string): string =>
     .replaceAll(/[^A-Za-z0-9._-]/g, "-")
     .replace(/^[._-]+/, "")
     .slice(0, 64) || otherwise;
+
+/** The name under which the node joined at an earlier start; the host may be called otherwise by now. */
+async function joinedNode(home: string, url: string): Promise<string | undefined> {
+  if ((await openHome(home).defaultUrl()) === undefined) return undefined;
+  const api = createApi({ url, token: tokenSource({ home, url }), exchange: httpExchange });
+  return (await api("GET /v1/whoami", {})).name;
+}
 
 async function nodeToken(api: Api, name: string): Promise<string> {
   const made = await api("POST /v1/tokens", { body: { kind: "node", name } }, { unkeyed: true });
