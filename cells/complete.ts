@@ -36,15 +36,20 @@ export async function completeAttempt(
   const { run, run_state: state } = attempt;
   if (attempt.state === "finished") return { run, state, accepted: true };
   if (attempt.state === "superseded") return { run, state, accepted: false };
-  if (await isFencedOut(tx, leases, attempt)) {
-    const { project } = attempt;
-    const body = { attempt: id, run, report };
-    await tx.append({ type: "attempt.superseded", project, actor: holder, body });
-    await leaveSession(tx, leases, attempt);
-    return { run, state, accepted: false };
-  }
-  return accept(tx, leases, { attempt, report });
+  const underLease = !isLive(attempt) || (await leaveSession(tx, leases, attempt));
+  if (underLease && holdsRun(attempt)) return accept(tx, attempt, report);
+  const { project } = attempt;
+  const body = { attempt: id, run, report };
+  await tx.append({ type: "attempt.superseded", project, actor: holder, body });
+  return { run, state, accepted: false };
 }
+
+/**
+ * Whether nobody has replaced the attempt: its number is the run's fence. So one that was given up may still deliver
+ * while its run waits.
+ */
+const holdsRun = ({ id, latest, run_state: state }: AttemptRow): boolean =>
+  latest === id && !isFinal(state);
 
 /** What an earlier completion answered, as it is now. */
 export async function endOf(query: Query, attempt: string, holder: string): Promise<Ended> {
@@ -52,11 +57,7 @@ export async function endOf(query: Query, attempt: string, holder: string): Prom
   return { run: row.run, state: row.run_state, accepted: row.state === "finished" };
 }
 
-async function accept(
-  tx: LogTx,
-  leases: LeasePort,
-  { attempt, report: raw }: { readonly attempt: AttemptRow; readonly report: AttemptReport },
-): Promise<Ended> {
+async function accept(tx: LogTx, attempt: AttemptRow, raw: AttemptReport): Promise<Ended> {
   const { id, run, sweep, project, holder, cell } = attempt;
   const report = judged(raw, {
     repeats: attempt.repeats,
@@ -72,16 +73,6 @@ async function accept(
     actor: holder,
     body: { attempt: id, run, sweep, report, measuredId, state },
   });
-  await leaveSession(tx, leases, attempt);
   await settleRun(tx, attempt, { state, actor: holder });
   return { run, state, accepted: true };
-}
-
-/**
- * An attempt that was given up may still deliver while nobody has replaced it: the attempt number is the fence. One
- * that goes on is fenced out when its lease was taken from it.
- */
-async function isFencedOut(tx: LogTx, leases: LeasePort, attempt: AttemptRow): Promise<boolean> {
-  if (attempt.latest !== attempt.id || isFinal(attempt.run_state)) return true;
-  return isLive(attempt) && !(await leases.accepts(tx.query, attempt.lease));
 }

@@ -60,14 +60,15 @@ export async function settleRun(
   if (attempt.queue_open === 1) await finishIfDone(tx, project, sweep);
 }
 
-/** Gives the session's lease back when its last attempt ends. */
+/** Gives the session's lease back when its last attempt ends; tells whether work under the lease counted until now. */
 export async function leaveSession(
   tx: LogTx,
   leases: LeasePort,
   attempt: AttemptRow,
-): Promise<void> {
-  if (!isLive(attempt) || (await hasLiveSibling(tx.query, attempt))) return;
-  await leases.release(tx, { lease: attempt.lease, actor: attempt.holder });
+): Promise<boolean> {
+  const { lease, holder } = attempt;
+  if (await hasLiveSibling(tx.query, attempt)) return leases.accepts(tx.query, lease);
+  return leases.release(tx, { lease, actor: holder });
 }
 
 /** The server gives an attempt up; its run goes to another node, or ends. */
@@ -82,6 +83,6 @@ export async function loseAttempt(
   const state = ended ? attempt.run_state : await nextState(tx, attempt, "lost");
   const body = { attempt: id, run, sweep, message: lost.message, state };
   await tx.append({ type: "attempt.lost", project, actor: "server", body });
-  await leaveSession(tx, leases, attempt);
+  if (isLive(attempt)) await leaveSession(tx, leases, attempt);
   if (!ended) await settleRun(tx, attempt, { state, actor: "server" });
 }

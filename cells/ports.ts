@@ -19,7 +19,8 @@ export interface LeasePort {
       readonly actor: string;
     },
   ): Promise<{ readonly id: string; readonly fence: number }>;
-  release(tx: LogTx, end: { readonly lease: string; readonly actor: string }): Promise<void>;
+  /** Ends the lease, unless it has ended already; tells whether work under it counted until now, as `accepts` does. */
+  release(tx: LogTx, end: { readonly lease: string; readonly actor: string }): Promise<boolean>;
   /** Extends the leases from now; returns those that are held no longer. */
   renewMany(tx: LogTx, leases: readonly string[], ttlMs: number): Promise<string[]>;
   /** Whether work under the lease still counts: held, or expired with no conflicting grant since. */

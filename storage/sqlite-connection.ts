@@ -12,6 +12,14 @@ interface Prepared {
   readonly order: readonly number[];
 }
 
+/** Orders `[]`, `[0]`, `[0, 1]`, …: those of nearly all statements, told by identity. */
+const IN_ORDER: (readonly number[])[] = [];
+
+function shared(order: readonly number[]): readonly number[] {
+  if (order.some((place, i) => place !== i)) return order;
+  return (IN_ORDER[order.length] ??= order);
+}
+
 /** One SQLite connection with its prepared statements, kept by their text. */
 export class Connection {
   readonly database: Database.Database;
@@ -44,7 +52,7 @@ export class Connection {
       throw new TypeError(`db.query only reads; write inside db.tx: ${text}`);
     }
     if (this.prepared.size >= MAX_STATEMENTS) this.prepared.clear();
-    const order = [...text.matchAll(PARAMETER)].map(([, n]) => Number(n) - 1);
+    const order = shared([...text.matchAll(PARAMETER)].map(([, n]) => Number(n) - 1));
     const entry = { statement, reader: statement.reader, appends: APPENDS.test(text), order };
     this.prepared.set(text, entry);
     return entry;
@@ -61,14 +69,15 @@ function prepareSingle(database: Database.Database, text: string): Database.Stat
   }
 }
 
-/** Booleans are stored as 0 and 1. */
-function bind(values: readonly unknown[], order: readonly number[]): unknown[] {
-  const bound: unknown[] = [];
-  for (const place of order) {
+/** The values in the order of the places; booleans are stored as 0 and 1. */
+function bind(values: readonly unknown[], order: readonly number[]): readonly unknown[] {
+  if (order === IN_ORDER[values.length] && !values.some(isBoolean)) return values;
+  return order.map((place) => {
     if (place >= values.length)
       throw new RangeError(`the statement has no value for its parameter $${place + 1}`);
     const value = values[place];
-    bound.push(typeof value === "boolean" ? Number(value) : value);
-  }
-  return bound;
+    return isBoolean(value) ? Number(value) : value;
+  });
 }
+
+const isBoolean = (value: unknown): value is boolean => typeof value === "boolean";
