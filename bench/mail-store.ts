@@ -17,10 +17,8 @@ import { openSqlite } from "../storage/sqlite.ts";
 import { inFolder } from "./cells-store.ts";
 
 const BATCH = 200;
-const WORDS =
-  "tensor matmul kernel latency throughput decode prefill batch token cache driver fabric node lease sweep memory bandwidth clock thermal throttle baseline variance median outlier".split(
-    " ",
-  );
+/** So many words as a fleet's mail has, the n-th n times rarer than the first. */
+const VOCABULARY = 4_000;
 
 /** The reading half of a mailbox over a file of its own. */
 export interface MailStore extends Pick<Handlers<typeof mailbox>, "inbox" | "search" | "agents"> {
@@ -76,11 +74,19 @@ async function fill(log: EventLog, messages: number): Promise<void> {
   }
 }
 
-/** A message of about 500 characters; one in a hundred says `regression`. */
+/** A word by its rank: `w1` is in every message, `w1000` in few. */
+export const word = (rank: number): string => `w${rank}`;
+
+/** A number in [0, 1), the same for the same arguments. */
+const fraction = (a: number, b: number): number => {
+  const x = Math.sin(a * 12.9898 + b * 78.233) * 43_758.5453;
+  return x - Math.floor(x);
+};
+
+/** A message of about 80 words; one in a hundred says `regression`. */
 function letter(n: number): EventBody<"message.sent"> {
   const id = newId() as MessageId;
-  const word = (i: number): string => WORDS[(n * 31 + i * 17 + ((n * i) % 7)) % WORDS.length] ?? "";
-  const text = Array.from({ length: 65 }, (_, i) => word(i)).join(" ");
+  const text = Array.from({ length: 80 }, (_, i) => word(Math.floor(VOCABULARY ** fraction(n, i))));
   return {
     id,
     thread: id,
@@ -90,8 +96,8 @@ function letter(n: number): EventBody<"message.sent"> {
     to: [READER],
     cc: [],
     bcc: [],
-    subject: `result ${n} of ${word(n)}`,
-    body: n % 100 === 0 ? `${text} regression` : text,
+    subject: `result ${n}`,
+    body: [...text, ...(n % 100 === 0 ? ["regression"] : [])].join(" "),
     importance: "normal",
     ackRequired: false,
   };

@@ -4,6 +4,10 @@ import { type Viewer, visible } from "./visibility.ts";
 
 /** A cursor above every message id. */
 const NEWEST = "g";
+const OPEN = `select t.thread, t.subject, 1 as open, t.messages, t.last_message, l.at as last_at
+  from p_threads t join p_messages l on l.id = t.last_message
+  where t.project = $1 and t.open = 1 and t.last_message < $2
+  order by t.last_message desc limit $3`;
 
 interface ThreadRow {
   readonly thread: string;
@@ -27,43 +31,51 @@ export async function threadPage(
   dialect: Dialect,
   { viewer, after = NEWEST, limit }: ThreadSlice,
 ) {
-  const rows = await threadRows(query, dialect, { viewer, after, limit: limit + 1 });
-  const page = rows.slice(0, limit);
-  return {
-    threads: page.map(({ thread, subject, open, messages, last_at }) => ({
-      thread,
-      subject,
-      open: open === 1,
+  const { project, agents } = viewer;
+  const rows = await query<ThreadRow>(OPEN, [project, after, limit + 1]);
+  // One by one, so that each comes from the index in order however many threads the agents are in.
+  for (const agent of agents) {
+    const values = [project, agent, after, limit + 1, JSON.stringify(agents)];
+    rows.push(...(await query<ThreadRow>(privateThreads(dialect), values)));
+  }
+  const newest = rows.toSorted((a, b) => (a.last_message < b.last_message ? 1 : -1));
+  const page = newest.slice(0, limit);
+  const threads = [];
+  for (const row of page) {
+    const messages =
+      row.open === 1 ? row.messages : await countVisible(query, dialect, { viewer, ...row });
+    threads.push({
+      thread: row.thread,
+      subject: row.subject,
+      open: row.open === 1,
       messages,
-      lastAt: toTime(last_at),
-    })),
-    next: rows.length > limit ? (page.at(-1)?.last_message ?? null) : null,
-  };
+      lastAt: toTime(row.last_at),
+    });
+  }
+  return { threads, next: newest.length > limit ? (page.at(-1)?.last_message ?? null) : null };
 }
 
-function threadRows(
+/** The private threads of one agent; one that another of the viewer's agents saw more of is left to that agent. */
+const privateThreads = (dialect: Dialect): string =>
+  `select k.thread, k.subject, 0 as open, 0 as messages, k.last_message, l.at as last_at
+   from p_thread_members k
+     join p_threads t on t.project = k.project and t.thread = k.thread and t.open = 0
+     join p_messages l on l.id = k.last_message
+   where k.project = $1 and k.agent = $2 and k.last_message < $3
+     and not exists (select 1 from p_thread_members o
+       where o.project = k.project and o.thread = k.thread and o.agent in ${dialect.list("$5")}
+         and (o.last_message > k.last_message or (o.last_message = k.last_message and o.agent < k.agent)))
+   order by k.last_message desc limit $4`;
+
+async function countVisible(
   query: Query,
   dialect: Dialect,
-  { viewer, after, limit }: Required<ThreadSlice>,
-): Promise<ThreadRow[]> {
-  const agents = dialect.list("$2");
-  return query<ThreadRow>(
-    `select s.thread, s.subject, s.open, s.last_message, l.at as last_at,
-       case when s.open = 1 then s.messages else
-         (select count(*) from p_messages m where m.project = $1 and m.thread = s.thread and ${visible("m", agents)})
-       end as messages
-     from (
-       select * from (
-         select thread, subject, 1 as open, messages, last_message from p_threads
-         where project = $1 and open = 1 and last_message < $3 order by last_message desc limit $4) o
-       union all
-       select * from (
-         select k.thread, min(k.subject) as subject, 0 as open, 0 as messages, max(k.last_message) as last_message
-         from p_thread_members k join p_threads t on t.project = k.project and t.thread = k.thread and t.open = 0
-         where k.project = $1 and k.agent in ${agents} and k.last_message < $3
-         group by k.thread order by max(k.last_message) desc limit $4) p
-     ) s join p_messages l on l.id = s.last_message
-     order by s.last_message desc limit $4`,
-    [viewer.project, JSON.stringify(viewer.agents), after, limit],
+  { viewer, thread }: { readonly viewer: Viewer; readonly thread: string },
+): Promise<number> {
+  const [row] = await query<{ count: number }>(
+    `select count(*) as count from p_messages m
+     where m.project = $1 and m.thread = $2 and ${visible("m", dialect.list("$3"))}`,
+    [viewer.project, thread, JSON.stringify(viewer.agents)],
   );
+  return row?.count ?? 0;
 }
