@@ -4,7 +4,7 @@ import { contract, type Contract } from "./index.ts";
 import { ProblemError } from "./problem-error.ts";
 import { type CallOptions, type ClientOptions, type Parts, send } from "./transport.ts";
 
-export { type CallOptions, type ClientOptions, UnreachableError } from "./transport.ts";
+export { type ClientOptions, UnreachableError } from "./transport.ts";
 
 type Call<E extends Endpoint> = keyof EndpointRequest<E> extends never
   ? (request?: Record<string, never>, options?: CallOptions) => Promise<EndpointOutput<E>>

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 // Kept apart from the schema: the command line must be able to refuse something without the 50 ms of loading zod.
-export { PROBLEMS, ProblemError, type ProblemCode, type ProblemOptions } from "./problem-error.ts";
+export { ProblemError, type ProblemCode } from "./problem-error.ts";
 
 /** The body of every answer that is not a success. `next` is the call or command that would help. */
 export const Problem = z
