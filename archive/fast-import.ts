@@ -28,6 +28,8 @@ const MAX_STDERR = 4_000;
 export class FastImport {
   /** Commits made by this process. */
   commits = 0;
+  /** Files that they changed. */
+  files = 0;
   private readonly child: ChildProcessWithoutNullStreams;
   private readonly exited: Promise<void>;
   private stderr = "";
@@ -64,6 +66,7 @@ export class FastImport {
     });
     stdin.write(streamOf(commit));
     this.commits += 1;
+    this.files += commit.changes.length;
     return sha;
   }
 

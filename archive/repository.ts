@@ -8,6 +8,8 @@ import type { Signer } from "./ports.ts";
 
 const IDLE_MS = 60_000;
 const MAX_COMMITS = 1_000;
+/** Git looks for each new object in every pack, of which each commit makes one: many files make that felt sooner. */
+const MAX_FILES = 10_000;
 
 /** Where a repository has come to. */
 export interface Head {
@@ -69,7 +71,7 @@ export class Repository {
       this.drop();
       throw error;
     }
-    if ((this.git?.commits ?? 0) >= MAX_COMMITS) this.rest();
+    if (this.git !== undefined && isWorn(this.git)) this.rest();
     else this.idle = setTimeout(() => this.rest(), IDLE_MS).unref();
   }
 
@@ -153,3 +155,6 @@ export class Repository {
     if (git !== undefined) this.ended = git.end();
   }
 }
+
+const isWorn = ({ commits, files }: FastImport): boolean =>
+  commits >= MAX_COMMITS || files >= MAX_FILES;
