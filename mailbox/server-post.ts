@@ -2,8 +2,10 @@ import type { EventBody } from "../contract/events/index.ts";
 import { type MessageId, newId } from "../contract/ids.ts";
 import type { LogTx } from "../storage/log.ts";
 import { type Notice, noticeTo } from "./following.ts";
+import { fold } from "./names.ts";
 import { SERVER_AGENT } from "./rules.ts";
 
+const LIVE = "select name from p_agents where project = $1 and folded = $2 and retired_at is null";
 const EXISTS = "select 1 from p_threads where project = $1 and thread = $2";
 
 /** Something that the server says in a thread. */
@@ -16,9 +18,22 @@ export interface ServerPost {
   readonly body: string;
   /** Tells the followers: of the first failure and of the end once, by a digest at most every 15 minutes. */
   readonly notice?: Notice;
-  /** Agents that get it whatever they follow: the holder of a lease that was taken away. */
+  /** Agents that get it whatever they follow, such as the holder of a lease that was taken away; others are left out. */
   readonly to?: readonly string[];
   readonly importance?: EventBody<"message.sent">["importance"];
+}
+
+/** Those that are agents of the project and not retired. */
+async function live(
+  { query }: LogTx,
+  project: string,
+  names: readonly string[],
+): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of names)
+    for (const agent of await query<{ name: string }>(LIVE, [project, fold(name)]))
+      found.push(agent.name);
+  return found;
 }
 
 /** Posts as the reserved agent `gridpost`: an entry of the thread, delivered to followers and `to` only. Answers its id. */
@@ -32,7 +47,7 @@ export async function postAsServer(tx: LogTx, post: ServerPost): Promise<string>
     open: existing.length === 0 ? open : null,
     replyTo: null,
     from: SERVER_AGENT,
-    to: [...new Set([...to, ...followers])],
+    to: await live(tx, project, [...new Set([...to, ...followers])]),
     cc: [],
     bcc: [],
     subject,

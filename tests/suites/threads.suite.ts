@@ -176,4 +176,24 @@ function threads(office: () => PostOffice): void {
     });
     expect(rest.markdown).toMatch(/^## 2\. mine/);
   });
+
+  it("delivers a post of the server to those named that are agents, and leaves out others", async () => {
+    const { red } = await office().agents("red", "blue");
+    await office()
+      .user("anna")
+      .retireAgent({ params: { name: "blue" } });
+    const to = ["RED", "blue", "nobody"];
+    const post = {
+      project: "default",
+      thread: "lease-1",
+      open: false,
+      subject: "gone",
+      body: "",
+      to,
+    };
+    await office().log.tx([], (tx) => postAsServer(tx, post));
+    expect(await red.message(read("1"))).toMatchObject({ from: "gridpost", to: ["red"] });
+    const nobody = red.reply({ ...read("1"), body: { body: "why?" } });
+    await expect(nobody).rejects.toMatchObject({ code: "BAD_REQUEST" });
+  });
 }
