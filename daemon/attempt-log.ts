@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { AttemptFolder } from "./attempt-folder.ts";
 import type { LogChunk, LogPosition } from "./launcher.ts";
@@ -9,16 +9,19 @@ import { PlainText } from "./output/plain-text.ts";
 import { Redactor } from "./output/redactor.ts";
 import { PerformanceLine } from "./results/performance.ts";
 
-const SNAPSHOT = "log.json";
+/** A snapshot counts only once its execution is written down as ended, so each has one of its own. */
+const snapshotOf = (n: number): string => `log-${n}.json`;
 
-/** The log of an attempt as it was when its last complete execution had ended. */
-export async function restoreLog(folder: AttemptFolder): Promise<BoundedLog> {
-  const snapshot = await readFile(join(folder.path, SNAPSHOT), "utf8").catch(() => undefined);
-  return snapshot === undefined ? new BoundedLog() : BoundedLog.restore(snapshot);
+/** The log of an attempt as it was when its n-th execution had ended; 0 for none. */
+export async function restoreLog(folder: AttemptFolder, n: number): Promise<BoundedLog> {
+  if (n === 0) return new BoundedLog();
+  return BoundedLog.restore(await readFile(join(folder.path, snapshotOf(n)), "utf8"));
 }
 
-export async function saveLog(folder: AttemptFolder, log: BoundedLog): Promise<void> {
-  await folder.keep(SNAPSHOT, log.snapshot());
+export async function saveLog(folder: AttemptFolder, n: number, log: BoundedLog): Promise<void> {
+  await folder.keep(snapshotOf(n), log.snapshot());
+  // The one before is still needed until this one counts.
+  await rm(join(folder.path, snapshotOf(n - 2)), { force: true });
 }
 
 export interface AttemptLog {

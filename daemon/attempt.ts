@@ -13,6 +13,7 @@ import { secretsOf } from "./output/secrets.ts";
 import { makePlan } from "./plan.ts";
 import { reportOf, setUpFailed } from "./report.ts";
 import type { AttemptRow, Ended, KeptReport, Plan, StopReason } from "./spool-rows.ts";
+import { clampDelay } from "./timers.ts";
 
 /** The live log may lag behind for so long before the report goes out. */
 const FLUSH_MS = 1_000;
@@ -71,8 +72,9 @@ const stopReasonOf = ({ node }: Workplace, { id, session }: AttemptRow): StopRea
 async function begin(place: Workplace, row: AttemptRow): Promise<Plan | null> {
   const { node, roots, gpus } = place;
   const { run } = row;
-  const timeout = AbortSignal.timeout(run.phases.setup.timeout);
+  const timeout = AbortSignal.timeout(clampDelay(run.phases.setup.timeout));
   const signal = AbortSignal.any([timeout, node.detach, node.stops.signal(row.id)]);
+  refuseLocked(node, row, gpus);
   const plan = await makePlan(node, run, { gpus, signal });
   const folder = new AttemptFolder(roots, plan.runtime, row.id);
   await folder.make();
@@ -95,6 +97,24 @@ async function begin(place: Workplace, row: AttemptRow): Promise<Plan | null> {
   return plan;
 }
 
+/** A slot that was not clean is not offered again before it is; the node goes on with its other GPUs. */
+function quarantine({ quarantine: held, log }: Node, gpus: readonly string[], why: string): void {
+  for (const uuid of gpus) held.add(uuid);
+  log.warn({ gpus, why }, "GPUs in quarantine");
+}
+
+/**
+ * The local locks only ever refuse: a GPU that another session of this node still holds is not used twice, whatever
+ * was granted.
+ * @throws LaunchError
+ */
+function refuseLocked({ spool }: Node, { session }: AttemptRow, gpus: readonly string[]): void {
+  const locks = spool.gpuLocks();
+  const taken = gpus.find((uuid) => locks.get(uuid) !== session);
+  if (taken !== undefined)
+    throw new LaunchError(`${taken} is still held by another session of this node`);
+}
+
 interface Running {
   readonly row: AttemptRow;
   readonly plan: Plan;
@@ -105,8 +125,6 @@ interface Running {
 async function runSteps(place: Workplace, running: Running): Promise<KeptReport> {
   const { node, gpuCare, gpus } = place;
   const { row, plan } = running;
-  // What an earlier life has prepared begins only after the server has renewed its lease.
-  await node.contact.first(node.detach);
   const parts = await partsOf(place, running);
   const dirty = node.spool.executions(row.id).length > 0 ? null : await gpuCare.problem(gpus);
   const ended: Ended[] = [];
@@ -118,6 +136,7 @@ async function runSteps(place: Workplace, running: Running): Promise<KeptReport>
     }
   }
   const after = dirty ?? (await gpuCare.problem(gpus));
+  if (after !== null) quarantine(node, gpus, after);
   await parts.log.live.flush(FLUSH_MS);
   return reportOf({
     row,
@@ -134,7 +153,8 @@ async function partsOf(place: Workplace, { row, plan, over }: Running): Promise<
   const { run } = row;
   const { cell } = run;
   const folder = new AttemptFolder(roots, plan.runtime, row.id);
-  const bounded = await restoreLog(folder);
+  const ended = node.spool.executions(row.id).filter((execution) => execution.ended !== null);
+  const bounded = await restoreLog(folder, ended.at(-1)?.n ?? 0);
   const { client } = node.server;
   const live = new LiveLog(
     { client, attempt: row.id, log: node.log, signal: AbortSignal.any([over, node.detach]) },

@@ -10,6 +10,9 @@ export function mayPass(error: unknown): boolean {
   return error.status >= 500 || error.status === 429 || error.status === 401;
 }
 
+/** A result waits no longer than a beat for a server that does not answer. */
+const LONGEST_SILENT_PAUSE_MS = 15_000;
+
 export interface Patience {
   readonly node: Pick<Node, "detach" | "log" | "contact">;
   /** Ends the tries; the last error is thrown. */
@@ -34,7 +37,8 @@ export async function untilTaken<T>(
         node.log.warn({ error: String(error) }, "the server does not take a call yet");
       const asked = error instanceof ProblemError ? (error.retryAfterMs ?? 0) : 0;
       const pause = Math.max(asked, backoff(failures));
-      if (error instanceof UnreachableError) await node.contact.nextBeat(pause, signal);
+      if (error instanceof UnreachableError)
+        await node.contact.nextBeat(Math.min(pause, LONGEST_SILENT_PAUSE_MS), signal);
       else await sleep(pause, signal);
     }
   }

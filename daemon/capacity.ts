@@ -12,10 +12,12 @@ const SUSPECT_MS = 45_000;
  */
 export function freeCapacity(node: Node, ending?: string): Offer | null {
   if (refusal(node) !== null) return null;
-  const { inventory, spool, engines } = node;
+  const { inventory, spool, engines, quarantine } = node;
   const held = spool.sessions().filter(({ id }) => id !== ending);
   const locked = new Set(held.flatMap(({ gpus }) => gpus));
-  const gpus = inventory.gpus.map(({ uuid }) => uuid).filter((uuid) => !locked.has(uuid));
+  const gpus = inventory.gpus
+    .map(({ uuid }) => uuid)
+    .filter((uuid) => !locked.has(uuid) && !quarantine.has(uuid));
   const busy = held.filter((session) => session.gpus.length === 0).length;
   const slots = Math.max(0, inventory.slots - busy);
   return gpus.length === 0 && slots === 0 ? null : { gpus, slots, runtimes: engines.runtimes() };

@@ -46,7 +46,7 @@ async function claimOne(node: Node, sessions: Sessions): Promise<boolean> {
   try {
     const { session } = await server.client.cells.claim(
       { body: pending.offer },
-      { idempotencyKey: pending.key },
+      { idempotencyKey: pending.key, signal: detach },
     );
     spool.endClaim(session);
     if (session !== null) sessions.start(session);

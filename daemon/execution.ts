@@ -65,6 +65,9 @@ export async function execute(parts: AttemptParts, step: Step): Promise<Ended> {
   node.spool.created(attempt, step.n, found.id);
   const startedMs = await parts.folder.startMark(step.n);
   if (found.state === "created") {
+    // What an earlier life has prepared begins only after the server has renewed its lease.
+    await node.contact.first(node.detach);
+    if (node.detach.aborted) throw new DetachedError();
     if (parts.stopReason() !== null) return finish(parts, step, { log, last: found });
     await startOnce(parts, found.id);
   }
@@ -124,7 +127,7 @@ async function finish(parts: AttemptParts, step: Step, finished: Finished): Prom
   const { node, run, folder } = parts;
   finished.log.end();
   const ended = await endedOf(parts, step, finished);
-  await saveLog(folder, parts.log.bounded);
+  await saveLog(folder, step.n, parts.log.bounded);
   node.spool.ended(run.attempt.id, step.n, ended);
   await removeExecution(parts, executionName(run.attempt.id, step.n));
   return ended;

@@ -62,7 +62,7 @@ async function register({ node, bootId, survey }: HeartbeatOptions): Promise<num
   const body = { inventory: node.inventory, installId: node.spool.installId, bootId };
   const { beatMs, draining, serverTime } = await node.server.client.nodes.register(
     { body },
-    { timeoutMs: CALL_MS },
+    { timeoutMs: CALL_MS, signal: node.detach },
   );
   node.contact.draining = draining;
   node.contact.skewMs = Date.parse(serverTime) - node.clock.now();
@@ -86,7 +86,7 @@ async function beat(node: Node): Promise<number> {
         images: engines.images,
       },
     },
-    { timeoutMs: CALL_MS },
+    { timeoutMs: CALL_MS, signal: node.detach },
   );
   const refused = refusal(node);
   contact.acknowledge(sentAt);

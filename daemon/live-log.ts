@@ -68,13 +68,13 @@ export class LiveLog {
   }
 
   private async sendSome(): Promise<boolean> {
-    const { client, attempt, log } = this.options;
+    const { client, attempt, log, signal } = this.options;
     const chunk = this.pending.subarray(0, wholeCharacters(this.pending, MOST_PER_CALL));
     try {
-      const { next } = await client.cells.appendLog({
-        params: { attempt },
-        body: { offset: this.offset, text: chunk.toString() },
-      });
+      const { next } = await client.cells.appendLog(
+        { params: { attempt }, body: { offset: this.offset, text: chunk.toString() } },
+        { signal },
+      );
       const taken = Math.min(Math.max(next - this.offset, chunk.length), this.pending.length);
       this.offset += taken;
       this.pending = this.pending.subarray(taken);

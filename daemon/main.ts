@@ -6,14 +6,14 @@ import type { Clock } from "../runtime/clock.ts";
 import { createLog } from "../runtime/log.ts";
 import { exitAfter, untilSignal } from "../runtime/shutdown.ts";
 import { packageVersion } from "../runtime/version.ts";
-import { containerUser, leaveWorkRoots, makeWorkRoots } from "./attempt-folder.ts";
+import { containerUser, leaveWorkRoots, makeWorkRoots, type WorkRoots } from "./attempt-folder.ts";
 import { bootClock, readBootId } from "./boot-clock.ts";
 import { ClaimTurn } from "./capacity.ts";
 import { claimLoop } from "./claims.ts";
 import { Contact } from "./contact.ts";
 import { Engines } from "./engines.ts";
 import { gpuCare } from "./gpu-care.ts";
-import { heartbeatLoop } from "./heartbeat.ts";
+import { heartbeatLoop, type HeartbeatOptions } from "./heartbeat.ts";
 import { hintLoop } from "./hints.ts";
 import { findGpus, machine, readSimulatedGpus } from "./inventory/inventory.ts";
 import type { Node } from "./node.ts";
@@ -83,25 +83,17 @@ export async function startDaemon(
       contact: new Contact({ clock, spool, bootId }),
       stops: new Stops(spool),
       inventory: await survey(),
+      quarantine: new Set(),
       wakeClaims: new Alarm(),
       wakeBeat: new Alarm(),
       hinted: false,
       detach: detach.signal,
     };
-    const turn = new ClaimTurn();
-    const care = gpuCare(node.inventory.gpus, node.inventory.simulated);
-    const sessions = new Sessions({ node, roots, gpuCare: care, turn });
-    sessions.resume();
-    const loops = [
-      heartbeatLoop({ node, bootId, survey }),
-      claimLoop(node, sessions, turn),
-      hintLoop(node),
-      reapLoop(node),
-    ];
+    const settled = work({ node, roots, heartbeat: { node, bootId, survey } });
     return {
       stop: async () => {
         detach.abort();
-        await Promise.all([...loops, sessions.settled()]);
+        await settled();
         spool.close();
         await leaveWorkRoots(roots);
       },
@@ -111,6 +103,26 @@ export async function startDaemon(
     spool.close();
     throw error;
   }
+}
+
+/** Takes up what an earlier life has left and starts the loops; the answer waits until all of them have let go. */
+function work(parts: {
+  readonly node: Node;
+  readonly roots: WorkRoots;
+  readonly heartbeat: HeartbeatOptions;
+}): () => Promise<unknown> {
+  const { node, roots, heartbeat } = parts;
+  const turn = new ClaimTurn();
+  const care = gpuCare(node.inventory.gpus, node.inventory.simulated);
+  const sessions = new Sessions({ node, roots, gpuCare: care, turn });
+  sessions.resume();
+  const loops = [
+    heartbeatLoop(heartbeat),
+    claimLoop(node, sessions, turn),
+    hintLoop(node),
+    reapLoop(node, care),
+  ];
+  return async () => Promise.all([...loops, sessions.settled()]);
 }
 
 function makeEngines(parts: {

@@ -20,6 +20,8 @@ export interface Node {
   readonly log: Log;
   /** The machine as it was last registered. */
   inventory: Inventory;
+  /** UUIDs of GPUs that were not fit for a measurement: not offered until they are again. */
+  readonly quarantine: Set<string>;
   /** Wakes the claiming and the beating loop. */
   readonly wakeClaims: Alarm;
   readonly wakeBeat: Alarm;

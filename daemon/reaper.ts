@@ -1,3 +1,4 @@
+import type { GpuCare } from "./gpu-care.ts";
 import { EngineGoneError, executionName, type Launched, type Launcher } from "./launcher.ts";
 import type { Node } from "./node.ts";
 import { jitter, sleep } from "./timers.ts";
@@ -7,9 +8,10 @@ const ROUND_MS = 60_000;
 export const ORPHAN_GRACE_MS = 5 * 60_000;
 const STOP_MS = 10_000;
 
-/** Now and then removes what carries this installation's mark and belongs to no attempt. */
-export async function reapLoop(node: Node): Promise<void> {
+/** Now and then removes what carries this installation's mark and belongs to no attempt, and looks after sick GPUs. */
+export async function reapLoop(node: Node, care: GpuCare): Promise<void> {
   while (!node.detach.aborted) {
+    await discharge(node, care);
     for (const launcher of await node.engines.all()) {
       await reap(node, launcher).catch((error: unknown) => {
         const level = error instanceof EngineGoneError ? "debug" : "warn";
@@ -17,6 +19,16 @@ export async function reapLoop(node: Node): Promise<void> {
       });
     }
     await sleep(jitter(ROUND_MS, 0.2), node.detach);
+  }
+}
+
+/** Offers the GPUs again that are clean now. */
+async function discharge({ quarantine, wakeClaims, log }: Node, care: GpuCare): Promise<void> {
+  for (const uuid of quarantine) {
+    if ((await care.problem([uuid])) !== null) continue;
+    quarantine.delete(uuid);
+    log.info({ uuid }, "GPU out of quarantine");
+    wakeClaims.wake();
   }
 }
 

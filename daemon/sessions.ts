@@ -6,6 +6,7 @@ import { deliver } from "./delivery.ts";
 import type { GpuCare } from "./gpu-care.ts";
 import { DetachedError, type Node } from "./node.ts";
 import type { AttemptRow, KeptReport, Offer } from "./spool-rows.ts";
+import { backoff, sleep } from "./timers.ts";
 
 export interface SessionsOptions {
   readonly node: Node;
@@ -32,16 +33,26 @@ export class Sessions {
   start(session: Session): void {
     if (this.running.has(session.id)) return;
     const { node } = this.options;
-    const done = this.carryOut(session)
-      .catch((error: unknown) => {
-        if (!(error instanceof DetachedError))
-          node.log.error({ session: session.id, error: String(error) }, "a session failed");
-      })
-      .finally(() => {
-        this.running.delete(session.id);
-        node.wakeClaims.wake();
-      });
+    const done = this.persist(session).finally(() => {
+      this.running.delete(session.id);
+      node.wakeClaims.wake();
+    });
     this.running.set(session.id, done);
+  }
+
+  /** A session has an owner until its last result is acknowledged, whatever goes wrong on the way. */
+  private async persist(session: Session): Promise<void> {
+    const { detach, log } = this.options.node;
+    for (let failures = 1; !detach.aborted; failures += 1) {
+      try {
+        await this.carryOut(session);
+        return;
+      } catch (error) {
+        if (error instanceof DetachedError || detach.aborted) return;
+        log.error({ session: session.id, error: String(error) }, "a session failed; trying again");
+        await sleep(backoff(failures), detach);
+      }
+    }
   }
 
   /** Until all have let go, after a hand-off. */

@@ -52,7 +52,7 @@ describe.runIf(process.platform === "linux")("a daemon that is cut off from the 
     const { view, runs } = await finished(server, sweep);
     expect(view.states).toEqual({ succeeded: 1 });
     expect(runs[0]?.attempts).toHaveLength(1);
-  });
+  }, 120_000);
 
   it("stops what runs before the server may grant it again, and says so afterwards", async () => {
     const sweep = await submit(server, sweepOf("sleep 31415", { lostAfter: "10m" }));
