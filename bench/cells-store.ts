@@ -140,6 +140,6 @@ export async function inFolder(
   try {
     await run(folder);
   } finally {
-    await rm(folder, { recursive: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }

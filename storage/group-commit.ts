@@ -4,7 +4,7 @@ import type { Connection } from "./sqlite-connection.ts";
 import { commitError, storeError } from "./sqlite-errors.ts";
 
 const MAX_MEMBERS = 256;
-const MIN_GROUP_MS = 5;
+const MIN_GROUP_MS = 10;
 const MAX_GROUP_MS = 50;
 const STUCK_MS = 1_000;
 const NO_VALUES: readonly unknown[] = [];
