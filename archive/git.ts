@@ -47,6 +47,15 @@ async function removeMatching(folder: string, pattern: RegExp): Promise<void> {
 
 /** Merges small packs so that each remaining one holds at least twice the objects of the next smaller. */
 export async function repack(gitDir: string, abort: AbortSignal): Promise<void> {
-  const args = ["repack", "-d", "-q", "--geometric=2", "--no-write-bitmap-index"];
+  // One thread: the writer and the server need the others.
+  const args = [
+    "-c",
+    "pack.threads=1",
+    "repack",
+    "-d",
+    "-q",
+    "--geometric=2",
+    "--no-write-bitmap-index",
+  ];
   await gitIn(gitDir, abort).raw(args);
 }

@@ -46,7 +46,7 @@ export async function startArchive(deps: ArchiveDeps): Promise<RunningArchive> {
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw notWritable(folder, error);
   });
-  const lock = deps.lock(join(folder, "writer.lock"));
+  const lock = takeLock(deps);
   let error: string | null = null;
   const onError = (thrown: unknown): void => {
     error = thrown instanceof Error ? thrown.message : String(thrown);
@@ -91,6 +91,14 @@ export async function startArchive(deps: ArchiveDeps): Promise<RunningArchive> {
       lock.close();
     },
   };
+}
+
+function takeLock({ lock, folder }: ArchiveDeps): { close(): void } {
+  try {
+    return lock(join(folder, "writer.lock"));
+  } catch (error) {
+    throw error instanceof ProblemError ? error : notWritable(folder, error);
+  }
 }
 
 const lastCommit = (writer: Writer): Promise<string | null> =>

@@ -127,6 +127,15 @@ describe("the writer of the archive", () => {
     await expect(start()).rejects.toMatchObject({ code: "CONFLICT" });
   });
 
+  it("says what to do when its folder cannot be written", async () => {
+    const { start, root } = bench();
+    writeFileSync(join(root, "taken"), "a file");
+    await expect(start({ folder: join(root, "taken", "archive") })).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringContaining("cannot be written"),
+    });
+  });
+
   it("stops at a foreign commit on the branch and says which, and goes on when it is gone", async () => {
     const { add, start, git, errors } = bench();
     await (await start()).stop();
