@@ -7,7 +7,7 @@ import { isHeld } from "./rules.ts";
 import type { LeaseSettings } from "./settings.ts";
 import { onSilence } from "./silence.ts";
 import { leaseById } from "./store.ts";
-import { deleteTicket, ticketById } from "./tickets.ts";
+import { deleteTicket, setTicket, ticketById, type TicketRow } from "./tickets.ts";
 
 export interface DeadlineDeps {
   readonly dialect: Dialect;
@@ -19,7 +19,7 @@ export const reservationsDeadlines = (deps: DeadlineDeps): DeadlineKinds => ({
   "lease.expire": { freezable: true, fire: (tx, id) => expire(tx, deps, id) },
   "lease.silent": { freezable: true, fire: (tx, session) => onSilence(tx, deps, session) },
   "lease.unlock": { fire: (tx, id) => unlock(tx, deps, id) },
-  "lease.ticket": { freezable: true, fire: (tx, id) => dropTicket(tx, deps, id) },
+  "lease.ticket": { freezable: true, fire: (tx, id) => onAbsence(tx, deps, id) },
 });
 
 async function expire(tx: LogTx, context: EndContext, id: string): Promise<void> {
@@ -34,22 +34,29 @@ async function unlock(tx: LogTx, context: EndContext, id: string): Promise<void>
   if (lease !== undefined) await freeUp(tx, context, lease);
 }
 
-/** Nobody has come back for the ticket. A lease that it brought is given back: nobody ever worked under it. */
-async function dropTicket(tx: LogTx, context: EndContext, id: string): Promise<void> {
+/** Called when the holder of a ticket may be away: others pass, later its place is gone. */
+async function onAbsence(tx: LogTx, context: EndContext, id: string): Promise<void> {
   const ticket = await ticketById(tx.query, id);
   if (ticket === undefined) return;
-  const until = Math.min(
-    ticket.alive_until,
-    ticket.state === "waiting" ? ticket.ends_at : Infinity,
-  );
-  if (tx.now < until) {
-    await tx.setDeadline("lease.ticket", id, until);
+  if (ticket.state === "granted" && tx.now >= ticket.present_until)
+    await takeBack(tx, context, ticket);
+  const waits = ticket.state === "waiting" || ticket.state === "granted";
+  const until = waits ? Math.min(ticket.alive_until, ticket.ends_at) : ticket.alive_until;
+  if (tx.now >= until) {
+    await deleteTicket(tx.query, id);
+    await admit(tx, context.dialect, [id]);
     return;
   }
-  await deleteTicket(tx.query, id);
-  await admit(tx, context.dialect, [id]);
-  if (ticket.state !== "granted" || ticket.lease === null) return;
-  const lease = await leaseById(tx.query, ticket.lease);
+  const away = tx.now >= ticket.present_until;
+  if (waits && away) await admit(tx, context.dialect, [id]);
+  const next = waits && !away ? Math.min(until, ticket.present_until) : until;
+  await tx.setDeadline("lease.ticket", id, next);
+}
+
+/** Nobody came for the lease, so nobody has worked under it. The ticket waits again, at its old place. */
+async function takeBack(tx: LogTx, context: EndContext, ticket: TicketRow): Promise<void> {
+  await setTicket(tx.query, ticket.id, { state: "waiting" });
+  const lease = ticket.lease === null ? undefined : await leaseById(tx.query, ticket.lease);
   if (lease !== undefined && isHeld(lease.state))
     await endLease(tx, context, { lease, type: "lease.released", actor: "server" });
 }

@@ -2,7 +2,7 @@ import { type Demand, type Meeting, meetingsOf, type Order } from "./demand.ts";
 import { callBudget } from "./pattern/overlap.ts";
 import { type Rival, rivalsOf } from "./rivals.ts";
 import { type Reader, standing } from "./store.ts";
-import { orderOf, slotBlockers, type TicketRow, waitingBefore } from "./tickets.ts";
+import { orderOf, slotBlockers, type TicketRow, presentBefore } from "./tickets.ts";
 
 /** Somebody who asked before for what meets a demand, and still waits. */
 export interface Ahead extends Meeting {
@@ -33,7 +33,9 @@ export async function obstaclesOf(
 ): Promise<Obstacles> {
   const { blocking, supersedes } = await rivalsOf(reader, demand, now);
   const { fence, queued } = await standing(reader.query, demand.project);
-  const tickets = queued ? await waitingBefore(reader.query, demand.project, place) : [];
+  const tickets = queued
+    ? await presentBefore(reader.query, { project: demand.project, n: place, now })
+    : [];
   return { rivals: blocking, ahead: aheadOf(demand, tickets), supersedes, fence };
 }
 

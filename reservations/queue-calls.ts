@@ -14,15 +14,16 @@ import { circleProblem, conflictProblem } from "./describe.ts";
 import { endLease } from "./ending.ts";
 import { give, placeOf } from "./grant.ts";
 import { isFree, obstaclesOf } from "./obstacles.ts";
-import { admit, stand } from "./queue.ts";
+import { admit, judge, stand } from "./queue.ts";
 import { isHeld } from "./rules.ts";
 import { joinSession } from "./sessions.ts";
-import { TICKET_KEPT_MS, TICKET_REMEMBERED_MS } from "./settings.ts";
+import { TICKET_KEPT_MS, TICKET_PRESENT_MS, TICKET_REMEMBERED_MS } from "./settings.ts";
 import { leaseById } from "./store.ts";
 import {
   deleteTicket,
   insertTicket,
-  keepAlive,
+  type Keeping,
+  keepTicket,
   orderOf,
   setTicket,
   ticketById,
@@ -70,12 +71,13 @@ async function grantOrStand(
   if (!isFree(obstacles)) {
     const circle = await circleFrom(tx.query, order, obstacles);
     if (circle !== undefined) throw circleProblem(circle.holders, order.project);
-    return stand(tx, { id, order, endsAt, aliveUntil: tx.now + TICKET_KEPT_MS }, obstacles);
+    return stand(tx, { id, order, endsAt, ...from(tx.now) }, obstacles);
   }
   const lease = await give(tx, order, { ...obstacles, ticket: id });
   const aliveUntil = tx.now + TICKET_REMEMBERED_MS;
   await tx.setDeadline("lease.ticket", id, aliveUntil);
-  return insertTicket(tx.query, { id, order, state: "taken", lease: lease.id, endsAt, aliveUntil });
+  const taken = { state: "taken" as const, lease: lease.id };
+  return insertTicket(tx.query, { id, order, ...taken, endsAt, aliveUntil, presentUntil: tx.now });
 }
 
 export interface TicketCall extends Pick<CallContext, "principal" | "signal"> {
@@ -89,33 +91,64 @@ export async function awaitTicket(
   ms: number,
 ): Promise<Ticket> {
   const until = deps.log.now() + ms;
-  const keep = (aliveUntil: number): Promise<TicketRow> =>
-    deps.log.tx(lockOf(project), (tx) => comeFor(tx, { id, principal, aliveUntil }));
-  let ticket = await keep(until + TICKET_KEPT_MS);
+  const keep = (keeping: Keeping): Promise<TicketRow> =>
+    deps.log.tx(lockOf(project), (tx) => comeFor(tx, deps, { id, principal, keeping }));
+  let ticket = await keep(from(until));
   for (;;) {
     const left = Math.min(until, ticket.ends_at) - deps.log.now();
     if (ticket.state !== "waiting" || left <= 0 || signal.aborted) break;
     await deps.wait({ project, id }, { ms: Math.min(left, LOOK_AGAIN_MS), signal });
     ticket = await ownTicket(deps.log.query, principal, id);
   }
-  if (signal.aborted || ticket.state === "granted")
-    ticket = await keep(deps.log.now() + TICKET_KEPT_MS);
+  const now = deps.log.now();
+  if (signal.aborted) return answer(deps, await leaveFor(deps, ticket));
+  if (ticket.state === "granted") ticket = await keep(from(now));
   return answer(deps, ticket);
 }
 
+/** Who calls until then is there for a moment longer, and has its place for half a minute. */
+const from = (time: number): Keeping => ({
+  presentUntil: time + TICKET_PRESENT_MS,
+  aliveUntil: time + TICKET_KEPT_MS,
+});
+
+/** The caller has gone away: others may pass until it is back. */
+function leaveFor({ log }: ReservationsDeps, { id, project }: TicketRow): Promise<TicketRow> {
+  return log.tx(lockOf(project), async (tx) => {
+    const keeping = { presentUntil: tx.now, aliveUntil: tx.now + TICKET_KEPT_MS };
+    await keepTicket(tx.query, id, keeping);
+    await tx.setDeadline("lease.ticket", id, tx.now);
+    const ticket = await ticketById(tx.query, id);
+    if (ticket === undefined) throw gone(id);
+    return ticket;
+  });
+}
+
+interface Coming {
+  readonly id: string;
+  readonly principal: Principal;
+  readonly keeping: Keeping;
+}
+
 /** A call about a ticket keeps its place; the lease that it brought is taken, and its time starts. */
-async function comeFor(
-  tx: LogTx,
-  one: { readonly id: string; readonly principal: Principal; readonly aliveUntil: number },
-): Promise<TicketRow> {
+async function comeFor(tx: LogTx, { log }: ReservationsDeps, one: Coming): Promise<TicketRow> {
+  const known = await ownTicket(tx.query, one.principal, one.id);
+  if (known.state === "waiting") await keepTicket(tx.query, one.id, one.keeping);
+  // Its turn may have come while it was away.
+  if (known.state === "waiting" && known.present_until <= tx.now) {
+    const back = await ownTicket(tx.query, one.principal, one.id);
+    await admit(tx, log.db.dialect, await judge(tx, log.db.dialect, back));
+  }
   const ticket = await ownTicket(tx.query, one.principal, one.id);
   if (ticket.state === "granted" && ticket.lease !== null) {
     await startTime(tx, ticket, ticket.lease);
     await setTicket(tx.query, one.id, { state: "taken", lease: ticket.lease });
-    await keepAlive(tx.query, one.id, tx.now + TICKET_REMEMBERED_MS);
+    const aliveUntil = tx.now + TICKET_REMEMBERED_MS;
+    await keepTicket(tx.query, one.id, { presentUntil: tx.now, aliveUntil });
+    await tx.setDeadline("lease.ticket", one.id, aliveUntil);
   } else if (ticket.state === "waiting") {
-    await keepAlive(tx.query, one.id, one.aliveUntil);
-    await tx.setDeadline("lease.ticket", one.id, Math.min(one.aliveUntil, ticket.ends_at));
+    const { presentUntil } = one.keeping;
+    await tx.setDeadline("lease.ticket", one.id, Math.min(presentUntil, ticket.ends_at));
   }
   return ownTicket(tx.query, one.principal, one.id);
 }
@@ -174,14 +207,15 @@ export function leaveQueue(
 
 async function ownTicket(query: Query, principal: Principal, id: string): Promise<TicketRow> {
   const ticket = await ticketById(query, id);
-  if (ticket === undefined) {
-    throw new ProblemError("NOT_FOUND", `the ticket ${id} is not in the queue any longer`, {
-      next: "ask again; a place is kept for 30 s after the last call about it",
-    });
-  }
+  if (ticket === undefined) throw gone(id);
   refuseOther(ticket, principal);
   return ticket;
 }
+
+const gone = (id: string): ProblemError =>
+  new ProblemError("NOT_FOUND", `the ticket ${id} is not in the queue any longer`, {
+    next: "ask again; a place is kept for 30 s after the last call about it",
+  });
 
 function refuseOther(ticket: TicketRow, principal: Principal): void {
   if (ticket.holder === principal.id) return;

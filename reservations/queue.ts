@@ -3,9 +3,11 @@ import type { LogTx } from "../storage/log.ts";
 import { circleFrom } from "./circle.ts";
 import { give, placeOf } from "./grant.ts";
 import { blockersOf, isFree, type Obstacles, obstaclesOf } from "./obstacles.ts";
+import { TICKET_PRESENT_MS } from "./settings.ts";
 import {
   dropBlocker,
   insertTicket,
+  keepTicket,
   type NewTicket,
   orderOf,
   setTicket,
@@ -18,12 +20,12 @@ import {
 /** Puts a waiter at the end of the queue. */
 export async function stand(
   tx: LogTx,
-  ticket: Pick<NewTicket, "id" | "order" | "endsAt" | "aliveUntil">,
+  ticket: Omit<NewTicket, "state" | "lease">,
   obstacles: Obstacles,
 ): Promise<TicketRow> {
   const row = await insertTicket(tx.query, { ...ticket, state: "waiting", lease: null });
   await setWaits(tx.query, row.id, blockersOf(obstacles));
-  await tx.setDeadline("lease.ticket", row.id, Math.min(ticket.endsAt, ticket.aliveUntil));
+  await tx.setDeadline("lease.ticket", row.id, Math.min(ticket.endsAt, ticket.presentUntil));
   return row;
 }
 
@@ -50,16 +52,23 @@ export async function reconsider(tx: LogTx, dialect: Dialect, blocker: string): 
     await admit(tx, dialect, await judge(tx, dialect, ticket));
 }
 
-/** Grants a waiter's wish or notes anew what it waits for; returns the tickets that nobody needs to wait for any longer. */
-async function judge(tx: LogTx, dialect: Dialect, ticket: TicketRow): Promise<string[]> {
+/**
+ * Grants a waiter's wish, if it is there, or notes anew what it waits for; returns the tickets that nobody needs to wait
+ * for any longer.
+ */
+export async function judge(tx: LogTx, dialect: Dialect, ticket: TicketRow): Promise<string[]> {
   const order = orderOf(ticket);
   const reader = { query: tx.query, dialect };
   const place = await placeOf(tx, order, ticket.n);
   const obstacles = await obstaclesOf(reader, order, { now: tx.now, place });
   if (isFree(obstacles)) {
-    const { id } = await give(tx, order, { ...obstacles, ticket: ticket.id });
     await setWaits(tx.query, ticket.id, []);
+    if (ticket.present_until <= tx.now) return [];
+    const { id } = await give(tx, order, { ...obstacles, ticket: ticket.id });
     await setTicket(tx.query, ticket.id, { state: "granted", lease: id });
+    const presentUntil = tx.now + TICKET_PRESENT_MS;
+    await keepTicket(tx.query, ticket.id, { presentUntil, aliveUntil: ticket.alive_until });
+    await tx.setDeadline("lease.ticket", ticket.id, presentUntil);
     return [ticket.id];
   }
   await setWaits(tx.query, ticket.id, blockersOf(obstacles));

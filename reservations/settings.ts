@@ -20,6 +20,8 @@ export const SESSION_GRACE_MS = 45_000;
 /** Silence after which they expire. */
 export const SESSION_ENDS_MS = 300_000;
 
+/** How long a waiter counts as present between two of its calls, and has to take a lease that was granted to it. */
+export const TICKET_PRESENT_MS = 5_000;
 /** How long a waiter keeps its place after the last call about it has ended. */
 export const TICKET_KEPT_MS = 30_000;
 /** How long the answer to a ticket that brought a lease can be fetched again. */

@@ -16,19 +16,20 @@ export interface TicketRow {
   /** JSON array of holders. */
   readonly circle: string | null;
   readonly ends_at: number;
+  readonly present_until: number;
   readonly alive_until: number;
 }
 
 const INSERT = `insert into e_lease_tickets
-  (id, n, project, holder, state, request, lease, ends_at, alive_until)
-  values ($1, (select coalesce(max(n), 0) + 1 from e_lease_tickets), $2, $3, $4, $5, $6, $7, $8) returning *`;
+  (id, n, project, holder, state, request, lease, ends_at, present_until, alive_until)
+  values ($1, (select coalesce(max(n), 0) + 1 from e_lease_tickets), $2, $3, $4, $5, $6, $7, $8, $9) returning *`;
 const BY_ID = "select * from e_lease_tickets where id = $1";
-const WAITING_BEFORE = `select * from e_lease_tickets
-  where project = $1 and state = 'waiting' and n < $2 order by n`;
+const PRESENT_BEFORE = `select * from e_lease_tickets
+  where project = $1 and state = 'waiting' and n < $2 and present_until > $3 order by n`;
 const WAITING_FOR = `select t.* from e_lease_waits w join e_lease_tickets t on t.id = w.ticket
   where w.blocker = $1 and t.state = 'waiting' order by t.n`;
 const SET_STATE = "update e_lease_tickets set state = $2, lease = $3, circle = $4 where id = $1";
-const KEEP_ALIVE = "update e_lease_tickets set alive_until = $2 where id = $1";
+const KEEP = "update e_lease_tickets set present_until = $2, alive_until = $3 where id = $1";
 const DELETE = "delete from e_lease_tickets where id = $1";
 const ADD_WAIT = "insert into e_lease_waits (ticket, blocker) values ($1, $2)";
 const DROP_WAITS = "delete from e_lease_waits where ticket = $1";
@@ -48,11 +49,12 @@ export interface NewTicket {
   readonly state: TicketState;
   readonly lease: string | null;
   readonly endsAt: number;
+  readonly presentUntil: number;
   readonly aliveUntil: number;
 }
 
 export async function insertTicket(query: Query, ticket: NewTicket): Promise<TicketRow> {
-  const { id, order, state, lease, endsAt, aliveUntil } = ticket;
+  const { id, order, state, lease, endsAt, presentUntil, aliveUntil } = ticket;
   const [row] = await query<TicketRow>(INSERT, [
     id,
     order.project,
@@ -61,6 +63,7 @@ export async function insertTicket(query: Query, ticket: NewTicket): Promise<Tic
     JSON.stringify(order),
     lease,
     endsAt,
+    presentUntil,
     aliveUntil,
   ]);
   if (row === undefined) throw new RangeError(`ticket ${id} was not stored`);
@@ -72,9 +75,11 @@ export async function ticketById(query: Query, id: string): Promise<TicketRow | 
   return row;
 }
 
-/** Those who came before place `n` and still wait, in order. */
-export const waitingBefore = (query: Query, project: string, n: number): Promise<TicketRow[]> =>
-  query<TicketRow>(WAITING_BEFORE, [project, n]);
+/** Those who came before place `n`, still wait and are there to take what they wait for, in order. */
+export const presentBefore = (
+  query: Query,
+  { project, n, now }: { readonly project: string; readonly n: number; readonly now: number },
+): Promise<TicketRow[]> => query<TicketRow>(PRESENT_BEFORE, [project, n, now]);
 
 /** Those who wait for a blocker, in order. */
 export const waitingFor = (query: Query, blocker: string): Promise<TicketRow[]> =>
@@ -91,8 +96,14 @@ export async function setTicket(query: Query, id: string, change: TicketChange):
   await query(SET_STATE, [id, change.state, change.lease ?? null, circle]);
 }
 
-export async function keepAlive(query: Query, id: string, until: number): Promise<void> {
-  await query(KEEP_ALIVE, [id, until]);
+/** Until when somebody is there, and until when the place is kept. */
+export interface Keeping {
+  readonly presentUntil: number;
+  readonly aliveUntil: number;
+}
+
+export async function keepTicket(query: Query, id: string, until: Keeping): Promise<void> {
+  await query(KEEP, [id, until.presentUntil, until.aliveUntil]);
 }
 
 export async function deleteTicket(query: Query, id: string): Promise<void> {

@@ -64,8 +64,10 @@ create table e_lease_tickets (
   -- Who waits for whom, when it was refused as part of a circle.
   circle      text,
   ends_at     bigint not null,
+  -- Somebody is there to take a lease until then; who is not lets others pass and takes its place again afterwards.
+  present_until bigint not null,
   -- The place is kept until then without another call about it.
-  alive_until bigint not null
+  alive_until   bigint not null
 );
 create index e_lease_tickets_waiting on e_lease_tickets (project, n) where state = 'waiting';
 

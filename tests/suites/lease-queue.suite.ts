@@ -67,6 +67,20 @@ export function leaseQueueSuite(driver: Driver): void {
       expect((await look("green", green.id)).lease).toMatchObject({ holder: "green" });
     });
 
+    it("lets others pass a waiter that is away, which is first again when it is back", async () => {
+      const held = await acquire("blue", ["src"]);
+      const red = await queue("red", ["src"]);
+      await look("red", red.id);
+      await bench.pass(10_000);
+      await release("blue", held.id);
+      const passing = await acquire("green", ["src"]);
+      const late = await queue("yellow", ["src"]);
+      expect((await look("red", red.id)).lease).toBeNull();
+      await release("green", passing.id);
+      expect((await look("yellow", late.id)).lease).toBeNull();
+      expect((await look("red", red.id)).lease).toMatchObject({ holder: "red" });
+    });
+
     it("gives back a lease that nobody came for", async () => {
       const held = await acquire("blue", ["src"]);
       await queue("red", ["src"]);
