@@ -12,7 +12,7 @@ export type FtsQuery =
 export function ftsQuery(query: TextQuery): FtsQuery {
   switch (query.kind) {
     case "phrase":
-      return { matches: `"${query.text.replaceAll('"', '""')}"${query.prefix ? "*" : ""}` };
+      return { matches: `${quoted(query.text)}${query.prefix ? "*" : ""}` };
     case "not":
       return complement(ftsQuery(query.of));
     case "and":
@@ -21,6 +21,9 @@ export function ftsQuery(query: TextQuery): FtsQuery {
       return complement(query.of.map((one) => complement(ftsQuery(one))).reduce(both));
   }
 }
+
+/** A NUL would end the query for FTS5; no text holds one. */
+const quoted = (text: string): string => `"${text.replaceAll("\0", " ").replaceAll('"', '""')}"`;
 
 const complement = (query: FtsQuery): FtsQuery =>
   query.matches === null ? { matches: query.unless } : { matches: null, unless: query.matches };

@@ -124,6 +124,16 @@ describe("a query as FTS5 takes it", () => {
     ),
   })).query;
 
+  it("is one to FTS5, whatever the words hold", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.boolean(), (text, prefix) => {
+        const { matches } = ftsQuery(phrase(text, prefix));
+        found.all(matches);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it("means the same to FTS5", () => {
     fc.assert(
       fc.property(query, (asked) => {
