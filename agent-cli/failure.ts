@@ -28,7 +28,7 @@ export interface FailedLine {
 
 export function failureOf(error: unknown, line: FailedLine): Failure {
   const exitCode = error instanceof CommanderError ? EXIT.usage : exitCodeOf(error);
-  if (error instanceof ProblemError) return { exitCode, problem: error.toProblem() };
+  if (error instanceof ProblemError) return { exitCode, problem: refused(error, line) };
   if (error instanceof CommanderError)
     return {
       exitCode,
@@ -39,6 +39,17 @@ export function failureOf(error: unknown, line: FailedLine): Failure {
   if (error instanceof UnreachableError) return { exitCode, problem: unreachable(error, line) };
   const message = error instanceof Error ? error.message : String(error);
   return { exitCode, problem: problem("FAILED", message, "gridpost doctor") };
+}
+
+/** What the contract says of a request in words of the command line: people and agents gave arguments, not a body. */
+function refused(error: ProblemError, line: FailedLine): Failure["problem"] {
+  const said = error.toProblem();
+  if (said.next?.endsWith(" in /openapi.json") !== true) return said;
+  const plain = (text: string): string => text.replace(/^(params|query|body)\./, "");
+  const details = said.details.map((detail) =>
+    typeof detail["path"] === "string" ? { ...detail, path: plain(detail["path"]) } : detail,
+  );
+  return { ...said, message: plain(said.message), details, next: `${commandOf(line)} --help` };
 }
 
 const problem = (code: string, message: string, next: string): Failure["problem"] => ({
@@ -77,9 +88,10 @@ const quoted = (word: string): string =>
 
 /** What people read on stderr: the message on the first line, then what it is about, then what to do. */
 export function describe({ problem: { message, details, next } }: Failure): string {
+  const lines = details.map(describeDetail).filter((line) => line !== oneLine(message));
   return [
     `gridpost: ${oneLine(message)}`,
-    ...details.map((detail) => `  ${describeDetail(detail)}`),
+    ...lines.map((line) => `  ${line}`),
     ...(next === undefined ? [] : [`next: ${next}`]),
   ].join("\n");
 }
@@ -88,6 +100,8 @@ function describeDetail(detail: Record<string, unknown>): string {
   const { file, line, column, path, message } = detail;
   if (typeof message === "string" && typeof file === "string")
     return oneLine(`${[file, line, column].join(":")}: ${describePath(path)}${message}`);
+  if (typeof message === "string" && typeof path === "string")
+    return oneLine(`${describePath(path)}${message}`);
   const { pattern, holder } = detail;
   if (typeof pattern === "string" && typeof holder === "string")
     return oneLine(describeConflict({ ...detail, pattern, holder }));

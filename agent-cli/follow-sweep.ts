@@ -54,7 +54,7 @@ export function progressLine({ name, runs, states }: Sweep): string {
       .join(", ");
   const ended = ENDED.reduce((sum, state) => sum + (states[state] ?? 0), 0);
   const parts = [counts(ENDED), counts(GOING_ON)].filter((part) => part !== "");
-  return `${name}: ${ended} of ${runs} runs ended${parts.length > 0 ? `: ${parts.join("; ")}` : ""}`;
+  return `${name}: ${ended} of ${runs} ${runs === 1 ? "run" : "runs"} ended${parts.length > 0 ? `: ${parts.join("; ")}` : ""}`;
 }
 
 export const allSucceeded = ({ runs, states }: Sweep): boolean => states.succeeded === runs;

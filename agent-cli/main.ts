@@ -53,11 +53,15 @@ async function dispatch({ noun, rest }: CommandLine, cli: Cli): Promise<void> {
 
 /** A program that throws instead of ending the process, and leaves the reporting of mistakes to `main`. */
 export function createProgram(): Command {
-  return new Command("gridpost")
-    .exitOverride()
-    .helpCommand(false)
-    .configureOutput({ outputError: () => undefined })
-    .showHelpAfterError(false);
+  return (
+    new Command("gridpost")
+      // What follows a command belongs to it, also where a command and its verbs take the same option.
+      .enablePositionalOptions()
+      .exitOverride()
+      .helpCommand(false)
+      .configureOutput({ outputError: () => undefined })
+      .showHelpAfterError(false)
+  );
 }
 
 /** What may stand on a line that names no command. */

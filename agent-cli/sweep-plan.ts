@@ -2,7 +2,7 @@ import type { Cell } from "../contract/cell/cell.ts";
 import { type Curve, expandSweep } from "../contract/cell/expand.ts";
 import type { SweepFile } from "../contract/cell/sweep-file.ts";
 import type { SweepBundle } from "./sweep-bundle.ts";
-import { table, type View } from "./view.ts";
+import { counted, table, type View } from "./view.ts";
 
 /** What a sweep file would run, and what a node must offer for it. */
 export interface Plan {
@@ -24,7 +24,7 @@ export function planOf({ sweep, identities }: SweepBundle): Plan {
   const { name, blocks, repeats, warmup, metrics, requires } = sweep;
   const { cells, curves } = expandSweep(sweep, identities);
   const runs = cells.length * blocks;
-  const summary = `${cells.length} cells in ${runs} runs, each ${repeats} times after ${warmup} warm-ups, on ${placeOf(sweep)}`;
+  const summary = `${counted(cells.length, "cell")} in ${counted(runs, "run")}, each ${counted(repeats, "time")} after ${counted(warmup, "warm-up")}, on ${placeOf(sweep)}`;
   return { name, summary, cells, curves, runs, blocks, repeats, warmup, metrics, requires };
 }
 

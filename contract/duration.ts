@@ -1,14 +1,23 @@
 import { z } from "zod";
 import { parseDuration } from "./units.ts";
 
+const notDuration = (what: string): string =>
+  `${what} is not a duration: write a number with a unit, such as 30s, 10m or 2h`;
+
+const notSize = (what: string): string =>
+  `${what} is not a size: write a number with a unit, such as 512MiB or 8GiB`;
+
+/** The message for what is not even a text, such as a bare number; that it is missing is said elsewhere. */
+const ofText =
+  (message: (what: string) => string) =>
+  ({ input }: { readonly input?: unknown }): string | undefined =>
+    input === undefined ? undefined : message(JSON.stringify(input));
+
 /** A duration as people write it; parses to milliseconds. */
-export const Duration = z.string().transform((text, context) => {
+export const Duration = z.string({ error: ofText(notDuration) }).transform((text, context) => {
   const ms = parseDuration(text);
   if (ms !== undefined) return ms;
-  context.addIssue({
-    code: "custom",
-    message: `"${text}" is not a duration: write a number with a unit, such as 30s, 10m or 2h`,
-  });
+  context.addIssue({ code: "custom", message: notDuration(`"${text}"`) });
   return z.NEVER;
 });
 
@@ -28,13 +37,10 @@ const isByteUnit = (unit: string | undefined): unit is keyof typeof UNIT_BYTES =
   unit !== undefined && unit in UNIT_BYTES;
 
 /** `512MiB`, `8GiB`, `80GB`; parses to bytes. */
-export const ByteSize = z.string().transform((text, context) => {
+export const ByteSize = z.string({ error: ofText(notSize) }).transform((text, context) => {
   const match = /^(\d+(?:\.\d+)?)([KMGT]i?B|B)$/.exec(text);
   const unit = match?.[2];
   if (isByteUnit(unit)) return Math.round(Number(match?.[1]) * UNIT_BYTES[unit]);
-  context.addIssue({
-    code: "custom",
-    message: `"${text}" is not a size: write a number with a unit, such as 512MiB or 8GiB`,
-  });
+  context.addIssue({ code: "custom", message: notSize(`"${text}"`) });
   return z.NEVER;
 });

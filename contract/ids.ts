@@ -65,12 +65,14 @@ export const ThreadId = z
     "must be 1 to 128 letters, digits, '.', '_' or '-', starting with a letter or digit, and not follow, mute or export",
   );
 
-export const MessageId = z.uuid().brand("MessageId");
-export const LeaseId = z.uuid().brand("LeaseId");
-export const SweepId = z.uuid().brand("SweepId");
-export const RunId = z.uuid().brand("RunId");
-export const AttemptId = z.uuid().brand("AttemptId");
-export const SessionId = z.uuid().brand("SessionId");
+const Id = z.uuid("must be a whole id, as the lists show it with --json");
+
+export const MessageId = Id.brand("MessageId");
+export const LeaseId = Id.brand("LeaseId");
+export const SweepId = Id.brand("SweepId");
+export const RunId = Id.brand("RunId");
+export const AttemptId = Id.brand("AttemptId");
+export const SessionId = Id.brand("SessionId");
 export const CellId = Sha256.brand("CellId");
 export type MessageId = z.infer<typeof MessageId>;
 export type LeaseId = z.infer<typeof LeaseId>;

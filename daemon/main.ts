@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { z } from "zod";
+import type { z } from "zod";
 import { ProblemError } from "../contract/problem.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { createLog } from "../runtime/log.ts";
@@ -182,7 +182,10 @@ export async function runDaemon(
   openSpool: DaemonPorts["openSpool"],
 ): Promise<void> {
   const parsed = DaemonOptions.safeParse(flags);
-  if (!parsed.success) throw new ProblemError("BAD_REQUEST", z.prettifyError(parsed.error));
+  if (!parsed.success) {
+    const mistakes = parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
+    throw new ProblemError("BAD_REQUEST", mistakes.join("; "), { next: "gridpost daemon --help" });
+  }
   const log = createLog("info");
   const signal = untilSignal();
   const daemon = await startDaemon(parsed.data, { openSpool, log });

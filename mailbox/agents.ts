@@ -139,7 +139,7 @@ export async function unknownAgents(
 ): Promise<ProblemError> {
   const known = (await query<{ name: string }>(NAMES, [project])).map(({ name }) => name);
   const said = names.map((name) => `${JSON.stringify(name)}${didYouMean(name, known)}`);
-  return new ProblemError("AGENT_NOT_FOUND", `no agent ${said.join(", ")} in project ${project}`, {
+  return new ProblemError("AGENT_NOT_FOUND", `project ${project} has no agent ${said.join(", ")}`, {
     details: names.map((agent) => ({ agent })),
     next: "list the agents: gridpost agent ls",
   });

@@ -40,7 +40,7 @@ const plain: Style = {
     ).split("\n");
     return lines
       .filter((_, line) => line !== 1)
-      .map((line) => line.replaceAll(" | ", "  ").trimEnd())
+      .map((line) => line.replaceAll(/ \|(?= |$)/g, " ").trimEnd())
       .join("\n");
   },
 };

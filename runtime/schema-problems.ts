@@ -40,7 +40,19 @@ function inWords(issue: Issue, value: unknown): string {
   return plain(issue.message);
 }
 
-const plain = (message: string): string => message.replace(/^Invalid (input|option): /, "");
+const plain = (message: string): string =>
+  message
+    .replace(/^Invalid (input|option): /, "")
+    .replace(/^Too (?:small|big): expected \w+ to (be|have) ([<>]=?)/, (_, verb, sign) =>
+      ["must", verb, BOUND[String(sign)], ""].join(" "),
+    );
+
+const BOUND: Readonly<Record<string, string>> = {
+  ">=": "at least",
+  "<=": "at most",
+  ">": "more than",
+  "<": "less than",
+};
 
 function unionInWords(issue: z.core.$ZodIssueInvalidUnion): string {
   const expected = issue.errors.flatMap((branch) =>

@@ -34,6 +34,8 @@ export const readSettings = (flags: ServerFlags): Settings =>
  * @throws ProblemError, before it listens, with one line on what is wrong
  */
 export async function runServer(flags: ServerFlags): Promise<void> {
+  // Mail, keys and the log are the server's alone, also in a data folder that others may enter.
+  process.umask(0o077);
   const settings = readSettings(flags);
   const log = createLog(settings.log.level);
   const signal = untilSignal();

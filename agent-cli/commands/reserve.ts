@@ -53,6 +53,8 @@ export const defineReserve: Define = (program, cli) => {
         );
       const lease = await acquireLease(partial ? { ...wanted, partial } : wanted);
       await cli.out.show(lease, leaseView(lease));
+      for (const { pattern, holder, held } of "conflicts" in lease ? lease.conflicts : [])
+        note(`not granted: ${pattern}, of which ${holder} holds ${held}`);
     });
 };
 

@@ -4,7 +4,7 @@ import { EXIT } from "../exit-codes.ts";
 import { allSucceeded, followSweep, progressLine, type Sweep } from "../follow-sweep.ts";
 import { planOf, planView } from "../sweep-plan.ts";
 import { readSweepBundle } from "../sweep-bundle.ts";
-import { at, record, table, text, type View } from "../view.ts";
+import { at, counted, record, table, text, type View } from "../view.ts";
 import type { Command } from "@commander-js/extra-typings";
 
 const sweepView = (sweep: Sweep): View =>
@@ -13,6 +13,7 @@ const sweepView = (sweep: Sweep): View =>
     ["name", sweep.name],
     ["state", sweep.state],
     ["progress", progressLine(sweep)],
+    ...sweep.waiting.map((why) => ["waiting", why] as const),
     ["cells", sweep.cells],
     ["thread", sweep.thread],
     ["submitted", at(sweep.submittedAt)],
@@ -65,7 +66,10 @@ function defineFileVerbs(sweep: Command, cli: Cli): void {
     .action(async (file) => {
       const { cells, runs, name } = planOf(await readSweepBundle(file));
       const answer = { ok: true, name, cells: cells.length, runs };
-      await cli.out.show(answer, text(`${file} is valid: ${cells.length} cells, ${runs} runs`));
+      await cli.out.show(
+        answer,
+        text(`${file} is valid: ${counted(cells.length, "cell")}, ${counted(runs, "run")}`),
+      );
     });
 
   leaf(sweep, "plan <file>", "Print the cells of a sweep file, without a server or GPU")

@@ -40,6 +40,22 @@ describe("mail at the command line", () => {
     expect((await anna.run("send", "red", "-s", "x", "--attach", "nowhere")).code).toBe(2);
   });
 
+  it("is followed by the agent that --as names after the verb", async () => {
+    const sent = (await anna.run("send", "red", "-s", "Follow", "--json")).json<Sent>();
+    const followed = await anna.run("thread", "follow", sent.thread, "--as", "blue", "--json");
+    expect(followed.json()).toMatchObject({ thread: sent.thread, following: "follow" });
+    const nobody = await anna.run("thread", "follow", sent.thread, "--as", "nobody", "--json");
+    expect(nobody.json()).toMatchObject({ code: expect.stringMatching(/FORBIDDEN|NOT_FOUND/) });
+  });
+
+  it("says in words of the command line what is wrong with an argument", async () => {
+    const refused = await anna.run("release", "nosuch", "--as", "blue");
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toBe(
+      "gridpost: lease: must be a whole id, as the lists show it with --json\nnext: gridpost release --help\n",
+    );
+  });
+
   it("goes to groups and comes back as receipts", async () => {
     expect((await anna.run("group", "create", "perf", "blue", "red")).code).toBe(0);
     const sent = (await anna.run("send", "@perf", "-s", "All", "--json")).json<Sent>();
