@@ -1,5 +1,6 @@
 // One process of the lease fight: many clients of one agent each, killed at any moment. Writes a line of JSON to stdout
 // for each thing that it knows to be so.
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, createClient } from "../../contract/client.ts";
 import { newId } from "../../contract/ids.ts";
@@ -68,7 +69,7 @@ async function oneRound(client: Client, name: string, { patterns, untilMs }: Sta
   });
   await sleep(Math.random() * HOLD_MS);
   // Some holders forget their lease: it expires.
-  if (Math.random() < 0.15) return;
+  if (Math.random() < 0.35) return;
   await patiently(untilMs, () =>
     client.reservations.release({ params: { ...params, lease: lease.id } }),
   );
@@ -88,6 +89,5 @@ async function fight(start: Start): Promise<void> {
   );
 }
 
-process.once("message", (start: Start) => {
-  void fight(start).finally(() => process.disconnect());
-});
+say({ what: "ready" });
+await fight(JSON.parse(await text(process.stdin)) as Start);
