@@ -77,7 +77,7 @@ type Parsed = Extract<ReadSweepFile, { ok: true }>;
 function parsed(text: string | undefined): Parsed {
   const read = readSweepFile(need(text, "text"), "text");
   if (read.ok) return read;
-  throw new ProblemError("BAD_REQUEST", `the sweep file has ${read.problems.length} mistakes`, {
+  throw new ProblemError("BAD_REQUEST", `mistakes in the sweep file: ${read.problems.length}`, {
     details: read.problems.map(({ line, path, message }) => ({ line, path, message })),
     next: "mend them and call sweep with action plan",
   });

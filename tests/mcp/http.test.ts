@@ -111,12 +111,12 @@ describe("the default profile", () => {
 
   it("submits a sweep, claims its run by hand, completes it and reads the report", async () => {
     const client = await asAgent("worker");
-    const text = `name: by-hand\ncell:\n  image: busybox:1\n  command: [echo]\nmetrics: { primary: speed }\n`;
-    expect(await call(client, "sweep", { action: "run", text })).toMatchObject({ isError: false });
+    const text = `name: by-hand\ncell:\n  image: busybox:1\n  command: [echo]\nmetrics: { primary: performance }\n`;
+    expect((await call(client, "sweep", { action: "run", text })).value).toMatchObject({ runs: 1 });
     const claimed = await call(client, "claim", { sweep: "by-hand" });
     const { session } = claimed.value as { session: { id: string } };
     expect((await call(client, "claim", { sweep: "by-hand" })).value).toEqual({ session: null });
-    const sample = { repeat: 1, metric: "speed", value: 42, unit: "GB/s" };
+    const sample = { repeat: 1, metric: "performance", value: 42, unit: "GB/s" };
     const done = await call(client, "complete", { session: session.id, samples: [sample] });
     expect(done.value).toMatchObject({ state: "succeeded", accepted: true });
     expect((await call(client, "report", { sweep: "by-hand" })).value).toContain("42");
