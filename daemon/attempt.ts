@@ -83,7 +83,7 @@ async function begin(place: Workplace, row: AttemptRow): Promise<Plan | null> {
     throw new LaunchError(stopReasonOf(place, row)?.message ?? "preparing took too long");
   try {
     const body = { runtime: plan.runtime, image: plan.image?.frozen ?? null };
-    const options = { idempotencyKey: `start-${row.id}` };
+    const options = { idempotencyKey: `start-${row.id}`, signal: node.detach };
     await untilTaken({ node, signal }, () =>
       node.server.client.cells.start({ params: { attempt: row.id }, body }, options),
     );

@@ -49,10 +49,10 @@ async function putEvidence(node: Node, attempt: string, file: KeptFile): Promise
   }
   const content = bytes.toString("base64");
   await untilTaken({ node, signal: node.detach }, () =>
-    node.server.client.cells.putEvidence({
-      params: { attempt, sha256: file.sha256 },
-      body: { content },
-    }),
+    node.server.client.cells.putEvidence(
+      { params: { attempt, sha256: file.sha256 }, body: { content } },
+      { signal: node.detach },
+    ),
   );
 }
 
@@ -60,7 +60,7 @@ async function complete(node: Node, { attempt, kept, offer }: Delivery): Promise
   const { accepted, state, next } = await untilTaken({ node, signal: node.detach }, () =>
     node.server.client.cells.complete(
       { params: { attempt }, body: { report: kept.report, next: offer } },
-      { idempotencyKey: `complete-${attempt}` },
+      { idempotencyKey: `complete-${attempt}`, signal: node.detach },
     ),
   );
   node.log.info({ attempt, outcome: kept.report.outcome, state, accepted }, "result delivered");

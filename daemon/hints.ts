@@ -22,6 +22,8 @@ export async function hintLoop(node: Node): Promise<void> {
 /** Until the stream ends; true if it was ever open. */
 async function listen(node: Node, fresh: boolean): Promise<boolean> {
   const token = await node.server.token(fresh);
+  // From here on the signal closes the socket; before, nobody listened to it.
+  if (node.detach.aborted) return false;
   const url = `${node.server.url.replace(/^http/, "ws").replace(/\/$/, "")}/v1/stream`;
   const socket = new WebSocket(url, {
     headers: { authorization: `Bearer ${token}` },
