@@ -44,7 +44,8 @@ export const Report = z
         axes: z.record(z.string(), AxisValue),
         runs: z.partialRecord(RunState, z.int()),
         summaries: z.array(MetricSummary),
-        nodes: z.array(Name),
+        /** Names of nodes; the principal of one who measured by hand. */
+        nodes: z.array(z.string()),
         runtimes: z.array(z.string()),
       }),
     ),
