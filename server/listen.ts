@@ -1,5 +1,5 @@
 import { Server as TlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { ProblemError } from "../contract/problem.ts";
 
@@ -16,6 +16,7 @@ export async function listen(
   app: FastifyInstance,
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<string> {
+  watchSilent(app);
   try {
     await app.listen({ host, port });
   } catch (error) {
@@ -33,9 +34,26 @@ export async function listen(
   return `${scheme}://${family === "IPv6" ? `[${address}]` : address}:${bound}`;
 }
 
+/** Connections that have not sent a byte yet: Node counts them as busy and would wait a minute for their request. */
+const silent = new WeakMap<FastifyInstance["server"], Set<Socket>>();
+
+function watchSilent({ server }: FastifyInstance): void {
+  const sockets = new Set<Socket>();
+  silent.set(server, sockets);
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => void sockets.delete(socket));
+  });
+  server.on("request", ({ socket }) => void sockets.delete(socket));
+  server.on("upgrade", ({ socket }) => void sockets.delete(socket));
+}
+
 /** Takes no new connection, answers what has arrived, and closes connections as they fall idle. */
 export async function closeGracefully(app: FastifyInstance): Promise<void> {
-  const timer = setInterval(() => app.server.closeIdleConnections(), IDLE_CHECK_MS);
+  const timer = setInterval(() => {
+    app.server.closeIdleConnections();
+    for (const socket of silent.get(app.server) ?? []) if (socket.bytesRead === 0) socket.destroy();
+  }, IDLE_CHECK_MS);
   try {
     await app.close();
   } finally {
