@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { ServerResponse } from "node:http";
 import type { FastifyRequest } from "fastify";
 import type { z } from "zod";
 import type { Endpoint } from "../contract/endpoint.ts";
@@ -75,6 +76,12 @@ export function idempotencyOf(
   return { key, endpoint: `${endpoint.method} ${endpoint.path}`, hash };
 }
 
+interface CallParts {
+  readonly caller: Principal | null;
+  readonly stopping: AbortSignal;
+  readonly response: ServerResponse;
+}
+
 /**
  * The input of a handler: the parsed parts with who calls. Handlers spread it, so that everything is its own property;
  * `signal` is made only for those that look at it.
@@ -82,7 +89,7 @@ export function idempotencyOf(
 export function callOf(
   endpoint: Endpoint,
   request: FastifyRequest,
-  { caller, stopping }: { readonly caller: Principal | null; readonly stopping: AbortSignal },
+  { caller, stopping, response }: CallParts,
 ): Parts & CallContext {
   const parts = parseParts(endpoint, request);
   let controller: AbortController | undefined;
@@ -92,23 +99,22 @@ export function callOf(
     // The types of public handlers do not have it.
     principal: caller as Principal,
     get signal() {
-      controller ??= abortedBy(request, stopping);
+      controller ??= abortedBy(response, stopping);
       return controller.signal;
     },
   };
 }
 
 /** Fires when the client goes away before it has its answer, or when the server stops. */
-function abortedBy({ socket }: FastifyRequest, stopping: AbortSignal): AbortController {
+function abortedBy(response: ServerResponse, stopping: AbortSignal): AbortController {
   const controller = new AbortController();
-  const abort = (): void => {
+  const abort = (): void => controller.abort();
+  if (response.destroyed || stopping.aborted) abort();
+  // The response closes when it has been sent, too: so nothing stays behind on a connection that is used again.
+  response.once("close", () => {
     stopping.removeEventListener("abort", abort);
-    controller.abort();
-  };
-  if (socket.destroyed || stopping.aborted) controller.abort();
-  else {
-    socket.once("close", abort);
-    stopping.addEventListener("abort", abort);
-  }
+    if (!response.writableFinished) abort();
+  });
+  stopping.addEventListener("abort", abort);
   return controller;
 }

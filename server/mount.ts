@@ -79,7 +79,7 @@ function routeOf({ name, tag, endpoint, handle }: Route, { auth, stopping }: Gat
     ...(scope === "public" ? {} : { onRequest: (request) => admit(request, scope, auth) }),
     handler: async (request, reply) => {
       const caller = request.caller?.principal ?? null;
-      const parts = callOf(endpoint, request, { caller, stopping });
+      const parts = callOf(endpoint, request, { caller, stopping, response: reply.raw });
       const call =
         endpoint.upload === true ? { ...parts, content: uploaded(endpoint, request) } : parts;
       // Endpoint and handler were paired, with their types, by `domain`.
