@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { FastifyInstance } from "fastify";
 import { packageVersion } from "../runtime/version.ts";
 import { buildApp } from "./app.ts";
@@ -25,6 +26,8 @@ export async function serve(
   const { settings, log, releasers } = plumbing;
   const { eventLog, identity, hub, blobs } = state;
   const stopping = new AbortController();
+  // Every call that waits listens to it: more than ten of them are no leak.
+  setMaxListeners(0, stopping.signal);
   const gate: Gate = { auth: identity.auth, stopping: stopping.signal };
   const metrics = createMetrics(eventLog.query);
   const refusals = await openRefusals({ eventLog, data: settings.data, metrics, log });
