@@ -39,9 +39,14 @@ export async function makeWorkRoots(data: string, installId: string): Promise<Wo
 }
 
 /** Takes away what is empty of the folders outside of the daemon's own. */
-export async function leaveWorkRoots({ docker, process }: WorkRoots): Promise<void> {
-  if (process !== docker) await rmdir(process).catch(() => undefined);
+export async function leaveWorkRoots(roots: WorkRoots): Promise<void> {
+  if (roots.process === roots.docker) return;
+  for (const folder of [processesIn(roots), roots.process])
+    await rmdir(folder).catch(() => undefined);
 }
+
+/** Where the process launcher keeps its executions. */
+export const processesIn = (roots: WorkRoots): string => join(roots.process, "processes");
 
 /** The files of one attempt on this node. */
 export class AttemptFolder {

@@ -6,7 +6,13 @@ import type { Clock } from "../runtime/clock.ts";
 import { createLog } from "../runtime/log.ts";
 import { exitAfter, untilSignal } from "../runtime/shutdown.ts";
 import { packageVersion } from "../runtime/version.ts";
-import { containerUser, leaveWorkRoots, makeWorkRoots, type WorkRoots } from "./attempt-folder.ts";
+import {
+  containerUser,
+  leaveWorkRoots,
+  makeWorkRoots,
+  processesIn,
+  type WorkRoots,
+} from "./attempt-folder.ts";
 import { bootClock, readBootId } from "./boot-clock.ts";
 import { ClaimTurn } from "./capacity.ts";
 import { claimLoop } from "./claims.ts";
@@ -69,7 +75,7 @@ export async function startDaemon(
       options,
       spool,
       log,
-      processRoot: join(roots.process, "processes"),
+      processRoot: processesIn(roots),
     });
     await engines.look();
     const survey = await surveyor(options, engines, log);
