@@ -124,12 +124,28 @@ function provenance({ provenance: { images, nodes, environments } }: Report, sty
       (node) =>
         `- node ${node.name}${node.simulated ? " (SIMULATED inventory)" : ""}: ${node.cpu}; GPUs: ${node.gpus.join(", ") || "none"}; ${node.os}, kernel ${node.kernel}; engine ${node.engine ?? "none"}; gridpost ${node.version}`,
     ),
-    ...environments.map(
-      (environment) =>
-        `- environment: ${Object.entries(environment)
-          .map(([key, value]) => `${key}=${value}`)
-          .join(", ")}`,
-    ),
+    ...environmentLines(environments),
   ];
   return lines.map(style.cell).join("\n");
 }
+
+const MAX_VALUES = 5;
+
+/** What all accepted attempts ran under in one line; what differed between them, key by key. */
+function environmentLines(environments: Report["provenance"]["environments"]): string[] {
+  const keys = [...new Set(environments.flatMap((one) => Object.keys(one)))].sort();
+  const values = new Map(
+    keys.map((key) => [key, [...new Set(environments.map((one) => one[key] ?? "not said"))]]),
+  );
+  const same = keys.filter((key) => values.get(key)?.length === 1);
+  const common = same.map((key) => `${key}=${values.get(key)?.join("") ?? ""}`).join(", ");
+  const differing = keys
+    .filter((key) => !same.includes(key))
+    .map((key) => `- ${key} differed: ${several(values.get(key) ?? [])}`);
+  return common === "" ? differing : [`- environment: ${common}`, ...differing];
+}
+
+const several = (values: readonly string[]): string =>
+  values.length <= MAX_VALUES
+    ? values.join("; ")
+    : `${values.slice(0, MAX_VALUES).join("; ")} and ${values.length - MAX_VALUES} more`;

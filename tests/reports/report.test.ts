@@ -158,6 +158,22 @@ describe("a report", () => {
     expect(renderText(report)).toMatch(/10\s+speed\s+no result/);
   });
 
+  it("says once what all attempts ran under, and names what differed", () => {
+    const hot = attempt("r2", [10]);
+    const environment = { kernel: "6.18", load: "9.1" };
+    const report = buildReport(
+      record({
+        attempts: [
+          attempt("r1", [1]),
+          { ...hot, report: hot.report && { ...hot.report, environment } },
+        ],
+      }),
+    );
+    const text = renderText(report);
+    expect(text).toContain("- environment: kernel=6.18\n");
+    expect(text).toMatch(/- load differed: (not said; 9\.1|9\.1; not said)/);
+  });
+
   it("keeps a message with pipes and line breaks inside its cell of the Markdown table", () => {
     const report = buildReport(
       record({
