@@ -25,7 +25,7 @@ export interface Db {
   /** `now_ms()` without a statement: milliseconds since the epoch that never run backwards. */
   now(): number;
   /**
-   * Runs `fn` in a transaction. `keys` name what the decision depends on (`lease:<project>:file:<repo>`, `run:<id>`);
+   * Runs `fn` in a transaction; a driver may roll it back and run it again, so it has no effects elsewhere. `keys` name what the decision depends on (`lease:<project>:file:<repo>`, `run:<id>`);
    * a driver with several writers locks them in sorted order before the first read.
    * @throws what `fn` throws (its effects are rolled back alone), or ProblemError UNAVAILABLE if the commit fails.
    */

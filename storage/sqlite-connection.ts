@@ -7,6 +7,7 @@ const PARAMETER = /\$(\d+)/g;
 interface Prepared {
   readonly statement: Database.Statement;
   readonly reader: boolean;
+  readonly writes: boolean;
   readonly appends: boolean;
   /** Which value goes to each place of the statement, counted from 0. */
   readonly order: readonly number[];
@@ -25,6 +26,8 @@ export class Connection {
   readonly database: Database.Database;
   /** Set by a statement that inserts into the event log; the owner resets it. */
   appended = false;
+  /** Set by a statement that may change something; the owner resets it. */
+  wrote = false;
   private readonly prepared = new Map<string, Prepared>();
 
   constructor(database: Database.Database) {
@@ -35,9 +38,11 @@ export class Connection {
   run(text: string, values: readonly unknown[]): unknown[] {
     const known = this.prepared.get(text) ?? this.prepare(text);
     if (known === undefined) {
+      this.wrote = true;
       this.database.exec(text);
       return [];
     }
+    if (known.writes) this.wrote = true;
     if (known.appends) this.appended = true;
     const { statement, order } = known;
     const bound = bind(values, order);
@@ -53,7 +58,13 @@ export class Connection {
     }
     if (this.prepared.size >= MAX_STATEMENTS) this.prepared.clear();
     const order = shared([...text.matchAll(PARAMETER)].map(([, n]) => Number(n) - 1));
-    const entry = { statement, reader: statement.reader, appends: APPENDS.test(text), order };
+    const entry = {
+      statement,
+      reader: statement.reader,
+      writes: !statement.readonly,
+      appends: APPENDS.test(text),
+      order,
+    };
     this.prepared.set(text, entry);
     return entry;
   }

@@ -54,6 +54,41 @@ function groups(tools: () => Tools): void {
     expect(await ids()).toEqual(["a", "c"]);
   });
 
+  it("keeps what each body wrote once, and of its values those of the run that counts, when others in its group throw", async () => {
+    const { opened, ids } = tools();
+    const { db } = opened;
+    const seen: Record<string, number> = {};
+    const body = (id: string, fails: "never" | "before" | "after") =>
+      db.tx([], async (query) => {
+        if (fails === "before") throw new Error(id);
+        await query(PUT, [id, null]);
+        if (fails === "after") throw new Error(id);
+        const rows = await query("select id from e_rows");
+        seen[id] = rows.length;
+        return rows.length;
+      });
+    const results = await Promise.allSettled([
+      body("a", "never"),
+      body("b", "before"),
+      body("c", "after"),
+      body("d", "never"),
+      body("e", "after"),
+      body("f", "never"),
+      body("a", "never"),
+    ]);
+    expect(results.map((one) => (one.status === "fulfilled" ? one.value : "failed"))).toEqual([
+      1,
+      "failed",
+      "failed",
+      2,
+      "failed",
+      3,
+      "failed",
+    ]);
+    expect(seen).toEqual({ a: 1, d: 2, f: 3 });
+    expect(await ids()).toEqual(["a", "d", "f"]);
+  });
+
   it("commits transactions that wait at the same moment together", async () => {
     const { opened, ids, put } = tools();
     const before = opened.commits();
@@ -133,16 +168,18 @@ function transactions(tools: () => Tools): void {
 
   it("rolls back a body that awaits something else than its query, and goes on with the others", async () => {
     const { opened, ids, put } = tools();
+    let nested: Promise<unknown> = Promise.resolve();
     const stuck = opened.db.tx([], async (query) => {
       await query(PUT, ["stuck", null]);
-      await put("nested");
+      nested = put("nested");
+      await nested;
     });
     const other = put("other");
     await expect(stuck).rejects.toMatchObject({
       code: "INTERNAL",
       message: expect.stringContaining("awaited something else"),
     });
-    await other;
+    await Promise.all([other, nested]);
     expect(await ids()).toEqual(["nested", "other"]);
   });
 
