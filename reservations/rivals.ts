@@ -1,19 +1,10 @@
 import { ProblemError } from "../contract/problem.ts";
 import type { Resource } from "../contract/resource.ts";
 import { commonOf, type Demand, type Meeting } from "./demand.ts";
-import { afterPrefix, ancestorsOf, keysOf } from "./keys.ts";
+import { type Look, lookAround } from "./look.ts";
 import { type Budget, callBudget } from "./pattern/overlap.ts";
-import { isHeld, refsMeet } from "./rules.ts";
-import {
-  type HitRow,
-  hitsAt,
-  hitsNear,
-  leasesOfSlot,
-  openLease,
-  type OpenRow,
-  type Reader,
-  slotCapacity,
-} from "./store.ts";
+import { isHeld } from "./rules.ts";
+import { leasesOfSlot, openLeases, type OpenRow, type Reader, slotCapacity } from "./store.ts";
 
 /** An open lease that meets a demand. */
 export interface Rival extends Meeting {
@@ -30,6 +21,7 @@ export interface Rivals {
 /** The open leases that meet the demand, one entry for each of their resources that does. */
 export async function rivalsOf(reader: Reader, demand: Demand, now: number): Promise<Rivals> {
   const budget = callBudget();
+  const look = await lookAround(reader, demand);
   const blocking: Rival[] = [];
   const supersedes = new Set<string>();
   for (const wanted of demand.resources) {
@@ -39,7 +31,9 @@ export async function rivalsOf(reader: Reader, demand: Demand, now: number): Pro
       for (const id of old) supersedes.add(id);
       continue;
     }
-    for (const rival of await meeting(reader, demand, { wanted, budget })) {
+    // Each resource is told at least one, so that the others can be granted without it.
+    const enough = Math.max(1, ENOUGH - blocking.length);
+    for (const rival of await meeting(reader, look, { wanted, budget, enough })) {
       if (inTheWay(rival.lease, now)) blocking.push(rival);
       else supersedes.add(rival.lease.id);
     }
@@ -54,38 +48,38 @@ const inTheWay = ({ state, unlock }: OpenRow, now: number): boolean =>
 /** More of them would tell nobody anything; who waits is judged anew when these are gone. */
 const ENOUGH = 100;
 
-async function meeting(
-  reader: Reader,
-  demand: Demand,
-  { wanted, budget }: { readonly wanted: Resource; readonly budget: Budget },
-): Promise<Rival[]> {
-  const rivals: Rival[] = [];
-  const seen = new Set<string>();
-  for (const hit of await hits(reader, demand, wanted)) {
-    // The same resource of a lease is found once for each alternative of its pattern.
-    const one = `${hit.lease} ${hit.resource}`;
-    if (seen.has(one) || !refsMeet(demand.refs, demand.refs === null ? null : refsOf(hit)))
-      continue;
-    seen.add(one);
-    const theirs = JSON.parse(hit.resource) as Resource;
-    const witness = commonOf(wanted, theirs, budget);
-    const lease = witness === null ? undefined : await openLease(reader.query, hit.lease);
-    if (lease !== undefined && witness !== null) rivals.push({ lease, wanted, theirs, witness });
-    if (rivals.length === ENOUGH && rivals.some((rival) => isHeld(rival.lease.state))) break;
-  }
-  return rivals;
+interface Search {
+  readonly wanted: Resource;
+  readonly budget: Budget;
+  /** With so many, of which one is held, the search ends. */
+  readonly enough: number;
 }
 
-async function hits(reader: Reader, demand: Demand, wanted: Resource): Promise<HitRow[]> {
-  const { scope, keys } = keysOf(wanted);
-  const rows: HitRow[] = [];
-  for (const key of keys) {
-    if (wanted.kind === "file") {
-      const near = { scope, prefix: key, ancestors: ancestorsOf(key), after: afterPrefix(key) };
-      rows.push(...(await hitsNear(reader, demand, near)));
-    } else rows.push(...(await hitsAt(reader.query, demand, { scope, key })));
+async function meeting(
+  reader: Reader,
+  look: Look,
+  { wanted, budget, enough }: Search,
+): Promise<Rival[]> {
+  const found: (Meeting & { readonly id: string })[] = [];
+  const seen = new Set<string>();
+  let held = false;
+  for await (const { lease: id, n, state, theirs } of look(wanted)) {
+    // The same resource of a lease is found once for each alternative of its pattern.
+    const one = `${id} ${n}`;
+    if (seen.has(one)) continue;
+    seen.add(one);
+    const witness = commonOf(wanted, theirs, budget);
+    if (witness === null) continue;
+    found.push({ id, wanted, theirs, witness });
+    held ||= isHeld(state);
+    if (held && found.length >= enough) break;
   }
-  return rows;
+  if (found.length === 0) return [];
+  const leases = await openLeases(reader, new Set(found.map(({ id }) => id)));
+  return found.flatMap(({ id, ...rest }) => {
+    const lease = leases.get(id);
+    return lease === undefined ? [] : [{ lease, ...rest }];
+  });
 }
 
 /** All units taken: everybody who holds one is in the way. A grant takes the unit of the oldest that has ended. */

@@ -32,7 +32,10 @@ export interface LeaseRow {
 
 /** A resource of an open lease that a request may meet. */
 export interface HitRow {
+  readonly key: string;
   readonly lease: string;
+  readonly n: number;
+  readonly state: LeaseStateName;
   /** As JSON. */
   readonly resource: string;
   readonly refs: string | null;
@@ -63,15 +66,19 @@ const OPEN = `select l.*, ${DUE}, k.resource, u.due as unlock from p_lease_keys 
   join p_leases l on l.id = k.lease ${ENDS}
   left join e_deadlines u on u.kind = 'lease.unlock' and u.subject = l.id
   where k.project = $1 and k.scope = $2`;
-const OPEN_BY_ID = `select l.*, ${DUE}, u.due as unlock from p_leases l ${ENDS}
-  left join e_deadlines u on u.kind = 'lease.unlock' and u.subject = l.id where l.id = $1`;
+const OPEN_BY_IDS = (
+  ids: string,
+): string => `select l.*, ${DUE}, u.due as unlock from p_leases l ${ENDS}
+  left join e_deadlines u on u.kind = 'lease.unlock' and u.subject = l.id where l.id in ${ids}`;
 /** Leases of others, or taken away by force, of a mode that may clash. Narrow, because most of them do not meet. */
-const HITS = `select k.lease, k.resource, l.refs from p_lease_keys k join p_leases l on l.id = k.lease
+const HITS = `select k.key, k.lease, k.n, k.resource, l.state, l.refs
+  from p_lease_keys k join p_leases l on l.id = k.lease
   where k.project = $1 and k.scope = $2 and (l.holder <> $3 or l.state = 'released')
   and ($4 = 'exclusive' or l.mode = 'exclusive')`;
-const AT_KEY = `${HITS} and k.key = $5`;
-const NEAR_PREFIX = (ancestors: string): string =>
-  `${HITS} and (k.key in ${ancestors} or (k.key > $6 and k.key < $7))`;
+// Two statements: with both conditions in one, SQLite reads all keys of the scope.
+const AT_KEYS = (keys: string): string => `${HITS} and k.key in ${keys}`;
+const BETWEEN = `${HITS} and (k.key, k.lease, k.n) > ($5, $6, $7) and k.key < $8
+  order by k.key, k.lease, k.n limit $9`;
 const OF_SLOT = `${OPEN} and k.key = $3 order by l.fence`;
 const EXCLUSIVE = `${OPEN} and l.holder <> $3 and l.mode = 'exclusive' and l.state in ('held', 'grace')
   order by l.fence, k.n`;
@@ -144,40 +151,46 @@ export interface Place {
   readonly key: string;
 }
 
-/** Open leases of others on exactly this key. */
+/** Open leases of others on exactly these keys. */
 export const hitsAt = (
-  query: Query,
-  { project, holder, mode }: Demand,
-  { scope, key }: Place,
-): Promise<HitRow[]> => query<HitRow>(AT_KEY, [project, scope, holder, mode, key]);
-
-/** A prefix with everything above it and below it. */
-export interface Neighbourhood {
-  readonly scope: string;
-  readonly prefix: string;
-  readonly ancestors: readonly string[];
-  readonly after: string;
-}
-
-/** Open leases of others on file patterns whose literal prefix lies above or below this one. */
-export const hitsNear = (
   { query, dialect }: Reader,
   { project, holder, mode }: Demand,
-  { scope, prefix, ancestors, after }: Neighbourhood,
+  { scope, keys }: { readonly scope: string; readonly keys: Iterable<string> },
 ): Promise<HitRow[]> =>
-  query<HitRow>(NEAR_PREFIX(dialect.list("$5")), [
+  query<HitRow>(AT_KEYS(dialect.list("$5")), [
     project,
     scope,
     holder,
     mode,
-    JSON.stringify(ancestors),
-    prefix,
-    after,
+    JSON.stringify([...keys]),
   ]);
 
-export async function openLease(query: Query, id: string): Promise<OpenRow | undefined> {
-  const [row] = await query<OpenRow>(OPEN_BY_ID, [id]);
-  return row;
+/** A part of the index, in its order. */
+export interface Stretch {
+  readonly scope: string;
+  /** Not included. */
+  readonly after: Pick<HitRow, "key" | "lease" | "n">;
+  /** Not included. */
+  readonly end: string;
+  readonly limit: number;
+}
+
+/** The first open leases of others in a stretch of keys. */
+export const hitsBetween = (
+  query: Query,
+  { project, holder, mode }: Demand,
+  { scope, after: { key, lease, n }, end, limit }: Stretch,
+): Promise<HitRow[]> =>
+  query<HitRow>(BETWEEN, [project, scope, holder, mode, key, lease, n, end, limit]);
+
+/** Leases with the end of their lock-delay, by id. */
+export async function openLeases(
+  { query, dialect }: Reader,
+  ids: Iterable<string>,
+): Promise<Map<string, OpenRow>> {
+  const text = OPEN_BY_IDS(dialect.list("$1"));
+  const rows = await query<OpenRow>(text, [JSON.stringify([...ids])]);
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 /** Open leases of anybody on one semaphore, oldest first. */

@@ -1,5 +1,6 @@
 import { automatonOf, type Alternative, type FilePattern } from "../../contract/pattern/pattern.ts";
 import { ProblemError } from "../../contract/problem.ts";
+import { textBelow } from "./below.ts";
 import { commonText } from "./product.ts";
 
 /** How much work may still be done, in steps of less than a microsecond. */
@@ -41,15 +42,25 @@ function firstMeeting(a: FilePattern, b: FilePattern, budget: Budget): string | 
   return null;
 }
 
-function meet(
-  a: Alternative,
-  b: Alternative,
-  budget: { steps: number },
-): string | null | undefined {
+function meet(a: Alternative, b: Alternative, budget: Budget): string | null | undefined {
   if (!a.prefix.startsWith(b.prefix) && !b.prefix.startsWith(a.prefix)) return null;
   // Of two plain paths that passed this test, one lies above the other, which is below itself.
   if (a.plain && b.plain) return a.text.length > b.text.length ? a.text : b.text;
-  return commonText(automatonOf(a.text), automatonOf(b.text), budget);
+  if (a.plain) return textBelow(a.text, automatonOf(b.text), budget);
+  if (b.plain) return textBelow(b.text, automatonOf(a.text), budget);
+  const [endOfA, endOfB] = [literalEnd(a.text), literalEnd(b.text)];
+  if (!endOfA.endsWith(endOfB) && !endOfB.endsWith(endOfA)) return null;
+  return commonText(automatonOf(a.text), automatonOf(b.text), { budget });
+}
+
+/**
+ * What every path of a pattern ends with: the text behind the last wildcard, class or escape. A slash behind `**` may
+ * stand for nothing; without `*` and `?` the text is also taken literally, with all that lies below.
+ */
+function literalEnd(text: string): string {
+  if (!/[*?]/.test(text)) return "";
+  const end = text.slice(text.search(/[^*?\]\\]*$/));
+  return end.startsWith("/") ? end.slice(1) : end;
 }
 
 const tooComplex = (a: FilePattern, b: FilePattern): ProblemError =>

@@ -15,16 +15,21 @@ interface Place {
   readonly form: number;
 }
 
-/**
- * The shortest path that both automata accept, or null. Walks the product of both with the form of a path, breadth first.
- * @param budget is used up by one for each pair of moves; undefined is answered when it runs out
- */
+interface Walk {
+  /** Is used up by one for each pair of moves; undefined is answered when it runs out. */
+  readonly budget: { steps: number };
+  /** The states of `a` to start from; its first one if not given. */
+  readonly starts?: Iterable<number>;
+}
+
+/** The shortest path that both automata accept, or null. Walks the product of both with the form of a path, breadth first. */
 export function commonText(
   a: Automaton,
   b: Automaton,
-  budget: { steps: number },
+  { budget, starts = [0] }: Walk,
 ): string | null | undefined {
-  const arrivals = new Map<number, Arrival>([[0, { from: -1, byte: 0 }]]);
+  const arrivals = new Map<number, Arrival>();
+  for (const start of starts) arrivals.set(start * b.length * PATH_FORMS, { from: -1, byte: 0 });
   // A map hands out what is added to it during the walk, in that order.
   for (const [at] of arrivals) {
     const place = placeOf(a, b, at);
