@@ -80,7 +80,8 @@ export interface LoadResult {
   readonly p99: number;
 }
 
-const BODY = "The sweep is through: 24 of 24 cells, the spread is below two percent. ".repeat(7);
+export const BODY =
+  "The sweep is through: 24 of 24 cells, the spread is below two percent. ".repeat(7);
 
 /** Sends messages of 500 bytes to one recipient each, every connection one after the other. @throws if any was refused */
 export async function loadSends({ url, path, tokens, ...load }: Load): Promise<LoadResult> {

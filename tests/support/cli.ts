@@ -83,7 +83,7 @@ export async function openCli(): Promise<TestCli> {
 
 /** A home whose user has joined the server. */
 export async function joinedCli(
-  server: TestServer,
+  server: Pick<TestServer, "url" | "admin">,
   name: string,
   role: "admin" | "member" = "member",
 ): Promise<TestCli> {
