@@ -2,7 +2,7 @@ import { newId } from "../contract/ids.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Db, Query } from "./db.ts";
 import { type DeadlineKinds, DeadlineLoop } from "./deadlines.ts";
-import { applyAll, insertEvent } from "./events.ts";
+import { applyAll, insertEvents } from "./events.ts";
 import { idempotency, type Once, type TxWithKey } from "./idempotency.ts";
 import type { Apply, Event, EventKey, Log, LogTx, NewEvent, Projection } from "./log.ts";
 
@@ -28,9 +28,14 @@ export function openLog({ db, projections, deadlines = {} }: LogOptions): EventL
   const tx: TxWithKey = async (keys, key, fn) => {
     let earliest = Infinity;
     const setDue = (due: number): void => void (earliest = Math.min(earliest, due));
-    const result = await db.tx(keys, (query) =>
-      fn(logTx({ query, now: db.now(), apply, deadlines, key, setDue })),
-    );
+    const result = await db.tx(keys, async (query) => {
+      const events: Event[] = [];
+      const value = await fn(
+        logTx({ query, now: db.now(), apply, deadlines, key, setDue, events }),
+      );
+      await insertEvents(query, events);
+      return value;
+    });
     if (earliest < Infinity) loop.poke(earliest);
     return result;
   };
@@ -46,9 +51,11 @@ interface TxParts {
   readonly deadlines: DeadlineKinds;
   readonly key: EventKey | null;
   readonly setDue: (due: number) => void;
+  /** What was appended so far: written to the log at the end, by one statement. */
+  readonly events: Event[];
 }
 
-function logTx({ query, now, apply, deadlines, key, setDue }: TxParts): LogTx {
+function logTx({ query, now, apply, deadlines, key, setDue, events }: TxParts): LogTx {
   let nextKey = key;
   return {
     query,
@@ -72,7 +79,7 @@ function logTx({ query, now, apply, deadlines, key, setDue }: TxParts): LogTx {
         body,
       };
       nextKey = null;
-      await insertEvent(query, event);
+      events.push(event);
       await apply(query, event);
       return event;
     },

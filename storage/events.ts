@@ -2,9 +2,11 @@ import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "./db.ts";
 import type { Apply, Event, EventKey, LoggedEvent, Projection } from "./log.ts";
 
-const APPEND = `insert into events (id, v, type, project, actor, at, key, body, seq)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, (select coalesce(max(seq), 0) + 1 from events))`;
-const COPY = `insert into events (id, v, type, project, actor, at, key, body, seq)
+const COLUMNS = "id, v, type, project, actor, at, key, body";
+const WIDTH = 8;
+/** Parameters of one statement stay below 900. */
+const MAX_ROWS = 100;
+const COPY = `insert into events (${COLUMNS}, seq)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
 const AFTER = "select * from events where seq > $1 order by seq limit $2";
 
@@ -20,9 +22,24 @@ interface EventRow {
   readonly body: string;
 }
 
-/** Writes an event at the end of the log, inside a transaction; a rolled-back append leaves no gap. */
-export async function insertEvent(query: Query, event: Event): Promise<void> {
-  await query(APPEND, columns(event));
+/**
+ * Writes events at the end of the log, inside a transaction. SQLite gives each the row id, which is its `seq`, after the
+ * greatest one, so a rolled-back append leaves no gap.
+ */
+export async function insertEvents(query: Query, events: readonly Event[]): Promise<void> {
+  for (let from = 0; from < events.length; from += MAX_ROWS) {
+    const some = events.slice(from, from + MAX_ROWS);
+    await query(insertOf(some.length), some.flatMap(columns));
+  }
+}
+
+const inserts: string[] = [];
+
+function insertOf(rows: number): string {
+  const row = (i: number): string =>
+    `(${Array.from({ length: WIDTH }, (_, j) => `$${i * WIDTH + j + 1}`).join(", ")})`;
+  return (inserts[rows] ??=
+    `insert into events (${COLUMNS}) values ${Array.from({ length: rows }, (_, i) => row(i)).join(", ")}`);
 }
 
 /** Writes an event at the place that it had in another log. */

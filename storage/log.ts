@@ -42,7 +42,7 @@ export interface LogTx {
   readonly query: Query;
   /** `now_ms()` of this transaction, the same for all of its events. */
   readonly now: number;
-  /** Appends the event and applies it to the projections, in this transaction. */
+  /** Applies the event to the projections and appends it, in this transaction: the log holds it when the body has ended. */
   append(event: NewEvent): Promise<Event>;
   /** Sets or moves the deadline (kind, subject) to `due`; several kinds may share a subject. */
   setDeadline(kind: string, subject: string, due: number): Promise<void>;
