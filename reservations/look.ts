@@ -13,7 +13,7 @@ export interface Hit extends HitRow {
 export type Look = (wanted: Resource) => AsyncIterable<Hit>;
 
 /** Rows read at once: more than an ordinary request finds below it, few enough to stop early. */
-const PAGE = 500;
+const PAGE = 250;
 /** Behind every id of a lease. */
 const LAST_LEASE = "~";
 
