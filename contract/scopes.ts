@@ -76,3 +76,6 @@ export const AGENT_SCOPES: readonly Scope[] = [
   "run:work",
   "node:read",
 ];
+
+/** What an agent may do beside that by its own key, never when a user acts as it: it decides itself who may write to it. */
+export const OWN_KEY_SCOPES: readonly Scope[] = ["contact:approve"];

@@ -1,7 +1,13 @@
 import type { z } from "zod";
 import type { TokenKind } from "../../contract/events/identity.ts";
 import type { Principal } from "../../contract/handlers.ts";
-import { AGENT_SCOPES, ROLES, type Role, type Scope } from "../../contract/scopes.ts";
+import {
+  AGENT_SCOPES,
+  OWN_KEY_SCOPES,
+  ROLES,
+  type Role,
+  type Scope,
+} from "../../contract/scopes.ts";
 
 export type Kind = z.infer<typeof TokenKind>;
 
@@ -36,10 +42,11 @@ export function agentScopes(
   owner: readonly RoleGrant[] | null,
 ): Set<Scope> {
   if (project !== null && project !== home) return new Set();
-  const own = AGENT_SCOPES.filter((scope) => project !== null || PROJECTLESS.has(scope));
-  if (owner === null) return new Set(own);
+  const all = owner === null ? [...AGENT_SCOPES, ...OWN_KEY_SCOPES] : AGENT_SCOPES;
+  const here = all.filter((scope) => project !== null || PROJECTLESS.has(scope));
+  if (owner === null) return new Set(here);
   const limit = scopesOf(owner, home);
-  return new Set(own.filter((scope) => limit.has(scope)));
+  return new Set(here.filter((scope) => limit.has(scope)));
 }
 
 /** `user:anna`, `node:n1`, `agent:default/blue`. */

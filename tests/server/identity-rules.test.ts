@@ -48,6 +48,15 @@ describe("scopes", () => {
     );
   });
 
+  it("of an agent by its own key include answering for itself, which nobody may who acts as it", () => {
+    expect(agentScopes("a", "a", null)).toContain("contact:approve");
+    expect(agentScopes("a", "a", [{ role: "admin", project: null }])).not.toContain(
+      "contact:approve",
+    );
+    expect(agentScopes("a", "b", null).size).toBe(0);
+    expect(agentScopes("a", null, null)).toEqual(new Set(["node:read"]));
+  });
+
   it("can be given on by those who have them all", () => {
     expect(mayGrant(new Set(ROLES.operator), "member")).toBe(true);
     expect(mayGrant(new Set(ROLES.operator), "admin")).toBe(false);

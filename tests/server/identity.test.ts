@@ -24,4 +24,27 @@ describe("identity", () => {
     expect(who).toMatchObject({ principal: "agent:default/blue", act: "user:anna" });
     expect(who.scopes).not.toContain("agent:write");
   });
+
+  it("lets an agent with its own key decide who may write to it, and nobody who acts as an agent", async () => {
+    const params = { project: "default" };
+    const solo = await server.join("agent", "solo", { project: "default" });
+    const asker = await server.admin.asAgent("asker");
+    const policy = { body: { policy: "contacts" as const } };
+    await solo.client.mailbox.setPolicy({ params: { ...params, name: "solo" }, ...policy });
+    const letter = { params, body: { to: ["solo"], subject: "hello" } };
+    await expect(asker.mailbox.send(letter)).rejects.toThrow();
+    await asker.mailbox.requestContact({ params: { ...params, name: "solo" }, body: {} });
+    const answer = { params: { ...params, name: "solo", peer: "asker" }, body: { accept: true } };
+    await expect(asker.mailbox.answerContact(answer)).rejects.toMatchObject({ code: "FORBIDDEN" });
+    await solo.client.mailbox.answerContact(answer);
+    await asker.mailbox.send(letter);
+
+    const others = { ...params, name: "asker" };
+    await expect(
+      solo.client.mailbox.setPolicy({ params: others, ...policy }),
+    ).rejects.toMatchObject({ code: "FORBIDDEN" });
+    await expect(asker.mailbox.setPolicy({ params: others, ...policy })).rejects.toMatchObject({
+      code: "FORBIDDEN",
+    });
+  });
 });
