@@ -61,8 +61,8 @@ export const Name = z
 export const ThreadId = z
   .string()
   .regex(
-    /^(?!(?:follow|mute|export)$)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
-    "must be 1 to 128 letters, digits, '.', '_' or '-', starting with a letter or digit, and not follow, mute or export",
+    /^(?!(?:follow|unfollow|mute|digest|export)$)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
+    "must be 1 to 128 letters, digits, '.', '_' or '-', starting with a letter or digit, and not follow, unfollow, mute, digest or export",
   );
 
 const Id = z.uuid("must be a whole id, as the lists show it with --json");

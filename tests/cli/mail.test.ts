@@ -82,6 +82,14 @@ describe("mail at the command line", () => {
     await bert.run("agent", "policy", "red", "open");
   });
 
+  it("goes to no thread whose id is a word of the command line", async () => {
+    for (const word of ["follow", "unfollow", "mute", "digest", "export"]) {
+      const sent = await anna.run("send", "red", "-s", "Plan", "--thread", word, "--json");
+      expect(sent.code, word).toBe(2);
+      expect(sent.stdout).toContain("not follow, unfollow, mute, digest or export");
+    }
+  });
+
   it("is summed up, exported, followed and muted by thread", async () => {
     const body = "DECISION: use bf16\n- [ ] measure again";
     await anna.run("send", "red", "-s", "Plan", "-b", body, "--thread", "plan-1");

