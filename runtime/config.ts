@@ -73,7 +73,9 @@ function readText(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    // A folder that is none is for whoever makes it to refuse.
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw mistake(`${file} cannot be read: ${String(error)}`);
   }
 }

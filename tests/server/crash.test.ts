@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -5,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Client, createClient } from "../../contract/client.ts";
 import { systemClock } from "../../runtime/clock.ts";
+import { CLI_ENTRY } from "../support/cli.ts";
 import { expectReplayEqual, joinAs, type Member } from "../support/server.ts";
 import { type ServerProcess, spawnServer } from "../support/server-process.ts";
 
@@ -33,6 +35,16 @@ async function sendUntilDown(client: Client, name: string): Promise<Letter[]> {
 
 const send = (client: Client, { key, subject }: Letter): Promise<{ id: string }> =>
   client.mailbox.send({ params, body: { to: ["sink"], subject } }, { idempotencyKey: key });
+
+/** How a server that should not start ended; one that hangs is killed. */
+const endOfServer = (data: string): Promise<{ code: unknown; stderr: string }> =>
+  new Promise((resolve) => {
+    const command = [CLI_ENTRY, "server", "--data", data, "--listen", "127.0.0.1:0"];
+    const limits = { timeout: 10_000, killSignal: "SIGKILL" } as const;
+    execFile(process.execPath, command, limits, (error, _stdout, stderr) =>
+      resolve({ code: error?.code, stderr }),
+    );
+  });
 
 describe("a server process", () => {
   let data: string;
@@ -124,6 +136,21 @@ describe("a server process", () => {
     const address = server.url.slice("http://".length);
     await expect(spawnServer(other, "--listen", address)).rejects.toThrow(/EADDRINUSE/);
     await rm(other, { recursive: true });
+  });
+
+  it("refuses a data folder that cannot be made, and ends", async () => {
+    const file = join(data, "admin.join");
+    for (const [folder, reason] of [
+      [join(file, "data"), `${file} is no folder`],
+      // Where the system makes no folders, Node's recursive mkdir would try for ever.
+      ["/proc/gridpost/data", "ENOENT"],
+    ] as const) {
+      const { code, stderr } = await endOfServer(folder);
+      expect(stderr).toContain(`gridpost: the data folder ${folder} cannot be used: `);
+      expect(stderr).toContain(reason);
+      expect(stderr.trimEnd().split("\n")).toHaveLength(2);
+      expect(code).toBe(1);
+    }
   });
 
   it("refuses settings that it does not know, each by its name", async () => {
