@@ -1,11 +1,13 @@
 import type { Resource } from "./resource.ts";
 
+const OF_KIND = /^(model|cell|gpu|slot):(.+)$/s;
+
 /**
  * Reads a resource as people write it: `gpu:node/uuid`, `model:name@revision`, `cell:run`, `slot:name`, anything else is
  * a file pattern of `repo` (write `./gpu:x` for a file of that name).
  */
 export function parseResource(text: string, repo: string): Resource {
-  const [, kind, rest = ""] = /^(model|cell|gpu|slot):(.+)$/s.exec(text) ?? [];
+  const [, kind, rest = ""] = OF_KIND.exec(text) ?? [];
   if (kind === "model") return { kind, name: rest };
   if (kind === "cell") return { kind, run: rest };
   if (kind === "slot") return { kind, name: rest };
@@ -20,7 +22,7 @@ export function parseResource(text: string, repo: string): Resource {
 export function formatResource(resource: Resource): string {
   switch (resource.kind) {
     case "file":
-      return resource.pattern;
+      return OF_KIND.test(resource.pattern) ? `./${resource.pattern}` : resource.pattern;
     case "model":
       return `model:${resource.name}`;
     case "cell":

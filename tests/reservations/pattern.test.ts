@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { expandBraces } from "../../contract/pattern/braces.ts";
 import { covers, parsePattern } from "../../contract/pattern/pattern.ts";
+import { formatResource, parseResource } from "../../contract/resource-text.ts";
 import { commonPath } from "../../reservations/pattern/overlap.ts";
 
 const texts = (pattern: string) => parsePattern(pattern).alternatives.map(({ text }) => text);
@@ -93,12 +94,39 @@ describe("two patterns", () => {
     ["a?c", "ac"],
     ["[!a]b", "ab"],
     ["src", "src2"],
+    ["**/a.ts", "*/b.ts"],
+    ["src/x", "*/y"],
   ])("%s and %s do not meet", (a, b) => {
     expect([meet(a, b), meet(b, a)]).toEqual([null, null]);
+  });
+
+  it.each([
+    ["src/[ab]", "**/x.ts", "src/[ab]/x.ts"],
+    ["**/b", "b", "b"],
+    ["a**/b.ts", "{ab.ts,c}", "ab.ts"],
+    ["*\\.ts", "**/x.ts", "x.ts"],
+    ["src", "**/x.json", "src/x.json"],
+    ["src/x", "src/?", "src/x"],
+  ])("%s and %s meet at %s", (a, b, witness) => {
+    expect([meet(a, b), meet(b, a)]).toEqual([witness, witness]);
   });
 
   it("that are too much work to compare are refused by name", () => {
     const monster = `${"*a".repeat(1_500)}*`;
     expect(() => meet(monster, `${monster}b`)).toThrow(/too much work/);
   });
+});
+
+describe("a resource as text", () => {
+  it.each(["slot:x", "./slot:x", "gpu:node/uuid", "./gpu:x", "model:m@1", "src/slot:x"])(
+    "%s is shown as it can be written",
+    (text) => {
+      const resource = parseResource(text, "app");
+      const normal =
+        resource.kind === "file"
+          ? { ...resource, pattern: parsePattern(resource.pattern).text }
+          : resource;
+      expect(formatResource(normal)).toBe(text);
+    },
+  );
 });

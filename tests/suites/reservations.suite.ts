@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
+import type { ProblemError } from "../../contract/problem.ts";
 import { leasePort } from "../../reservations/lease-port.ts";
 import { DEFAULT_LEASE_SETTINGS } from "../../reservations/settings.ts";
 import { as, type Bench, files, openReservations, PROJECT } from "../reservations/support.ts";
@@ -72,6 +73,22 @@ export function reservationsSuite(driver: Driver): void {
         ...as("x"),
       });
       expect(leases.map(({ id }) => id)).toEqual([held.id]);
+    });
+
+    it("finds the one that meets among hundreds, and names a hundred at most", async () => {
+      const others = Array.from({ length: 600 }, (_, n) => `src/*-${n}.ts`);
+      await acquire("blue", [...others, "src/*.md"]);
+      await expect(acquire("red", ["**/x.md"])).rejects.toMatchObject({
+        details: [{ held: "src/*.md", witness: "src/x.md" }],
+      });
+      const refused = acquire("red", ["src", "src/[ab]-*", "docs"]);
+      const { details } = (await refused.catch((error: unknown) => error)) as ProblemError;
+      expect(details).toHaveLength(100);
+      const { conflicts, resources } = await acquire("red", ["src", "src/a-7.ts", "docs"], {
+        partial: true,
+      });
+      expect(resources).toMatchObject([{ pattern: "docs" }]);
+      expect(conflicts).toHaveLength(100);
     });
 
     it("lets shared leases and an agent's own leases stand beside each other", async () => {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { EndpointOutput } from "../../../contract/endpoint.ts";
 import { ProblemError } from "../../../contract/problem.ts";
 import type { reservations } from "../../../contract/reservations.ts";
-import { formatResource } from "../../../contract/resource.ts";
+import { formatResource, type Resource } from "../../../contract/resource.ts";
 import { given } from "../mail-tools.ts";
 import { type Actor, actor, agentMailTool, projectOf } from "./connection.ts";
 
@@ -50,9 +50,13 @@ export async function reservePaths(
   return reserved;
 }
 
+/** Of these tools a path is always a file's, whatever it starts with. */
+const pathOf = (resource: Resource): string =>
+  resource.kind === "file" ? resource.pattern : formatResource(resource);
+
 const shapeOf = (lease: Lease) => ({
   id: lease.id,
-  path_pattern: lease.resources.map(formatResource).join(" "),
+  path_pattern: lease.resources.map(pathOf).join(" "),
   exclusive: lease.mode === "exclusive",
   reason: lease.reason ?? "",
   fence: lease.fence,
@@ -86,7 +90,7 @@ async function selected(
   return leases.filter(
     (lease) =>
       ids?.includes(lease.id) === true ||
-      lease.resources.every((resource) => paths?.includes(formatResource(resource)) === true),
+      lease.resources.every((resource) => paths?.includes(pathOf(resource)) === true),
   );
 }
 
