@@ -25,8 +25,6 @@ export interface AttemptRow {
   readonly demand: string;
   readonly written_image: string | null;
   readonly frozen_image: string | null;
-  readonly repeats: number;
-  readonly primary_metric: string;
 }
 
 /** What the liveness of an attempt is judged by. */
@@ -43,9 +41,9 @@ export interface LiveRow {
 const ATTEMPT = `select a.id, a.state, a.holder, a.run,
     r.state as run_state, r.attempt_id as latest, r.lane, r.retries, r.cell, r.project, r.sweep,
     s.lease, s.attempts as siblings, q.open as queue_open, q.demand, q.image as written_image,
-    q.image_id as frozen_image, w.repeats, w.primary_metric
+    q.image_id as frozen_image
   from p_attempts a join p_runs r on r.id = a.run join p_sessions s on s.id = a.session
-    join p_queues q on q.id = r.queue join p_sweeps w on w.id = r.sweep`;
+    join p_queues q on q.id = r.queue`;
 const BY_ID = `${ATTEMPT} where a.id = $1`;
 const LIVE = `select a.id, a.session, a.claimed_at, s.lease, r.state as run_state, w.lost_after_ms, w.budget_ms
   from p_attempts a join p_runs r on r.id = a.run join p_sessions s on s.id = a.session join p_sweeps w on w.id = r.sweep

@@ -4,22 +4,20 @@ import type { Query } from "../storage/db.ts";
 import type { Demand, Waiting } from "./match.ts";
 import { parseOnce } from "./parse-once.ts";
 
-/** A queue with the first of its runs that no node has failed yet. */
+/** A queue with runs that have not ended. */
 export interface QueueRow extends Waiting {
   readonly sweep: string;
-  readonly run: string | null;
 }
 
-const OPEN_QUEUES = `select q.id, q.project, q.sweep, q.priority, q.submitted_at, q.image, q.image_id, q.demand, q.open,
-    q.taken, case when q.open > q.taken then (select r.id from p_runs r
-      where r.queue = q.id and r.state = 'queued' and r.lane = '' order by r.ord limit 1) end as run
-  from p_queues q where q.open > 0`;
+const OPEN_QUEUES = `select id, project, sweep, priority, submitted_at, image, image_id, demand, open, taken
+  from p_queues where open > 0`;
 const LANES =
   "select distinct lane from p_runs where queue = $1 and state = 'queued' and lane <> ''";
-const FIRST_OF_LANE = `select id from p_runs where queue = $1 and state = 'queued' and lane = $2
-  order by ord limit 1`;
-const RUN = `select r.id, r.project, r.sweep, r.cell, r.block, r.attempt, q.image_id, c.spec
-  from p_runs r join p_queues q on q.id = r.queue join p_cells c on c.id = r.cell where r.id = $1`;
+const CLAIMABLE = `select r.id, r.project, r.sweep, r.cell, r.block, r.attempt, q.image_id, c.spec
+  from p_runs r join p_queues q on q.id = r.queue join p_cells c on c.id = r.cell`;
+const RUN = `${CLAIMABLE} where r.id = $1`;
+const FIRST_OF_LANE = `${CLAIMABLE} where r.queue = $1 and r.state = 'queued' and r.lane = $2
+  order by r.ord limit 1`;
 const SWEEP = "select name, thread, source from p_sweeps where id = $1";
 const HELD_GPUS = `select s.gpus from p_attempts a join p_sessions s on s.id = a.session
   where a.holder = $1 and a.state in ('claimed', 'running')`;
@@ -30,29 +28,27 @@ interface RawQueue extends Omit<QueueRow, "submittedAt" | "imageId" | "demand"> 
   readonly demand: string;
 }
 
+const toQueue = (row: RawQueue): QueueRow => ({
+  id: row.id,
+  project: row.project,
+  sweep: row.sweep,
+  priority: row.priority,
+  submittedAt: row.submitted_at,
+  image: row.image,
+  imageId: row.image_id,
+  demand: parseOnce<Demand>(row.demand),
+  open: row.open,
+  taken: row.taken,
+});
+
 /** Every queue with runs that have not ended; few, however many runs there are. */
 export async function openQueues(query: Query): Promise<QueueRow[]> {
-  const rows = await query<RawQueue>(OPEN_QUEUES);
-  return rows.map(({ submitted_at: submittedAt, image_id: imageId, demand, ...row }) => ({
-    ...row,
-    submittedAt,
-    imageId,
-    demand: parseOnce<Demand>(demand),
-  }));
+  return (await query<RawQueue>(OPEN_QUEUES)).map(toQueue);
 }
 
 export async function lanesOf(query: Query, queue: string): Promise<string[]> {
   const rows = await query<{ lane: string }>(LANES, [queue]);
   return rows.map(({ lane }) => lane);
-}
-
-export async function firstOfLane(
-  query: Query,
-  queue: string,
-  lane: string,
-): Promise<string | undefined> {
-  const [row] = await query<{ id: string }>(FIRST_OF_LANE, [queue, lane]);
-  return row?.id;
 }
 
 const BY_HAND = `select r.id from p_queues q join p_runs r on r.queue = q.id
@@ -80,6 +76,16 @@ export interface ClaimableRow {
   readonly attempt: number;
   readonly image_id: string | null;
   readonly spec: string;
+}
+
+/** The queued run of a lane that comes first. */
+export async function firstOfLane(
+  query: Query,
+  queue: string,
+  lane: string,
+): Promise<ClaimableRow | undefined> {
+  const [row] = await query<ClaimableRow>(FIRST_OF_LANE, [queue, lane]);
+  return row;
 }
 
 export async function claimable(query: Query, run: string): Promise<ClaimableRow | undefined> {

@@ -4,7 +4,7 @@ import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import type { z } from "zod";
 import {
-  claimable,
+  type ClaimableRow,
   firstOfLane,
   heldGpus,
   lanesOf,
@@ -19,6 +19,9 @@ import { grantSession, type SessionReply } from "./session.ts";
 import { nodesOf } from "./state.ts";
 
 type Offered = z.output<typeof Capacity>;
+
+/** The lane of the runs that no node has failed yet. */
+const FRESH = "";
 
 export interface NodeClaim {
   /** The node's name. */
@@ -46,8 +49,8 @@ export async function claimNext(
   const offer = { ...capacity, gpus: capacity.gpus.filter((uuid) => !taken.includes(uuid)) };
   const candidate: Candidate = { inventory: node.inventory, images: node.images, offer };
   for (const queue of ranked(queues, candidate)) {
-    const id = queue.run ?? (await retriedRun(tx.query, queue, name));
-    const run = id === undefined ? undefined : await claimable(tx.query, id);
+    const run =
+      (await firstOfLane(tx.query, queue.id, FRESH)) ?? (await retriedRun(tx.query, queue, name));
     const gpus = pickGpus(queue.demand, node.inventory, offer.gpus);
     if (run === undefined || gpus === undefined) continue;
     const grant = { id: session, holder, actor: holder, run, gpus, ttlMs: SESSION_TTL_MS };
@@ -62,7 +65,7 @@ async function retriedRun(
   query: Query,
   queue: QueueRow,
   node: string,
-): Promise<string | undefined> {
+): Promise<ClaimableRow | undefined> {
   const lanes = await lanesOf(query, queue.id);
   const open = lanes.find((lane) => !nodesOf(lane).includes(node));
   return open === undefined ? undefined : firstOfLane(query, queue.id, open);

@@ -3,6 +3,7 @@ import type { AttemptReport, RunState } from "../contract/run.ts";
 import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import { type AttemptRow, isLive, ownAttempt } from "./attempt-store.ts";
+import { termsOf } from "./claim-store.ts";
 import { leaveSession, nextState, settleRun } from "./end.ts";
 import { judged } from "./judge.ts";
 import type { LeasePort } from "./ports.ts";
@@ -59,9 +60,10 @@ export async function endOf(query: Query, attempt: string, holder: string): Prom
 
 async function accept(tx: LogTx, attempt: AttemptRow, raw: AttemptReport): Promise<Ended> {
   const { id, run, sweep, project, holder, cell } = attempt;
+  const { source } = await termsOf(tx.query, sweep);
   const report = judged(raw, {
-    repeats: attempt.repeats,
-    primaryMetric: attempt.primary_metric,
+    repeats: source.repeats,
+    primaryMetric: source.metrics.primary,
     frozenImage: attempt.frozen_image,
   });
   const state = await nextState(tx, attempt, report.outcome);

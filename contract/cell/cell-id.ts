@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { CellSpec, Resolved } from "./cell.ts";
 import type { CellId } from "../ids.ts";
 
@@ -20,8 +20,7 @@ export function canonicalJson(value: unknown): string {
 }
 
 /** SHA-256 of a text or of bytes, 64 hexadecimal digits. */
-export const sha256 = (data: string | Uint8Array): string =>
-  createHash("sha256").update(data).digest("hex");
+export const sha256 = (data: string | Uint8Array): string => hash("sha256", data);
 
 /** The identity of a cell. */
 export const cellIdOf = (spec: CellSpec): CellId => sha256(canonicalJson(spec)) as CellId;
