@@ -20,7 +20,7 @@ const SHAPES: readonly (readonly [kind: string, shape: RegExp])[] = [
   ["npm token", /\bnpm_[A-Za-z0-9]{36}\b/],
   ["PyPI token", /\bpypi-[\w-]{50,}/],
   ["JSON Web Token", /\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}/],
-  ["password in an address", /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]+:[^\s/:@]{8,}@/i],
+  ["password in an address", /(?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/[^\s/:@]+:[^\s/:@]{8,}@/i],
 ];
 
 /** `API_KEY=…`, `"password": "…"`: a name that declares its value a secret. */
