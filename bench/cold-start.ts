@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { access } from "node:fs/promises";
-import { CLI_ENTRY, joinedCli, type TestCli } from "../tests/support/cli.ts";
+import { joinedCli, type TestCli } from "../tests/support/cli.ts";
 import type { MailServer } from "./mail-http.ts";
 import { closedLoop, inTurns, type Rate } from "./measure.ts";
 
@@ -18,9 +17,6 @@ export interface ColdStarts {
 
 /** Measures `gridpost inbox` as agents run it, compiled and in a process of its own, beside `node -e 0`. */
 export async function coldInbox({ url, owner }: MailServer): Promise<ColdStarts> {
-  await access(CLI_ENTRY).catch(() => {
-    throw new Error(`${CLI_ENTRY} is missing: npm run build`);
-  });
   const cli = await joinedCli({ url, admin: owner }, AGENT);
   try {
     await runCli(cli, "agent", "register", AGENT);

@@ -1,16 +1,17 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { access, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import autocannon from "autocannon";
 import { newId } from "../contract/ids.ts";
 import { systemClock } from "../runtime/clock.ts";
+import { CLI_ENTRY } from "../tests/support/cli.ts";
 import { joinAs, type Member } from "../tests/support/server.ts";
 import { type Program, startProgram } from "./processes.ts";
 
 export const AGENTS = 50;
 export const agentName = (n: number): string => `agent-${n % AGENTS}`;
 
-/** A whole server in a process of its own, with agents of the user that joined first. */
+/** A whole server, compiled, in a process of its own, with agents of the user that joined first. */
 export interface MailServer {
   readonly url: string;
   readonly owner: Member;
@@ -20,9 +21,12 @@ export interface MailServer {
 }
 
 export async function startMailServer(): Promise<MailServer> {
+  await access(CLI_ENTRY).catch(() => {
+    throw new Error(`${CLI_ENTRY} is missing: npm run build`);
+  });
   const data = await mkdtemp(join(tmpdir(), "gridpost-bench-"));
   const program = await startProgram({
-    file: "bin/gridpost.ts",
+    file: CLI_ENTRY,
     args: [
       "server",
       "--data",

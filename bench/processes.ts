@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** A program of this repository that runs beside the bench. */
 export interface Program {
@@ -11,17 +14,18 @@ export interface Program {
 }
 
 export interface ProgramOptions {
-  /** Path from the root of the repository. */
+  /** Path from the root of the repository, or an absolute one; of a `.ts` file, or of a compiled one. */
   readonly file: string;
   readonly args?: readonly string[];
   /** What the line looks like by which it says that it is ready. */
   readonly ready: RegExp;
 }
 
-/** Starts a program from its sources and waits until it is ready. */
+/** Starts a program and waits until it is ready. */
 export async function startProgram({ file, args = [], ready }: ProgramOptions): Promise<Program> {
-  const path = fileURLToPath(new URL(`../${file}`, import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", path, ...args], {
+  const path = resolve(ROOT, file);
+  const loader = path.endsWith(".ts") ? ["--import", "tsx"] : [];
+  const child = spawn(process.execPath, [...loader, path, ...args], {
     stdio: ["pipe", "pipe", "pipe"],
   });
   const line = await firstLine(child, ready);
