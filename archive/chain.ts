@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { LoggedEvent } from "../storage/log.ts";
 
 /** The chain before the first entry. */
@@ -9,7 +9,7 @@ const SUM = /,"sum":"([0-9a-f]{16})"\}$/;
 
 /** The chain after one more entry: each value commits to every entry before it, and to their order. */
 export const nextChain = (chain: string, entry: string): string =>
-  createHash("sha256").update(`${chain}\n${entry}`).digest("hex");
+  hash("sha256", `${chain}\n${entry}`);
 
 /** One event as a line of a segment, without its sum. */
 export const eventText = (event: LoggedEvent): string => {

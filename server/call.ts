@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import type { FastifyRequest } from "fastify";
 import type { z } from "zod";
@@ -70,10 +70,8 @@ export function idempotencyOf(
       { next: "send a UUID" },
     );
   }
-  const hash = createHash("sha256")
-    .update(JSON.stringify([parts.params, parts.query, parts.body]))
-    .digest("hex");
-  return { key, endpoint: `${endpoint.method} ${endpoint.path}`, hash };
+  const call = JSON.stringify([parts.params, parts.query, parts.body]);
+  return { key, endpoint: `${endpoint.method} ${endpoint.path}`, hash: hash("sha256", call) };
 }
 
 interface CallParts {

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import { ProblemError } from "../../contract/problem.ts";
@@ -56,10 +56,10 @@ export interface AccessTokensOptions {
 
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   const remembered = new Map<string, AccessClaims>();
-  const remember = (hash: string, claims: AccessClaims): AccessClaims => {
+  const remember = (name: string, claims: AccessClaims): AccessClaims => {
     const oldest = remembered.size < MAX_REMEMBERED ? undefined : remembered.keys().next().value;
     if (oldest !== undefined) remembered.delete(oldest);
-    remembered.set(hash, claims);
+    remembered.set(name, claims);
     return claims;
   };
   return {
@@ -67,12 +67,12 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     verify: (token, now) => {
       if (token.length > MAX_TOKEN_BYTES)
         throw refused(`a token has at most ${MAX_TOKEN_BYTES} bytes`);
-      const hash = createHash("sha256").update(token).digest("base64");
-      const known = remembered.get(hash);
+      const name = hash("sha256", token, "base64");
+      const known = remembered.get(name);
       if (known === undefined)
-        return check(options, token, now).then((claims) => remember(hash, claims));
+        return check(options, token, now).then((claims) => remember(name, claims));
       if (known.exp > now) return known;
-      remembered.delete(hash);
+      remembered.delete(name);
       throw refused("the token has expired");
     },
     forget: () => remembered.clear(),
