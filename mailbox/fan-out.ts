@@ -8,6 +8,8 @@ import { isBroadcast } from "./recipients.ts";
 
 /** Deliveries per transaction: a few milliseconds of the writer. */
 const BATCH = 200;
+/** Few events are for everybody: a busy log is looked through in fewer batches. */
+const GATHER_MS = 10;
 const PENDING = "select 1 from p_messages where id = $1 and pending = 1";
 const AGENTS = `select folded, name, policy, retired_at is not null as retired,
     exists (select 1 from p_deliveries d where d.message = $4 and d.agent = a.name)
@@ -19,6 +21,7 @@ export const fanOutReader = (log: EventLog): ReaderOptions => ({
   log,
   name: "mailbox.fan-out",
   batch: 500,
+  gatherMs: GATHER_MS,
   transactional: false,
   handle: async (events) => {
     for (const event of events) {

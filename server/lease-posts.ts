@@ -10,6 +10,8 @@ import type { LoggedEvent } from "../storage/log.ts";
 import { type Reader, runReader } from "../storage/readers.ts";
 
 const BATCH = 50;
+/** Mail is not read faster than this, and a busy log is then read in fewer batches. */
+const GATHER_MS = 25;
 
 export interface LeasePostsDeps {
   readonly log: EventLog;
@@ -23,6 +25,7 @@ export const startLeasePosts = ({ log, onError }: LeasePostsDeps): Promise<Reade
       log,
       name: "lease-posts",
       batch: BATCH,
+      gatherMs: GATHER_MS,
       transactional: false,
       handle: async (events) => {
         for (const event of events) {

@@ -10,6 +10,8 @@ import type { LoggedEvent } from "../storage/log.ts";
 import { type Reader, runReader } from "../storage/readers.ts";
 
 const BATCH = 50;
+/** A post is not read faster than this, and a busy log is then read in fewer batches. */
+const GATHER_MS = 25;
 const RUN = `select s.thread, r.block, r.state, r.attempt, c.spec, a.holder, a.outcome, a.message, s.primary_metric
   from p_runs r join p_sweeps s on s.id = r.sweep join p_cells c on c.id = r.cell
     left join p_attempts a on a.id = r.attempt_id
@@ -30,6 +32,7 @@ export const startSweepPosts = ({ log, reports, onError }: SweepPostsDeps): Prom
       log,
       name: "sweep-posts",
       batch: BATCH,
+      gatherMs: GATHER_MS,
       transactional: false,
       handle: async (events) => {
         for (const event of events) {
