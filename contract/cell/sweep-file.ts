@@ -17,13 +17,13 @@ const AxisName = z
 export const AxisChoice = z.record(AxisName, AxisValue);
 export type AxisChoice = z.infer<typeof AxisChoice>;
 
-/** A relative path without `..`, with `/` between its parts. */
+/** A relative path without `..` and control characters (line ends are some), with `/` between its parts. */
 export const RelativePath = z
   .string()
   .max(512)
   .regex(
-    /^(?!\/)(?!.*(^|\/)\.{1,2}(\/|$))(?!.*\/\/)[^\\\0]+[^/\\\0]$|^[^/\\.\0]$/,
-    "must be a relative path without '.', '..' or backslashes",
+    /^(?:(?!\.{1,2}(?:\/|$))[^\\/\p{Cc}\p{Zl}\p{Zp}]+(?:\/(?!$)|$))+$/u,
+    "must be a relative path without '.', '..', backslashes and control characters",
   );
 
 export const Matrix = z.strictObject({

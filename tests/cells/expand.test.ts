@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { canonicalJson, cellIdOf, measuredIdOf, sha256 } from "../../contract/cell/cell-id.ts";
 import type { CellSpec } from "../../contract/cell/cell.ts";
 import { expandSweep } from "../../contract/cell/expand.ts";
-import { SweepFile, type SweepSource } from "../../contract/cell/sweep-file.ts";
+import { RelativePath, SweepFile, type SweepSource } from "../../contract/cell/sweep-file.ts";
 import { ProblemError } from "../../contract/problem.ts";
 
 // Its types describe a module that it is not.
@@ -124,6 +124,31 @@ describe("placeholders", () => {
     const lacking = sweep({ axes: { a: [1] }, include: [{ a: 2, b: 3 }] }, { command: ["${b}"] });
     expect(problemsOf(lacking)).toEqual(['cell.command.0: ${b} has no value in the cell {"a":1}']);
   });
+});
+
+test("a path of an input file leads nowhere else, whatever characters it holds", () => {
+  const fits = (path: string): boolean => RelativePath.safeParse(path).success;
+  const part = fc.constantFrom(
+    "a",
+    "..b",
+    "...",
+    ".c",
+    "é d",
+    "..",
+    ".",
+    "",
+    "x\n",
+    "\r",
+    "\u2028",
+    "\0",
+  );
+  fc.assert(
+    fc.property(fc.array(part, { minLength: 1, maxLength: 5 }), (parts) => {
+      const plain = ["a", "..b", "...", ".c", "é d"];
+      expect(fits(parts.join("/"))).toBe(parts.every((one) => plain.includes(one)));
+    }),
+  );
+  expect(["a\n/../../x", "/a", "a/", "a\\b"].filter(fits)).toEqual([]);
 });
 
 test("all problems of a sweep are named at once", () => {
