@@ -24,6 +24,7 @@ export function checkSweep(sweep: SweepFile): SweepProblem[] {
     ...excludeProblems(sweep),
     ...placeholderProblems(sweep),
     ...templateProblems(sweep),
+    ...stopProblems(sweep),
   ];
   return [...problems, ...sizeProblems(sweep, problems.length === 0)];
 }
@@ -93,6 +94,13 @@ function templateProblems({ cell, metrics, requires }: SweepFile): SweepProblem[
     problems.push({ path: ["requires", key], message, reads: [["requires", "gpus"]] });
   }
   return problems;
+}
+
+/** A node that is cut off stops its work before `lostAfter`: with a long farewell it would have to do so at once. */
+function stopProblems({ cell, lostAfter }: SweepFile): SweepProblem[] {
+  if (cell.phases.stop.timeout <= lostAfter / 2) return [];
+  const message = `must be at most half of lostAfter, ${lostAfter / 2_000}s; raise lostAfter or give it less time to stop`;
+  return [{ path: ["cell", "phases", "stop", "timeout"], message, reads: [["lostAfter"]] }];
 }
 
 function sizeProblems(sweep: SweepFile, expandable: boolean): SweepProblem[] {

@@ -126,6 +126,18 @@ describe("placeholders", () => {
   });
 });
 
+test("a cell that takes longer to stop than its node may be silent is refused", () => {
+  const stopping = (timeout: string): unknown =>
+    problemsOf({
+      ...sweep({}, { phases: { stop: { timeout } } }),
+      lostAfter: 300_000,
+    });
+  expect(stopping("150s")).toBe(1);
+  expect(stopping("151s")).toEqual([
+    expect.stringContaining("cell.phases.stop.timeout: must be at most half of lostAfter, 150s"),
+  ]);
+});
+
 test("a path of an input file leads nowhere else, whatever characters it holds", () => {
   const fits = (path: string): boolean => RelativePath.safeParse(path).success;
   const part = fc.constantFrom(
