@@ -71,7 +71,7 @@ async function register(
       next: "set GRIDPOST_HOME to another folder and join again: one home is one principal",
     });
   }
-  if (token.adds_key === 0 && (await hasJoined(tx.query, principal))) {
+  if (token.adds_key === 0 && (await isTaken(deps, tx, { principal, token, name }))) {
     throw new ProblemError("NAME_TAKEN", `${principal} exists; this token makes new ones only`, {
       next: `take another name, or ask ${principal} or an admin for a token made for it`,
     });
@@ -91,6 +91,16 @@ async function register(
     });
   if (token.kind === "agent") await deps.agents.register(tx, token.project ?? "", name);
   return principal;
+}
+
+/** Whether somebody has the name, be it an agent without a key of its own. */
+async function isTaken(
+  { agents }: IdentityDeps,
+  { query }: LogTx,
+  { principal, token, name }: { principal: string; token: JoinTokenRow; name: string },
+): Promise<boolean> {
+  if (await hasJoined(query, principal)) return true;
+  return token.kind === "agent" && (await agents.find(query, token.project ?? "", name)) !== null;
 }
 
 function refuseDead(token: JoinTokenRow | undefined, now: number): asserts token is JoinTokenRow {

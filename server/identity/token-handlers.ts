@@ -84,9 +84,7 @@ async function newToken(deps: IdentityDeps, principal: Principal, body: Body): P
   const { kind, name, role } = body;
   await refuseStranger(deps, principal, { kind, name, role, project });
   const decision = decideToken(body, principal.scopes, project);
-  const named = body.name === undefined ? undefined : principalId(body.kind, body.name, project);
-  const addsKey = named !== undefined && (await hasJoined(log.query, named));
-  if (addsKey) refuseForeignKey(principal, named);
+  const addsKey = await refuseForeignKey(deps, principal, { kind, name, role, project });
   const now = log.now();
   const id = newId();
   const { token, hash } = makeJoinToken(deps.keys().current(now).kid);
@@ -129,12 +127,43 @@ async function refuseStranger(
     throw forbidden;
 }
 
-/** Only the principal itself and admins can add a key to somebody who has joined. */
-function refuseForeignKey(principal: Principal, named: string): void {
-  if (principal.id === named || principal.scopes.has("principal:write")) return;
-  throw new ProblemError("FORBIDDEN", `${named} exists: only it or an admin can give it a key`, {
+/**
+ * Whether the token is for somebody who exists. Only itself and admins can add a key to it, and only its owner can give
+ * the first one to an agent.
+ * @throws ProblemError FORBIDDEN, NAME_TAKEN
+ */
+async function refuseForeignKey(
+  deps: IdentityDeps,
+  principal: Principal,
+  { kind, name, project }: Wanted,
+): Promise<boolean> {
+  if (name === undefined) return false;
+  const named = principalId(kind, name, project);
+  const owner = kind === "agent" ? await ownerOf(deps, project ?? "", name) : undefined;
+  const giver = (await hasJoined(deps.log.query, named)) ? named : owner;
+  if (giver === undefined) return false;
+  if (principal.id === giver || principal.scopes.has("principal:write")) return true;
+  const by = giver === named ? "it" : giver;
+  throw new ProblemError("FORBIDDEN", `${named} exists: only ${by} or an admin can give it a key`, {
     next: "choose a new name, or ask an admin",
   });
+}
+
+/** @throws ProblemError NAME_TAKEN for an agent's name in another case */
+async function ownerOf(
+  { agents, log }: IdentityDeps,
+  project: string,
+  name: string,
+): Promise<string | undefined> {
+  const agent = await agents.find(log.query, project, name);
+  if (agent === null || agent.name === name) return agent?.owner;
+  throw new ProblemError(
+    "NAME_TAKEN",
+    `the agent is ${agent.name}: names differ by more than case`,
+    {
+      next: `use ${agent.name}, or choose a new name`,
+    },
+  );
 }
 
 const tokenView = (row: JoinTokenRow) => {

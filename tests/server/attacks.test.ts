@@ -216,6 +216,28 @@ describe("assertions and join proofs", () => {
       await expect(createToken({ body })).rejects.toMatchObject({ code: "FORBIDDEN" });
   });
 
+  it("give nobody but its owner or an admin the first key of an agent", async () => {
+    const hugo = await server.join("user", "hugo");
+    const iris = await server.join("user", "iris", { role: "operator" });
+    const { url } = server;
+    const agent = { kind: "agent" as const, name: "copper" };
+    const early = await iris.client.identity.createToken({ body: agent });
+    await hugo.asAgent("copper");
+    await expect(iris.client.identity.createToken({ body: agent })).rejects.toMatchObject({
+      code: "FORBIDDEN",
+      message: "agent:default/copper exists: only user:hugo or an admin can give it a key",
+    });
+    await expect(joinAs({ url, clock: systemClock, token: early.token })).rejects.toMatchObject({
+      code: "NAME_TAKEN",
+    });
+    await expect(
+      hugo.client.identity.createToken({ body: { ...agent, name: "Copper" } }),
+    ).rejects.toMatchObject({ code: "NAME_TAKEN" });
+    const { token } = await hugo.client.identity.createToken({ body: agent });
+    const copper = await joinAs({ url, clock: systemClock, token });
+    expect(copper.principal).toBe("agent:default/copper");
+  });
+
   it("give an agent with its own key a token without an owner behind it", async () => {
     const robot = await server.join("agent", "robot");
     const who = await robot.client.identity.whoami({ query: {} });
