@@ -85,7 +85,9 @@ function mountPlace(app: FastifyInstance, deps: PlaceDeps): void {
 /** @throws ProblemError UNAUTHENTICATED, FORBIDDEN */
 async function admit(request: FastifyRequest, { gate, scope }: PlaceDeps): Promise<void> {
   const { project = null } = request.params as { project?: string };
-  const { principal } = await gate.auth.authenticate(request.headers.authorization, project);
+  const caller = await gate.auth.authenticate(request.headers.authorization, project);
+  request.caller = caller;
+  const { principal } = caller;
   if (principal.scopes.has(scope)) return;
   throw new ProblemError("FORBIDDEN", `${principal.id} lacks the scope ${scope}`, {
     details: [{ scope, project }],
@@ -101,8 +103,9 @@ async function uploadPack(
   ...flags: readonly string[]
 ): Promise<Git> {
   const { gate, archive, clones } = deps;
-  if (clones.open >= MAX_CLONES) throw busy();
   const folder = await folderOf(request, deps);
+  // Nothing is awaited between this look and the count.
+  if (clones.open >= MAX_CLONES) throw busy();
   const protocol = /^[\w=:.]{1,64}$/.exec(String(request.headers["git-protocol"]))?.[0] ?? "";
   const args = [`GIT_PROTOCOL=${protocol}`, "git", "upload-pack", "--stateless-rpc", "--strict"];
   // `env` sets one variable beside the server's own.

@@ -91,6 +91,15 @@ describe("the archive over HTTP", () => {
     expect(await git(...bearer(doras), "clone", address(path), join(work, "dora"))).toContain(
       "403",
     );
+    const { entries } = await server.admin.client.access.audit({ query: { actor: "user:dora" } });
+    expect(entries).toContainEqual(
+      expect.objectContaining({
+        type: "access.denied",
+        details: expect.objectContaining({
+          endpoint: "GET /v1/projects/:project/archive.git/info/refs",
+        }) as unknown,
+      }),
+    );
     expect(
       await git(
         ...bearer(doras),
