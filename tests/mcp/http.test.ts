@@ -227,6 +227,9 @@ describe("the agent-mail profile", () => {
     expect(answer).toMatchObject({ isError: true, value: { code: "FORBIDDEN" } });
     const after = await call(client, "fetch_inbox", { project_key: key });
     expect(after).toMatchObject({ isError: true });
+    await call(client, "macro_start_session", { ...start, agent_name: "BobsOwn" });
+    const own = await call(client, "fetch_inbox", { project_key: key });
+    expect(own).toMatchObject({ isError: false });
   });
 
   it("offers every tool name that prompts of its users carry", async () => {

@@ -57,9 +57,9 @@ export async function register(
   const bound = await connection.bound();
   const known = name ?? (bound?.project === project ? bound.agent : undefined);
   const agent = (await find(connection, project, known)) ?? (await create(known));
-  if (bound === null) await connection.bind({ project, agent: agent.name });
-  // Proves the ownership of an agent that was there before.
+  // Proves the ownership of an agent that was there before: what is bound once stays bound.
   await connection.as({ project, agent: agent.name });
+  if (bound === null) await connection.bind({ project, agent: agent.name });
   return agent;
 
   function create(wanted: string | undefined): Promise<Agent> {
