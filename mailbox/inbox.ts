@@ -6,6 +6,7 @@ import type { mailbox } from "../contract/mailbox.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "../storage/db.ts";
 import type { EventLog } from "../storage/event-log.ts";
+import { fold } from "./names.ts";
 import type { InboxAddress, Wait } from "./ports.ts";
 import { callingAgent } from "./visibility.ts";
 
@@ -13,7 +14,8 @@ const ENTRY = `select d.seq, d.read_at, d.acked_at, m.id, m.sender, m.subject, m
     m.ack_required, m.at
   from p_deliveries d join p_messages m on m.id = d.message
   where d.project = $1 and d.agent = $2`;
-const HEAD = "select max(seq) as head from p_deliveries where project = $1 and agent = $2";
+/** A restored server may lack mail whose places it gave out: its counter is beyond them, its last message is not. */
+const HEAD = "select next_seq - 1 as head from p_agents where project = $1 and folded = $2";
 
 interface EntryRow {
   readonly seq: number;
@@ -95,9 +97,9 @@ function entries(
   );
 }
 
-/** The highest seq given in the inbox; 0 while it is empty. */
-export async function headOf(query: Query, { project, agent }: InboxAddress): Promise<number> {
-  const [row] = await query<{ head: number | null }>(HEAD, [project, agent]);
+/** The highest seq that was given in the inbox; 0 before the first. */
+async function headOf(query: Query, { project, agent }: InboxAddress): Promise<number> {
+  const [row] = await query<{ head: number }>(HEAD, [project, fold(agent)]);
   return row?.head ?? 0;
 }
 

@@ -12,6 +12,7 @@ import { stateHash } from "../../storage/state-hash.ts";
 import { registerNode, workAll } from "../support/node.ts";
 import {
   expectReplayEqual,
+  type Member,
   memberAt,
   startTestServer,
   type TestServer,
@@ -32,13 +33,14 @@ const sweep = {
 describe("a restore from the journal", () => {
   let server: TestServer;
   let work: string;
+  let anna: Member;
   let blue: Client;
   let running: RunningServer | undefined;
 
   beforeEach(async () => {
     work = mkdtempSync(join(tmpdir(), "gridpost-restore-"));
     server = await startTestServer();
-    const anna = await server.join("user", "anna");
+    anna = await server.join("user", "anna");
     blue = await anna.asAgent("blue");
     await anna.asAgent("red");
   });
@@ -134,7 +136,20 @@ describe("a restore from the journal", () => {
     const [red] = await again.eventLog.query<{ seq: number }>(
       "select next_seq as seq from p_agents where name = 'red'",
     );
-    expect(red?.seq).toBeGreaterThan(sent.recipients[0]?.seq ?? 0);
+    const place = sent.recipients[0]?.seq ?? 0;
+    expect(red?.seq).toBeGreaterThan(place);
+
+    // Who has read what the clone lacks goes on from there.
+    const reader = await memberAt(again.url, anna, systemClock).asAgent("red");
+    const page = await reader.mailbox.inbox({ params: project, query: { after: place } });
+    expect(page).toEqual({ messages: [], next: (red?.seq ?? 0) - 1, more: false });
+    const writer = await memberAt(again.url, anna, systemClock).asAgent("blue");
+    const body = { to: ["red"], subject: "after the restore" };
+    await writer.mailbox.send({ params: project, body });
+    for (const after of [place, page.next])
+      expect(await reader.mailbox.inbox({ params: project, query: { after } })).toMatchObject({
+        messages: [{ subject: "after the restore", seq: red?.seq }],
+      });
   });
 
   it("names segment and line of a damaged journal and leaves the folder empty", async () => {
