@@ -63,13 +63,18 @@ function backOff(): { next(): number; reset(): void } {
   };
 }
 
-/** Repeats a call for as long as the server cannot be reached. */
+/** A server that is stopping, busy or behind is one to wait for, as is one that cannot be reached. */
+const passes = (error: unknown): error is Error =>
+  error instanceof UnreachableError ||
+  (error instanceof ProblemError && (error.status >= 500 || error.status === 429));
+
+/** Repeats a call for as long as the server cannot answer it. */
 async function persistently<T>({ note }: Watch, call: () => Promise<T>): Promise<T> {
   for (const pause = backOff(); ;) {
     try {
       return await call();
     } catch (error) {
-      if (!(error instanceof UnreachableError)) throw error;
+      if (!passes(error)) throw error;
       const ms = pause.next();
       note(`${error.message}; trying again in ${ms / 1_000} s`);
       await sleep(ms);
