@@ -52,10 +52,10 @@ export class StreamSession {
     else this.send({ type: "ping" });
   }
 
-  /** Closes the socket if its token has ended or was revoked. */
+  /** Closes the socket if its token has ended, was revoked, or gives less than it did. */
   async recheck(): Promise<void> {
     const { caller, gate } = this.deps;
-    if (!(await gate.auth.stillValid(caller.claims))) this.expire();
+    if (!(await gate.auth.stillValid(caller))) this.expire();
   }
 
   /** Says why, then closes. */
@@ -66,7 +66,7 @@ export class StreamSession {
   }
 
   private expire(): void {
-    const message = "the access token has ended or was revoked; connect with a new one";
+    const message = "the access token has ended, was revoked or gives less; connect anew";
     this.end(CLOSE_UNAUTHENTICATED, "UNAUTHENTICATED", message);
   }
 

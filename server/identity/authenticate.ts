@@ -11,8 +11,11 @@ export interface Authenticator {
    */
   authenticate(authorization: string | undefined, project: string | null): Promise<Authenticated>;
   projectExists(this: void, name: string): boolean | Promise<boolean>;
-  /** Whether a token that was accepted earlier would still be: for sockets that outlive their first check. */
-  stillValid(claims: AccessClaims): Promise<boolean>;
+  /**
+   * Whether a token that was accepted earlier would still be, with all the scopes that it had: for sockets that outlive
+   * their first check.
+   */
+  stillValid(accepted: Authenticated): Promise<boolean>;
 }
 
 export interface Authenticated {
@@ -60,12 +63,15 @@ export function createAuthenticator({
       return { principal, claims };
     },
     projectExists: (name) => standings.projectExists(name),
-    stillValid: async (claims) => {
+    stillValid: async ({ claims, principal: { id, act, project, scopes } }) => {
       if (claims.exp <= now()) return false;
-      return refuseRevoked(claims).then(
-        () => true,
-        () => false,
-      );
+      try {
+        await refuseRevoked(claims);
+      } catch {
+        return false;
+      }
+      const held = await standings.scopes({ id, act }, project);
+      return [...scopes].every((scope) => held.has(scope));
     },
   };
 }

@@ -112,4 +112,19 @@ describe("the stream", () => {
     expect(await stream.closed).toBe(4401);
     expect(stream.frames.at(-1)).toMatchObject({ type: "problem", code: "UNAUTHENTICATED" });
   });
+
+  it("closes sockets of an agent whose user has lost a role", async () => {
+    const cleo = await server.join("user", "cleo");
+    await cleo.asAgent("gray");
+    const stream = await openStream(server.url, await cleo.agentToken("gray"));
+    const body = { principal: "user:cleo", role: "viewer" as const };
+    await server.admin.client.access.grantProjectRole({ params, body });
+    stream.send({ type: "subscribe.inbox", project: "default", after: 0 });
+    await stream.until((frame) => frame.type === "caught-up");
+    await server.admin.client.access.revokeProjectRole({
+      params,
+      body: { ...body, role: "member" },
+    });
+    expect(await stream.closed).toBe(4401);
+  });
 });
