@@ -3,7 +3,7 @@ import type { Dialect } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import { admit } from "./queue.ts";
 import { type LeaseSettings, lockDelayOf } from "./settings.ts";
-import type { LeaseRow } from "./store.ts";
+import type { LeaseCore } from "./store.ts";
 import { slotBlockers } from "./tickets.ts";
 
 export interface EndContext {
@@ -11,7 +11,7 @@ export interface EndContext {
   readonly settings: LeaseSettings;
 }
 
-export type End = { readonly lease: LeaseRow } & (
+export type End = { readonly lease: LeaseCore } & (
   | { readonly type: "lease.released"; readonly actor: string }
   | { readonly type: "lease.expired" }
   | { readonly type: "lease.force_released"; readonly actor: string; readonly reason: string }
@@ -35,6 +35,6 @@ export async function endLease(tx: LogTx, context: EndContext, end: End): Promis
 export const freeUp = (
   tx: LogTx,
   context: EndContext,
-  { id, project, resources }: Pick<LeaseRow, "id" | "project" | "resources">,
+  { id, project, resources }: Pick<LeaseCore, "id" | "project" | "resources">,
 ): Promise<void> =>
   admit(tx, context.dialect, [id, ...slotBlockers(project, JSON.parse(resources) as Resource[])]);

@@ -6,7 +6,7 @@ import { grantNew } from "./grant.ts";
 import { isFree, obstaclesOf } from "./obstacles.ts";
 import { conflict } from "./rivals.ts";
 import { acceptsWork, isHeld } from "./rules.ts";
-import { leaseById, pushBack } from "./store.ts";
+import { leaseCore, pushBack } from "./store.ts";
 
 export interface PortGrant {
   readonly project: string;
@@ -41,7 +41,7 @@ export function leasePort(context: EndContext): LeasePort {
       return grantNew(tx, order, obstacles);
     },
     release: async (tx, { lease: id, actor }) => {
-      const lease = await leaseById(tx.query, id);
+      const lease = await leaseCore(tx.query, id);
       if (lease === undefined) return false;
       if (isHeld(lease.state))
         await endLease(tx, context, { lease, type: "lease.released", actor });
@@ -53,7 +53,7 @@ export function leasePort(context: EndContext): LeasePort {
       return leases.filter((id) => !renewed.has(id));
     },
     accepts: async (query, id, fence) => {
-      const lease = await leaseById(query, id);
+      const lease = await leaseCore(query, id);
       if (lease === undefined || (fence !== undefined && fence !== lease.fence)) return false;
       return acceptsWork(lease.state);
     },

@@ -52,6 +52,8 @@ const ENDS = `left join e_deadlines e on e.kind = 'lease.expire' and e.subject =
   left join e_lease_sessions s on s.id = l.session`;
 const LEASE = `select l.*, ${DUE} from p_leases l ${ENDS}`;
 const BY_ID = `${LEASE} where l.id = $1`;
+const CORE =
+  "select id, project, holder, state, fence, session, resources from p_leases where id = $1";
 const HELD = `${LEASE} where l.project = $1 and l.state in ('held', 'grace') and l.fence > $2
   and ($3 = '' or l.holder = $3) and ($4 = '' or l.resources like $4) order by l.fence limit $5`;
 const HISTORY = `${LEASE} where l.project = $1 and l.fence < $2 order by l.fence desc limit $3`;
@@ -76,6 +78,7 @@ const HITS = `select k.key, k.lease, k.n, k.resource, l.state, l.refs
   where k.project = $1 and k.scope = $2 and (l.holder <> $3 or l.state = 'released')
   and ($4 = 'exclusive' or l.mode = 'exclusive')`;
 // Two statements: with both conditions in one, SQLite reads all keys of the scope.
+const AT_KEY = `${HITS} and k.key = $5`;
 const AT_KEYS = (keys: string): string => `${HITS} and k.key in ${keys}`;
 const BETWEEN = `${HITS} and (k.key, k.lease, k.n) > ($5, $6, $7) and k.key < $8
   order by k.key, k.lease, k.n limit $9`;
@@ -90,6 +93,17 @@ const CAPACITY = "select capacity from p_slots where project = $1 and name = $2"
 
 export async function leaseById(query: Query, id: string): Promise<LeaseRow | undefined> {
   const [row] = await query<LeaseRow>(BY_ID, [id]);
+  return row;
+}
+
+/** What ending a lease, or judging work under it, needs to know; read for every result that comes in. */
+export type LeaseCore = Pick<
+  LeaseRow,
+  "id" | "project" | "holder" | "state" | "fence" | "session" | "resources"
+>;
+
+export async function leaseCore(query: Query, id: string): Promise<LeaseCore | undefined> {
+  const [row] = await query<LeaseCore>(CORE, [id]);
   return row;
 }
 
@@ -152,18 +166,16 @@ export interface Place {
 }
 
 /** Open leases of others on exactly these keys. */
-export const hitsAt = (
+export function hitsAt(
   { query, dialect }: Reader,
   { project, holder, mode }: Demand,
-  { scope, keys }: { readonly scope: string; readonly keys: Iterable<string> },
-): Promise<HitRow[]> =>
-  query<HitRow>(AT_KEYS(dialect.list("$5")), [
-    project,
-    scope,
-    holder,
-    mode,
-    JSON.stringify([...keys]),
-  ]);
+  { scope, keys }: { readonly scope: string; readonly keys: ReadonlySet<string> },
+): Promise<HitRow[]> {
+  const all = [...keys];
+  const [text, last] =
+    all.length === 1 ? [AT_KEY, all[0]] : [AT_KEYS(dialect.list("$5")), JSON.stringify(all)];
+  return query<HitRow>(text, [project, scope, holder, mode, last]);
+}
 
 /** A part of the index, in its order. */
 export interface Stretch {
