@@ -29,7 +29,9 @@ interface EventRow {
 export async function insertEvents(query: Query, events: readonly Event[]): Promise<void> {
   for (let from = 0; from < events.length; from += MAX_ROWS) {
     const some = events.slice(from, from + MAX_ROWS);
-    await query(insertOf(some.length), some.flatMap(columns));
+    const values: unknown[] = [];
+    for (const event of some) values.push(...columns(event));
+    await query(insertOf(some.length), values);
   }
 }
 
