@@ -6,6 +6,11 @@ import type { AttemptRow, Ended, KeptFile, KeptReport, Plan, StopReason } from "
 
 /** The server takes no more evidence for one attempt. */
 const MOST_EVIDENCE = 64;
+/** Nor longer messages, in characters. */
+const LONGEST_MESSAGE = 4_000;
+/** Nor more values, or a longer report, of which they are nearly all; in characters of JSON. */
+const MOST_SAMPLES = 100_000;
+const LONGEST_SAMPLES = 12 * 1_048_576;
 
 export interface Measured {
   readonly row: AttemptRow;
@@ -27,13 +32,15 @@ export async function reportOf(measured: Measured): Promise<KeptReport> {
     ...results.slice(0, MOST_EVIDENCE - 2),
   ];
   const left = results.length - (files.length - 2);
+  const samples = ended.flatMap((one) => one.samples);
+  const tooMuch = tooMany(samples);
   return {
     files,
     report: {
-      ...judgement(measured),
+      ...(tooMuch === null ? judgement(measured) : { outcome: "failed", message: tooMuch }),
       runtime: plan.runtime,
       image: plan.image?.frozen ?? null,
-      samples: ended.flatMap(({ samples }) => samples),
+      samples: tooMuch === null ? samples : [],
       executions: ended.map(({ repeat, exitCode, durationMs }) => ({
         repeat,
         exitCode,
@@ -45,14 +52,23 @@ export async function reportOf(measured: Measured): Promise<KeptReport> {
   };
 }
 
+/** Why the server would refuse the values as a whole; null for as many as a result may hold. */
+function tooMany(samples: AttemptReport["samples"]): string | null {
+  if (samples.length <= MOST_SAMPLES && JSON.stringify(samples).length <= LONGEST_SAMPLES)
+    return null;
+  return `${samples.length} values over all repeats are more than one result may hold: report fewer statistics`;
+}
+
 function judgement({ ended, invalid }: Measured): Pick<AttemptReport, "outcome" | "message"> {
   const bad = ended.find(({ outcome }) => outcome !== "ok");
   if (bad !== undefined)
-    return { outcome: bad.outcome, message: `${where(bad)}: ${bad.message ?? ""}` };
+    return { outcome: bad.outcome, message: cut(`${where(bad)}: ${bad.message ?? ""}`) };
   return invalid === null
     ? { outcome: "ok", message: null }
-    : { outcome: "invalid", message: invalid };
+    : { outcome: "invalid", message: cut(invalid) };
 }
+
+const cut = (message: string): string => message.slice(0, LONGEST_MESSAGE);
 
 const where = ({ repeat }: Ended): string => (repeat < 1 ? "warm-up" : `repeat ${repeat}`);
 
@@ -72,7 +88,7 @@ export function setUpFailed(
     files: [],
     report: {
       outcome: stop?.outcome ?? (cellsFault ? "failed" : "setup_failed"),
-      message: (stop?.message ?? message).slice(0, 4_000),
+      message: cut(stop?.message ?? message),
       ...planned(plan),
       samples: [],
       executions: [],

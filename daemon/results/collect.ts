@@ -7,6 +7,8 @@ import { join } from "node:path";
 const MOST_BYTES = 64 * 1_048_576;
 const MOST_FILES = 16;
 const DEEPEST = 8;
+/** In characters, so that it still fits with the number of its repeat in front. */
+const LONGEST_NAME = 240;
 
 export interface Collected {
   readonly files: readonly OutFile[];
@@ -30,7 +32,10 @@ export async function collect(folder: string): Promise<Collected> {
   const leftOut: string[] = [];
   let bytes = 0;
   for (const name of await regularFiles(folder, "", DEEPEST)) {
-    const file = await readFile(folder, name, MOST_BYTES - bytes);
+    const file =
+      name.length > LONGEST_NAME
+        ? `its name is longer than ${LONGEST_NAME} characters`
+        : await readFile(folder, name, MOST_BYTES - bytes);
     if (files.length === MOST_FILES) leftOut.push(`${name}: more than ${MOST_FILES} files`);
     else if (typeof file === "string") leftOut.push(`${name}: ${file}`);
     else {

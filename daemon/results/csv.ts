@@ -43,7 +43,7 @@ function readRow(fields: ReadonlyMap<string, string>): Reading | string {
   if (unit.length > 32 || statistic.length > 32)
     return "unit and statistic have at most 32 characters";
   const value = readNumber(field("value", ""));
-  if (value === undefined) return `the value "${field("value", "")}" is not a number`;
+  if (value === undefined) return `the value "${field("value", "").slice(0, 100)}" is not a number`;
   if (!Number.isFinite(value)) return `the value ${field("value", "")} is not a measurement`;
   const n = readNumber(field("n", "1"));
   if (n === undefined || !Number.isInteger(n) || n < 1) return "n must be a whole number above 0";

@@ -87,6 +87,18 @@ describe.runIf(process.platform === "linux")("a daemon with the process runtime"
     expect((await reportOf(link, { cell })).report?.message).toContain("no regular file");
   });
 
+  it("delivers a result whatever its files are called and however long a mistake in them is", async () => {
+    const long = `d=\${out}/$(printf 'x%.0s' $(seq 150)); mkdir $d; echo > $d/$(printf 'y%.0s' $(seq 150))`;
+    const { report } = await reportOf(`${long}; echo performance: 1 x`);
+    expect(report).toMatchObject({ outcome: "ok", samples: [{ value: 1 }] });
+    const table = "(echo metric,value; printf speed,; printf 'z%.0s' $(seq 9000)) > ${out}/t.csv";
+    const wrong = await reportOf(table, { cell: { parser: { kind: "csv", file: "t.csv" } } });
+    expect(wrong.report).toMatchObject({
+      outcome: "failed",
+      message: expect.stringContaining("is not a number"),
+    });
+  });
+
   it("decides by exit code and values, not by words", async () => {
     expect((await reportOf("echo FAILED; echo performance: 1 x")).states).toEqual({ succeeded: 1 });
     expect((await reportOf("echo performance: 1 x; exit 3")).report).toMatchObject({
