@@ -80,7 +80,7 @@ export class Sessions {
     const { node, roots, turn } = this.options;
     const release = last ? turn.take() : null;
     try {
-      const offer = row.offer ?? this.offer(row, release !== null);
+      const offer = row.offer === undefined ? this.offer(row, release !== null) : row.offer;
       const next = await deliver(node, { attempt: row.id, kept, offer });
       node.spool.acknowledge(row.id, next);
       node.stops.forget(row.id);
@@ -92,11 +92,11 @@ export class Sessions {
       await new AttemptFolder(roots, runtime, row.id).remove();
   }
 
-  /** Written down, since a repetition after a crash must say the same. */
+  /** Written down, also that there is none: a repetition after a crash must say the same. */
   private offer(row: AttemptRow, mayClaim: boolean): Offer | null {
     const { node } = this.options;
     const offer = mayClaim ? freeCapacity(node, row.session) : null;
-    if (offer !== null) node.spool.setOffer(row.id, offer);
+    node.spool.setOffer(row.id, offer);
     return offer;
   }
 }

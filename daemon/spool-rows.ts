@@ -68,7 +68,8 @@ export interface AttemptRow {
   readonly plan: Plan | null;
   readonly stop: StopReason | null;
   readonly report: KeptReport | null;
-  readonly offer: Offer | null;
+  /** null: decided to offer nothing; missing: not decided yet. */
+  readonly offer?: Offer | null;
 }
 
 /** What the queries of the spool answer. */

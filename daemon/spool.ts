@@ -122,7 +122,7 @@ export class Spool {
       plan: parse(Plan, row.plan),
       stop: parse(StopReason, row.stop),
       report: parse(KeptReport, row.report),
-      offer: parse(Offer, row.offer),
+      ...(row.offer === null ? {} : { offer: parse(Offer.nullable(), row.offer) }),
     }));
   }
 
@@ -142,7 +142,7 @@ export class Spool {
     this.db.run("update attempts set report = $2 where id = $1", [attempt, JSON.stringify(report)]);
   }
 
-  setOffer(attempt: string, offer: Offer): void {
+  setOffer(attempt: string, offer: Offer | null): void {
     this.db.run("update attempts set offer = $2 where id = $1", [attempt, JSON.stringify(offer)]);
   }
 

@@ -84,6 +84,18 @@ describe.runIf(process.platform === "linux")("the reaper", () => {
     expect(spool.sessions().map(({ id }) => id)).toEqual([next.id]);
     expect(spool.executionKeys()).toEqual(new Set());
   });
+
+  it("remembers that nothing was offered with a result, which is not the same as not having decided", () => {
+    const session = sessionOf([]);
+    const attempt = session.runs[0]?.attempt.id ?? "";
+    const offer = (): unknown => spool.attempts(session.id)[0]?.offer;
+    spool.endClaim(session);
+    expect(offer()).toBeUndefined();
+    spool.setOffer(attempt, null);
+    expect(offer()).toBeNull();
+    spool.setOffer(attempt, { gpus: [], slots: 1, runtimes: ["process"] });
+    expect(offer()).toEqual({ gpus: [], slots: 1, runtimes: ["process"] });
+  });
 });
 
 function sessionOf(gpus: string[]): Session {
