@@ -17,6 +17,10 @@ interface Start {
 const params = { project: "default" };
 const TTL_MS = 1_000;
 const HOLD_MS = 150;
+/** Longer than the fight: nobody gives up. */
+const WAIT_MS = 600_000;
+/** How many of the holders never release. */
+const FORGETS = 0.6;
 
 const say = (line: Record<string, unknown>): void => {
   process.stdout.write(`${JSON.stringify({ at: Date.now(), ...line })}\n`);
@@ -41,13 +45,12 @@ async function oneRound(client: Client, name: string, { patterns, untilMs }: Sta
   const body = {
     resources: [{ kind: "file" as const, repo: "app", pattern }],
     ttlMs: TTL_MS,
-    waitMs: 60_000,
+    waitMs: WAIT_MS,
   };
   let ticket = await patiently(untilMs, () =>
     client.reservations.enqueue({ params, body }, { idempotencyKey: key, timeoutMs: 30_000 }),
   );
-  const asked = Date.now();
-  if (ticket?.lease === null) say({ what: "queued", name, ticket: ticket.id });
+  if (ticket?.lease === null) say({ what: "queued", name, pattern, ticket: ticket.id });
   while (ticket !== undefined && ticket.lease === null) {
     const { id } = ticket;
     ticket = await patiently(untilMs, () =>
@@ -65,11 +68,10 @@ async function oneRound(client: Client, name: string, { patterns, untilMs }: Sta
     ticket: ticket.id,
     lease: lease.id,
     fence: lease.fence,
-    waitedMs: Date.now() - asked,
   });
   await sleep(Math.random() * HOLD_MS);
   // Some holders forget their lease: it expires.
-  if (Math.random() < 0.35) return;
+  if (Math.random() < FORGETS) return say({ what: "forgotten", name, lease: lease.id });
   await patiently(untilMs, () =>
     client.reservations.release({ params: { ...params, lease: lease.id } }),
   );

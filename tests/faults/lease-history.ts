@@ -20,7 +20,6 @@ interface Body {
 export interface Judgement {
   readonly broken: readonly string[];
   readonly expiries: number;
-  readonly queueGrants: number;
 }
 
 /** Goes through the recorded events in their order and holds them to the promises of a lease. */
@@ -40,11 +39,37 @@ export function judge(events: readonly LoggedEvent[]): Judgement {
     }
     held.set(id, granted);
   }
-  const fromQueue = events.filter(
-    ({ type, body }) => type === "lease.granted" && (body as Body).ticket !== null,
-  );
   const expired = events.filter(({ type }) => type === "lease.expired");
-  return { broken, expiries: expired.length, queueGrants: fromQueue.length };
+  return { broken, expiries: expired.length };
+}
+
+/** Somebody who was told to wait. */
+export interface Waiter {
+  readonly ticket: string;
+  readonly pattern: string;
+}
+
+/** How often each was passed by a later one that wanted the same, until its own grant or the end. */
+export function overtakings(events: readonly LoggedEvent[], waiters: readonly Waiter[]): number[] {
+  const grants = events.flatMap(({ type, body }) => {
+    const { ticket, resources } = body as Body;
+    if (type !== "lease.granted" || ticket === null) return [];
+    return [{ ticket, pattern: resources[0]?.pattern ?? "" }];
+  });
+  return waiters.map(({ ticket, pattern }) => {
+    const own = grants.findIndex((grant) => grant.ticket === ticket);
+    const before = own === -1 ? grants : grants.slice(0, own);
+    // The ids of tickets rise with time.
+    return before.filter((grant) => grant.ticket > ticket && meet(grant.pattern, pattern)).length;
+  });
+}
+
+/** How many of those who were told to wait got their lease. */
+export function grantsAfter(events: readonly LoggedEvent[], waiters: readonly Waiter[]): number {
+  const waited = new Set(waiters.map(({ ticket }) => ticket));
+  return events.filter(
+    ({ type, body }) => type === "lease.granted" && waited.has((body as Body).ticket ?? ""),
+  ).length;
 }
 
 const clash = (a: Held, b: Held): boolean => a.holder !== b.holder && meet(a.pattern, b.pattern);
