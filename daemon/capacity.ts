@@ -24,7 +24,7 @@ export function freeCapacity(node: Node, ending?: string): Offer | null {
 }
 
 /** Why this node takes no work now; null when it does. */
-export function refusal({ contact, engines }: Node): string | null {
+export function refusal({ contact, engines }: Pick<Node, "contact" | "engines">): string | null {
   if (engines.problem !== null) return engines.problem;
   if (Math.abs(contact.skewMs) > MOST_SKEW_MS) {
     const minutes = Math.round(Math.abs(contact.skewMs) / 60_000);
@@ -32,7 +32,9 @@ export function refusal({ contact, engines }: Node): string | null {
     return `this machine's clock is ${minutes} minutes ${side} the server's: set it right (timedatectl set-ntp true)`;
   }
   if (contact.draining) return "draining";
-  return contact.silentMs() > SUSPECT_MS ? "cut off from the server" : null;
+  // Before the first answer another daemon may be this node to the server.
+  const met = contact.met && contact.silentMs() <= SUSPECT_MS;
+  return met ? null : "cut off from the server";
 }
 
 /** Lets one claim be under way at a time: two would offer the same capacity twice. */

@@ -25,9 +25,9 @@ export class Contact {
   /** How far the server's wall clock is ahead of ours. */
   skewMs = 0;
   /** True from the first acknowledged beat of this life of the daemon. */
-  private met = false;
+  met = false;
   private acknowledgedAt: number;
-  private waiting: (() => void)[] = [];
+  private readonly waiting = new Set<() => void>();
   private readonly options: ContactOptions;
 
   constructor(options: ContactOptions) {
@@ -45,7 +45,7 @@ export class Contact {
     this.met = true;
     const { spool, bootId } = this.options;
     spool.setMeta("contact", JSON.stringify({ boot: bootId, at: sentAt }));
-    for (const resolve of this.waiting.splice(0)) resolve();
+    for (const resolve of this.waiting) resolve();
   }
 
   silentMs(): number {
@@ -65,7 +65,9 @@ export class Contact {
   /** Until the next acknowledged beat, at most `ms`: who waits for the server to come back learns it first here. */
   async nextBeat(ms: number, signal: AbortSignal): Promise<void> {
     const beat = new AbortController();
-    this.waiting.push(() => beat.abort());
+    const resolve = (): void => beat.abort();
+    this.waiting.add(resolve);
     await sleep(ms, AbortSignal.any([signal, beat.signal]));
+    this.waiting.delete(resolve);
   }
 }
