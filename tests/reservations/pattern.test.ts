@@ -103,6 +103,7 @@ describe("two patterns", () => {
   it.each([
     ["src/[ab]", "**/x.ts", "src/[ab]/x.ts"],
     ["**/b", "b", "b"],
+    ["a**/b", "*ab", "ab"],
     ["a**/b.ts", "{ab.ts,c}", "ab.ts"],
     ["*\\.ts", "**/x.ts", "x.ts"],
     ["src", "**/x.json", "src/x.json"],
