@@ -1,6 +1,7 @@
-import { chmod, chown, mkdir, open, rename, rm, rmdir, stat } from "node:fs/promises";
+import { chmod, chown, lstat, mkdir, open, rename, rm, rmdir, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ProblemError } from "../contract/problem.ts";
 import type { Launcher } from "./launcher.ts";
 import { UNPRIVILEGED_ID } from "./process/limits.ts";
 
@@ -25,6 +26,7 @@ export interface WorkRoots {
  * Containers get their folders mounted, so these lie in the daemon's private folder. A process of another user must be
  * able to walk to them, which it cannot where some parent is private: with a daemon that is root they lie in the
  * system's temporary folder that survives a reboot.
+ * @throws ProblemError CONFLICT if somebody else has put something there
  */
 export async function makeWorkRoots(data: string, installId: string): Promise<WorkRoots> {
   const docker = join(data, "work");
@@ -32,8 +34,12 @@ export async function makeWorkRoots(data: string, installId: string): Promise<Wo
   if (!isRoot()) return { docker, process: docker };
   const shared = join(tmpdir() === "/tmp" ? "/var/tmp" : tmpdir(), `gridpost-${installId}`);
   await mkdir(shared, { recursive: true });
-  const { uid } = await stat(shared);
-  if (uid !== 0) throw new Error(`${shared} belongs to another user`);
+  // Everybody may write in the folder above: a link there would open some other folder of ours.
+  const found = await lstat(shared);
+  if (found.uid !== 0 || !found.isDirectory())
+    throw new ProblemError("CONFLICT", `${shared} is not a folder of this daemon`, {
+      next: "remove it; somebody else on this machine has put it there",
+    });
   await chmod(shared, 0o711);
   return { docker, process: shared };
 }
