@@ -50,11 +50,6 @@ export class Engines {
     return this.options.process;
   }
 
-  /** All that may hold executions of ours. */
-  async all(): Promise<Launcher[]> {
-    return Promise.all(this.runtimes().map((runtime) => this.launcher(runtime)));
-  }
-
   /** Asks the engine whether it is there. */
   async look(): Promise<void> {
     const { spool } = this.options;

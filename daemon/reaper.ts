@@ -12,11 +12,13 @@ const STOP_MS = 10_000;
 export async function reapLoop(node: Node, care: GpuCare): Promise<void> {
   while (!node.detach.aborted) {
     await discharge(node, care);
-    for (const launcher of await node.engines.all()) {
-      await reap(node, launcher).catch((error: unknown) => {
+    for (const runtime of node.engines.runtimes()) {
+      try {
+        await reap(node, await node.engines.launcher(runtime));
+      } catch (error) {
         const level = error instanceof EngineGoneError ? "debug" : "warn";
         node.log[level]({ error: String(error) }, "cannot look for orphans");
-      });
+      }
     }
     await sleep(jitter(ROUND_MS, 0.2), node.detach);
   }

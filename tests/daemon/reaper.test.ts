@@ -5,9 +5,12 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Session } from "../../contract/cells.ts";
 import { newId } from "../../contract/ids.ts";
+import { gpuCare } from "../../daemon/gpu-care.ts";
 import { executionName, type Launch, type Launcher } from "../../daemon/launcher.ts";
 import { processLauncher } from "../../daemon/process/driver.ts";
-import { ORPHAN_GRACE_MS, reap } from "../../daemon/reaper.ts";
+import { Engines } from "../../daemon/engines.ts";
+import type { Node } from "../../daemon/node.ts";
+import { ORPHAN_GRACE_MS, reap, reapLoop } from "../../daemon/reaper.ts";
 import { Spool } from "../../daemon/spool.ts";
 import { openLocalFile } from "../../storage/local-file.ts";
 import { TestClock } from "../support/clock.ts";
@@ -70,6 +73,21 @@ describe.runIf(process.platform === "linux")("the reaper", () => {
     await reap(node(), launcher);
     expect([await there(orphan), await there(known)]).toEqual([false, true]);
     await launcher.stop(executionName(known, 1), 0);
+  });
+
+  it("goes on with one runtime when another one cannot even be asked", async () => {
+    const orphan = await launch();
+    clock.advance(ORPHAN_GRACE_MS + 1_000);
+    spool.setMeta("docker.seen", "1");
+    const { log } = node();
+    const docker = (): Promise<Launcher> => Promise.reject(new Error("an engine elsewhere"));
+    const engines = new Engines({ spool, log, process: launcher, docker });
+    const detach = new AbortController();
+    const parts = { ...node(), engines, quarantine: new Set(), detach: detach.signal };
+    const loop = reapLoop(parts as unknown as Node, gpuCare([], false));
+    await expect.poll(() => there(orphan), { timeout: 10_000 }).toBe(false);
+    detach.abort();
+    await loop;
   });
 
   it("forgets an attempt with its GPU locks only when its result is acknowledged", () => {
