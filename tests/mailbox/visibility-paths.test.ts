@@ -11,7 +11,7 @@ import type { Client } from "../../contract/client.ts";
 import { type Member, startTestServer, type TestServer } from "../support/server.ts";
 import { openStream } from "../support/stream.ts";
 
-const git = promisify(execFile).bind(null, "git");
+const run = promisify(execFile);
 const params = { project: "default" };
 /** The one in bcc is called what nobody else may ever read. */
 const NAMES = ["sender", "addressee", "copied", "umbra", "stranger"] as const;
@@ -66,7 +66,10 @@ async function writeLetters(): Promise<void> {
     params,
     body: {
       ...text("quartz-1"),
-      ...{ to: ["addressee"], cc: ["copied"], bcc: ["umbra"], thread: "plan" },
+      to: ["addressee"],
+      cc: ["copied"],
+      bcc: ["umbra"],
+      thread: "plan",
       attachments: [{ sha256: attachment, name: "cut.txt" }],
     },
   });
@@ -103,7 +106,11 @@ const got = (name: Name, { recipients }: Letter): boolean => recipients.includes
 type Rule = typeof sees;
 
 /** What a read path showed is exactly what the rule says, and nothing of it names the one in bcc to others. */
-function expectShown(path: string, name: Name, rule: Rule, shown: unknown): void {
+function expectShown(
+  path: string,
+  { name, rule }: { name: Name; rule: Rule },
+  shown: unknown,
+): void {
   const text = JSON.stringify(shown);
   const marks = [...new Set(text.match(/quartz-\d/g))].toSorted();
   const expected = letters.filter((one) => rule(name, one)).map(({ mark }) => mark);
@@ -128,19 +135,14 @@ const ids = (): string[] => letters.map(({ id }) => id);
 /** What every path over HTTP shows that is not about an inbox. */
 async function expectOverHttp(name: Name, { mailbox }: Client): Promise<void> {
   const inThread = (thread: string) => ({ params: { ...params, thread } });
-  expectShown(
-    "message",
-    name,
-    sees,
-    await each(ids(), (message) => mailbox.message({ params: { ...params, message } })),
-  );
   const paths = {
+    message: await each(ids(), (message) => mailbox.message({ params: { ...params, message } })),
     thread: await each(THREADS, (one) => mailbox.thread(inThread(one))),
     digest: await each(THREADS, (one) => mailbox.threadDigest(inThread(one))),
     export: await each(THREADS, (one) => mailbox.exportThread(inThread(one))),
     search: await mailbox.search({ params, query: { q: "quartz" } }),
   };
-  for (const [path, shown] of Object.entries(paths)) expectShown(path, name, sees, shown);
+  for (const [path, shown] of Object.entries(paths)) expectShown(path, { name, rule: sees }, shown);
   for (const q of ["umbra", "from:umbra", "to:umbra"]) {
     const { results } = await mailbox.search({ params, query: { q } });
     if (name !== "sender" && name !== "umbra") expect(results, q).toEqual([]);
@@ -183,11 +185,11 @@ describe("what a message's sender, recipients and strangers see of it", () => {
 
   it("is in the inbox and on the stream what was delivered", async () => {
     for (const { name, client, token } of viewers) {
-      expectShown("inbox", name, got, await client.mailbox.inbox({ params }));
+      expectShown("inbox", { name, rule: got }, await client.mailbox.inbox({ params }));
       const stream = await openStream(server.url, token);
       stream.send({ type: "subscribe.inbox", project: "default", after: 0 });
       await stream.until(({ type }) => type === "caught-up");
-      expectShown("stream", name, got, stream.frames);
+      expectShown("stream", { name, rule: got }, stream.frames);
       stream.close();
       await stream.closed;
     }
@@ -225,20 +227,20 @@ describe("what a message's sender, recipients and strangers see of it", () => {
         ),
       };
       for (const [path, what] of Object.entries(shown))
-        expectShown(`mcp ${path}`, name, sees, what);
-      expectShown("mcp inbox", name, got, await call(client, "inbox", {}));
-      expectShown("mcp inbox", name, got, await resource(`resource://inbox/${name}`));
+        expectShown(`mcp ${path}`, { name, rule: sees }, what);
+      expectShown("mcp inbox", { name, rule: got }, await call(client, "inbox", {}));
+      expectShown("mcp inbox", { name, rule: got }, await resource(`resource://inbox/${name}`));
 
       const other = await connect(one, "?profile=agent-mail");
       const key = { project_key: "default" };
       const inbox = await call(other, "fetch_inbox", { ...key, include_bodies: true });
-      expectShown("fetch_inbox", name, got, inbox);
+      expectShown("fetch_inbox", { name, rule: got }, inbox);
       const found = await call(other, "search_messages", { ...key, query: "quartz" });
-      expectShown("search_messages", name, sees, found);
+      expectShown("search_messages", { name, rule: sees }, found);
       const digests = await each(THREADS, (thread_id) =>
         call(other, "summarize_thread", { ...key, thread_id }),
       );
-      expectShown("summarize_thread", name, sees, digests);
+      expectShown("summarize_thread", { name, rule: sees }, digests);
     }
   });
 
@@ -247,15 +249,11 @@ describe("what a message's sender, recipients and strangers see of it", () => {
     const work = await mkdtemp(join(tmpdir(), "gridpost-visibility-"));
     const token = await viewer("stranger").user.token();
     const url = `${server.url.replace("//", `//git:${token}@`)}/v1/projects/default/archive.git`;
-    const { stdout } = await git(["clone", "--quiet", url, join(work, "clone")]).then(() =>
-      git(["-C", join(work, "clone"), "log", "--patch", "--", "threads"]),
-    );
-    expectShown(
-      "archive",
-      "stranger",
-      (_, { open }) => open,
-      stdout.replaceAll(/^Author.*$/gm, ""),
-    );
+    await run("git", ["clone", "--quiet", url, join(work, "clone")]);
+    const { stdout } = await run("git", ["-C", join(work, "clone"), "log", "-p", "--", "threads"]);
+    const open: Rule = (_, letter) => letter.open;
+    const shown = stdout.replaceAll(/^Author.*$/gm, "");
+    expectShown("archive", { name: "stranger", rule: open }, shown);
     await rm(work, { recursive: true });
   });
 
