@@ -19,6 +19,7 @@ const SHAPES: readonly (readonly [kind: string, shape: RegExp])[] = [
   ["Stripe key", /\b[sr]k_live_[A-Za-z0-9]{16,}/],
   ["npm token", /\bnpm_[A-Za-z0-9]{36}\b/],
   ["PyPI token", /\bpypi-[\w-]{50,}/],
+  ["Gridpost join token", /\bgpj_[\w-]{22}\.[\w-]{43}/],
   ["JSON Web Token", /\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}/],
   ["password in an address", /(?<![a-z0-9+.-])[a-z0-9+.-]+:\/\/[^\s/:@]+:[^\s/:@]{8,}@/i],
 ];

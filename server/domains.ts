@@ -80,7 +80,18 @@ export const reportsDeps = ({ query }: EventLog): ReportsDeps => ({
 
 const SENDS = ["send", "reply"];
 /** The calls with free text. What a node reports is not among them: its daemon has hidden the secrets of its runs. */
-const ARCHIVED_TEXT = [...SENDS, "registerAgent", "submitSweep", "acquire", "requestContact"];
+const ARCHIVED_TEXT = [
+  ...SENDS,
+  "registerAgent",
+  "requestContact",
+  "submitSweep",
+  "cancelSweep",
+  "acquire",
+  "enqueue",
+  "forceRelease",
+  "revokePrincipal",
+  "redact",
+];
 
 export interface DomainParts {
   readonly log: EventLog;

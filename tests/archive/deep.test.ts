@@ -5,6 +5,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Client } from "../../contract/client.ts";
+import type { LeaseId } from "../../contract/ids.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 const project = { project: "default" };
@@ -108,6 +109,24 @@ describe("the archive of a running server", () => {
       code: "SECRET_REFUSED",
       details: [{ path: "body", kind: "GitHub token", at: 4 }],
     });
+    const { admin } = server;
+    const [reason, id] = [`for ${token}`, "01991c7e-0000-7000-8000-000000000000"];
+    const resources = [{ kind: "file" as const, repo: "repo", pattern: "src/**" }];
+    const wanted = { resources, reason };
+    const lease = { ...project, lease: id as LeaseId };
+    for (const call of [
+      () => blue.reservations.acquire({ params: project, body: wanted }),
+      () => blue.reservations.enqueue({ params: project, body: { ...wanted, waitMs: 1_000 } }),
+      () => blue.cells.cancelSweep({ params: { ...project, sweep: id }, body: { reason } }),
+      () => admin.client.reservations.forceRelease({ params: lease, body: { reason } }),
+      () =>
+        admin.client.identity.revokePrincipal({
+          params: { principal: "user:anna" },
+          body: { reason },
+        }),
+      () => admin.client.archive.redact({ body: { event: id, reason } }),
+    ])
+      await expect(call()).rejects.toMatchObject({ code: "SECRET_REFUSED" });
     await server.running.archive.flush();
     expect(() => execFileSync("grep", ["-rlaF", token, server.data])).toThrow();
   });

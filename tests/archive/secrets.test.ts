@@ -9,6 +9,7 @@ describe("the search for secrets", () => {
     "Hugging Face token": `hf_${"AbCdEfGhIj".repeat(3)}xy12`,
     "OpenAI or Anthropic key": `sk-ant-api03-${"x1Y2".repeat(10)}`,
     "Slack token": "xoxb-123456789012-abcdef",
+    "Gridpost join token": `gpj_${"aB".repeat(11)}.${"x".repeat(43)}`,
     "JSON Web Token": `eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ1c2VyIn0.${"Ab1_".repeat(8)}`,
     "password in an address": "https://anna:hunter22hunter@example.org/x.git",
     "value of a secret": "DB_PASSWORD=9fK2xQ7vLm3Rt8Zw",
