@@ -1,4 +1,5 @@
 import WebSocket from "ws";
+import type { z } from "zod";
 import { Downstream, type Upstream } from "../contract/stream.ts";
 import type { Node } from "./node.ts";
 import { backoff, sleep } from "./timers.ts";
@@ -49,11 +50,10 @@ async function listen(node: Node, fresh: boolean): Promise<boolean> {
       });
       socket.on("message", (data: Buffer) => {
         alive();
-        const frame = Downstream.safeParse(JSON.parse(data.toString()));
-        if (!frame.success) return;
-        if (frame.data.type === "hello") ({ pingMs } = frame.data);
-        if (frame.data.type === "ping") send({ type: "pong" });
-        if (frame.data.type === "work") wake(node);
+        const frame = readFrame(data.toString());
+        if (frame?.type === "hello") ({ pingMs } = frame);
+        if (frame?.type === "ping") send({ type: "pong" });
+        if (frame?.type === "work") wake(node);
       });
       socket.on("close", () => resolve());
       socket.on("error", reject);
@@ -65,6 +65,15 @@ async function listen(node: Node, fresh: boolean): Promise<boolean> {
     socket.terminate();
   }
   return opened;
+}
+
+/** Undefined for a frame that this version does not know, and for what is none. */
+function readFrame(text: string): z.output<typeof Downstream> | undefined {
+  try {
+    return Downstream.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
 }
 
 /** There may be work, or one of our runs has been cancelled. */
