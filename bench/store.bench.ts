@@ -7,7 +7,7 @@ import { migrate } from "../storage/migrate.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import type { Bench, Line } from "./bench.ts";
 import { as, inFolder, openCellsStore, queueRuns, registerNodes, reportOf } from "./cells-store.ts";
-import { closedLoop, inTurns, type Rate, type Timed } from "./measure.ts";
+import { closedLoop, inTurns, type Rate, rateOf, type Timed } from "./measure.ts";
 import { inGroups, openRaw, ready, recording } from "./raw-replay.ts";
 
 const CALLERS = 32;
@@ -25,6 +25,7 @@ export const bench: Bench = {
       await transactions({ folder, print, callers: CALLERS, calls: 60_000 });
       await claims({ folder, print, callers: 1, calls: 2_000 });
       await claims({ folder, print, callers: CALLERS, calls: 15_000 });
+      await twoCalls({ folder, print, callers: CALLERS, calls: 5_000 });
     }),
 };
 
@@ -134,38 +135,69 @@ async function claims(part: Part): Promise<void> {
   compare(part, { what: `claim+complete, ${callers} waiting`, turns, floors });
 }
 
+/** A completion that takes nothing further, then a claim, as a node makes them that comes back from being idle. */
+async function twoCalls({ folder, print, callers, calls }: Part): Promise<void> {
+  const file = join(folder, "two-calls.db");
+  const db = await openMigrated(file);
+  await queueRuns(await openCellsStore(db, folder), calls + callers);
+  const own = await worker({ folder, callers }, db);
+  await own.refresh();
+  const { perSecond: value, p50, p99 } = rateOf([await own.workApart(calls)]);
+  await db.close();
+  const what = `claim, then complete: two transactions, ${callers} waiting`;
+  print({ what, value, unit: "/s", p50, p99 });
+}
+
 interface Worker {
   /** Beats for every node, so that none counts as silent, and claims for those that have nothing yet. */
   readonly refresh: () => Promise<void>;
   /** So many calls over all nodes: each reports what it has and takes the next. */
   readonly work: (calls: number) => Promise<Timed>;
+  /** The same with a completion and a claim of their own for each. */
+  readonly workApart: (calls: number) => Promise<Timed>;
 }
 
 /** As many busy nodes as callers over a database. */
-async function worker({ folder, callers }: Part, db: Db): Promise<Worker> {
+async function worker(
+  { folder, callers }: Pick<Part, "folder" | "callers">,
+  db: Db,
+): Promise<Worker> {
   const store = await openCellsStore(db, folder);
   const report = reportOf(SAMPLES);
   const capacity = { gpus: [], slots: 1, runtimes: ["process" as const] };
   const nodes = Array.from({ length: callers }, (_, i) => as("node", `n${i}`));
   const inHand: AttemptId[] = [];
-  const call = async (caller: number): Promise<void> => {
+  const complete = async (caller: number, next: typeof capacity | null) => {
     const [node, attempt] = [nodes[caller], inHand[caller]];
     if (node === undefined || attempt === undefined) throw new Error("a node has no work");
-    const body = { report, next: capacity };
-    const { accepted, next } = await store.cells.complete({ ...node, params: { attempt }, body });
-    if (!accepted || next === null)
-      throw new Error("the store did not take a result or gave no work");
-    inHand[caller] = next.runs[0]?.attempt.id as AttemptId;
+    const reply = await store.cells.complete({
+      ...node,
+      params: { attempt },
+      body: { report, next },
+    });
+    if (!reply.accepted) throw new Error("the store did not take a result");
+    return { node, next: reply.next };
+  };
+  const take = (caller: number, session: Awaited<ReturnType<typeof complete>>["next"]): void => {
+    const attempt = session?.runs[0]?.attempt.id;
+    if (attempt === undefined) throw new Error("the store gave no work");
+    inHand[caller] = attempt as AttemptId;
+  };
+  const call = async (caller: number): Promise<void> =>
+    take(caller, (await complete(caller, capacity)).next);
+  const twice = async (caller: number): Promise<void> => {
+    const { node } = await complete(caller, null);
+    take(caller, (await store.cells.claim({ ...node, body: capacity })).session);
   };
   return {
     refresh: async () => {
       await registerNodes(store, callers);
       for (const [i, node] of nodes.entries()) {
         if (inHand[i] !== undefined) continue;
-        const { session } = await store.cells.claim({ ...node, body: capacity });
-        inHand[i] = session?.runs[0]?.attempt.id as AttemptId;
+        take(i, (await store.cells.claim({ ...node, body: capacity })).session);
       }
     },
     work: (calls) => closedLoop({ callers, calls, call }),
+    workApart: (calls) => closedLoop({ callers, calls, call: twice }),
   };
 }
