@@ -12,7 +12,14 @@ import { isReserved } from "./outside-rules.ts";
 import { verifyJoinProof } from "./proofs.ts";
 import { principalId } from "./rules.ts";
 import type { SigningKey } from "./signing-keys.ts";
-import { endOf, hasJoined, type JoinTokenRow, keyByThumbprint, tokenByHash } from "./store.ts";
+import {
+  endOf,
+  hasJoined,
+  type JoinTokenRow,
+  keyByThumbprint,
+  rolesOf,
+  tokenByHash,
+} from "./store.ts";
 
 type Body = EndpointInput<typeof identity.join>["body"];
 type Reply = { principal: string; receipt: string; serverJwk: SigningKey["jwk"] };
@@ -93,13 +100,14 @@ async function register(
   return principal;
 }
 
-/** Whether somebody has the name, be it an agent without a key of its own. */
+/** Whether somebody has the name, be it an agent without a key of its own, or roles wait for whom a token names. */
 async function isTaken(
   { agents }: IdentityDeps,
   { query }: LogTx,
   { principal, token, name }: { principal: string; token: JoinTokenRow; name: string },
 ): Promise<boolean> {
   if (await hasJoined(query, principal)) return true;
+  if (token.name === null && (await rolesOf(query, principal)).length > 0) return true;
   return token.kind === "agent" && (await agents.find(query, token.project ?? "", name)) !== null;
 }
 

@@ -8,13 +8,14 @@ import { callOf } from "../../storage/idempotency.ts";
 import type { NewEvent } from "../../storage/log.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { DEFAULT_PROJECT } from "./join-grants.ts";
-import { principalId } from "./rules.ts";
+import { mayGrant, principalId } from "./rules.ts";
 import {
   endOf,
   hasJoined,
   type JoinTokenRow,
   listTokens,
   projectByName,
+  rolesOf,
   tokenById,
 } from "./store.ts";
 import { decideToken } from "./token-rules.ts";
@@ -141,12 +142,33 @@ async function refuseForeignKey(
   const named = principalId(kind, name, project);
   const owner = kind === "agent" ? await ownerOf(deps, project ?? "", name) : undefined;
   const giver = (await hasJoined(deps.log.query, named)) ? named : owner;
-  if (giver === undefined) return false;
+  if (giver === undefined) {
+    await refuseWaitingRoles(deps, principal, named);
+    return false;
+  }
   if (principal.id === giver || principal.scopes.has("principal:write")) return true;
   const by = giver === named ? "it" : giver;
   throw new ProblemError("FORBIDDEN", `${named} exists: only ${by} or an admin can give it a key`, {
     next: "choose a new name, or ask an admin",
   });
+}
+
+/** Roles can wait for a user who has yet to join: nobody lets one in whom they could not give them. @throws ProblemError FORBIDDEN */
+async function refuseWaitingRoles(
+  { log, standings }: IdentityDeps,
+  { id, act }: Principal,
+  named: string,
+): Promise<void> {
+  for (const { role, project } of await rolesOf(log.query, named)) {
+    if (mayGrant(await standings.scopes({ id, act }, project), role)) continue;
+    throw new ProblemError(
+      "FORBIDDEN",
+      `the role ${role} waits for ${named}: you lack its scopes`,
+      {
+        next: "ask an admin for the token",
+      },
+    );
+  }
 }
 
 /** @throws ProblemError NAME_TAKEN for an agent's name in another case */

@@ -238,6 +238,22 @@ describe("assertions and join proofs", () => {
     expect(copper.principal).toBe("agent:default/copper");
   });
 
+  it("let nobody take the name for which a higher role waits", async () => {
+    const { admin, url } = server;
+    const kim = await server.join("user", "kim", { role: "operator" });
+    const body = { principal: "user:lena", role: "admin" as const };
+    await admin.client.access.grantRole({ body });
+    const lena = { kind: "user" as const, name: "lena" };
+    await expect(kim.client.identity.createToken({ body: lena })).rejects.toMatchObject({
+      code: "FORBIDDEN",
+      message: "the role admin waits for user:lena: you lack its scopes",
+    });
+    const unbound = await kim.client.identity.createToken({ body: { kind: "user" } });
+    const stranger = { url, clock: systemClock, token: unbound.token, name: "lena" };
+    await expect(joinAs(stranger)).rejects.toMatchObject({ code: "NAME_TAKEN" });
+    expect((await server.join("user", "lena")).principal).toBe("user:lena");
+  });
+
   it("give an agent with its own key a token without an owner behind it", async () => {
     const robot = await server.join("agent", "robot");
     const who = await robot.client.identity.whoami({ query: {} });
