@@ -86,7 +86,8 @@ export const imageOn = (images: Images, written: string): string | undefined =>
 /** A node with another image under the name, or without one that only exists locally, cannot run it in a container. */
 function imageFits({ image, imageId, demand }: Waiting, images: Images, offer: Offer): boolean {
   if (image === null || imageId === null) return true;
-  if (demand.runtime === "any" && offer.runtimes.includes("process")) return true;
+  // Where both are offered a node takes the container.
+  if (demand.runtime === "any" && !offer.runtimes.includes("docker")) return true;
   const own = imageOn(images, image);
   return own === undefined ? imageId.includes("@") : own === imageId;
 }

@@ -92,6 +92,20 @@ describe("matching", () => {
     );
   });
 
+  test("gives no run of any runtime to a node that would take another image for its container", () => {
+    const frozen = waiting({
+      image: "i",
+      imageId: "sha256:one",
+      demand: { ...FREE, runtime: "any" },
+    });
+    const fits = (images: Candidate["images"], runtimes: string[]): boolean =>
+      fitsNow(frozen, { inventory: INVENTORY, images, offer: { gpus: [], slots: 1, runtimes } });
+    expect(fits({ "i:latest": "sha256:one" }, ["docker", "process"])).toBe(true);
+    expect(fits({ "i:latest": "sha256:two" }, ["docker", "process"])).toBe(false);
+    expect(fits({}, ["docker", "process"])).toBe(false);
+    expect(fits({}, ["process"])).toBe(true);
+  });
+
   test("orders by priority, then the project with less in hand, the image that is there, and age", () => {
     const node: Candidate = {
       inventory: INVENTORY,
