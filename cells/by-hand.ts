@@ -62,6 +62,12 @@ async function liveView(query: Query, session: string): Promise<SessionReply> {
   });
 }
 
+/** A view gives the life of a node's lease; by hand the caller has chosen it. */
+const livingFor = (view: SessionReply, ttlMs: number): SessionReply => ({
+  ...view,
+  lease: { ...view.lease, ttlMs },
+});
+
 /** Claims by somebody without a daemon, by the rules of every claim; they live by their time alone. */
 export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
   return {
@@ -81,7 +87,10 @@ export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
           if (granted !== null) await tx.setDeadline("claim.end", id, tx.now + ttlMs);
           return granted;
         },
-        sessionView,
+        async (query, id) => {
+          const view = await sessionView(query, id);
+          return view === null ? null : livingFor(view, ttlMs);
+        },
       );
       return { session };
     },
@@ -98,9 +107,9 @@ export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
               `the lease of claim ${session} was taken away`,
             );
           await tx.setDeadline("claim.end", session, tx.now + ttlMs);
-          return { ...view, lease: { ...view.lease, ttlMs } };
+          return livingFor(view, ttlMs);
         },
-        (query) => liveView(query, session),
+        async (query) => livingFor(await liveView(query, session), ttlMs),
       ),
     completeClaim: async ({ params: { project, session }, body, principal, idempotency }) => {
       const { id: holder } = principal;

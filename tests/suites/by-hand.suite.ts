@@ -55,6 +55,20 @@ function byHand(fleet: () => Fleet): void {
     expect(late).toMatchObject({ accepted: false, state: "claimed" });
   });
 
+  it("is answered alike when a call is repeated", async () => {
+    const { submit, caller } = fleet();
+    await submit(1);
+    const blue = caller("agent:default/blue");
+    const claim = () => blue.claimByHand({ body: { ttlMs: 10 * MINUTE } }, { key: "claim" });
+    const { session } = await claim();
+    expect(await claim()).toEqual({ session });
+    const params = { session: must(session).id };
+    const renew = () => blue.renewClaim({ params, body: { ttlMs: 20 * MINUTE } }, { key: "renew" });
+    const renewed = await renew();
+    expect(renewed.lease.ttlMs).toBe(20 * MINUTE);
+    expect(await renew()).toEqual(renewed);
+  });
+
   it("is nobody else's", async () => {
     const { submit, caller, node } = fleet();
     await submit(1);
