@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { Duration } from "../contract/duration.ts";
 import { Name } from "../contract/ids.ts";
-import { OutsideIssuer } from "./identity/outside-rules.ts";
+import { areApart, OutsideIssuer } from "./identity/outside-rules.ts";
 
 /** `127.0.0.1:7411`, `[::1]:7411`, `localhost:0`. */
 const Listen = z.string().transform((text, context) => {
@@ -66,7 +66,13 @@ export const Settings = z.strictObject({
     )
     .default([]),
   /** Outside issuers (OpenID Connect) whose tokens are accepted; in config.yaml only. */
-  oidc: z.array(OutsideIssuer).default([]),
+  oidc: z
+    .array(OutsideIssuer)
+    .refine(
+      areApart,
+      "no userPrefix may begin with another: one issuer could name users of the other",
+    )
+    .default([]),
   limits: z
     .strictObject({
       /** Requests a minute of one principal. */

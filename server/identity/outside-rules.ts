@@ -43,6 +43,10 @@ export const OutsideIssuer = z.strictObject({
 });
 export type OutsideIssuer = z.output<typeof OutsideIssuer>;
 
+/** Whether no issuer's users can have names that begin as those of another. */
+export const areApart = (issuers: readonly OutsideIssuer[]): boolean =>
+  issuers.every(({ userPrefix }, i) => !isReserved(issuers.toSpliced(i, 1), userPrefix));
+
 /** The user that claims name; undefined when they name none that this server can have. */
 export function outsideUser(
   { userClaim, userPrefix }: OutsideIssuer,
