@@ -76,8 +76,8 @@ function readFrame(text: string): z.output<typeof Downstream> | undefined {
   }
 }
 
-/** There may be work, or one of our runs has been cancelled. */
-function wake({ wakeClaims, wakeBeat, spool }: Node): void {
+/** There may be work, one of our runs has been cancelled, or the node need not drain any more. */
+function wake({ wakeClaims, wakeBeat, spool, contact }: Node): void {
   wakeClaims.wake();
-  if (spool.sessions().length > 0) wakeBeat.wake();
+  if (contact.draining || spool.sessions().length > 0) wakeBeat.wake();
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunningDaemon } from "../../daemon/main.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
@@ -146,6 +147,22 @@ describe.runIf(process.platform === "linux")("a daemon with the process runtime"
     });
     expect((await finished(server, sweep)).view.states).toEqual({ cancelled: 1 });
     expect((await reportOf("echo performance: 1 x")).states).toEqual({ succeeded: 1 });
+  });
+
+  it("takes work again as soon as it need not drain any more", async () => {
+    const params = { node: "n1" };
+    await reportOf("echo performance: 1 GB/s");
+    await server.admin.client.nodes.drain({ params });
+    // Anew, so that it knows at once.
+    await daemon.stop();
+    daemon = await node.start();
+    const sweep = await submit(server, sweepOf("echo performance: 1 GB/s"));
+    // Its stream is open by then; it beats every 15 s.
+    await sleep(1_500);
+    await server.admin.client.nodes.resume({ params });
+    const before = performance.now();
+    expect((await finished(server, sweep)).view.states).toEqual({ succeeded: 1 });
+    expect(performance.now() - before).toBeLessThan(5_000);
   });
 
   it("keeps secrets out of the log that is sent and the log that is stored", async () => {
