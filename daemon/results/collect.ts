@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { open, readdir } from "node:fs/promises";
+import { open, readdir, readlink, realpath } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Largest file and largest sum that become evidence; the server takes no larger ones. */
@@ -30,12 +30,13 @@ export interface OutFile {
 export async function collect(folder: string): Promise<Collected> {
   const files: OutFile[] = [];
   const leftOut: string[] = [];
+  const root = await realpath(folder).catch(() => folder);
   let bytes = 0;
-  for (const name of await regularFiles(folder, "", DEEPEST)) {
+  for (const name of await regularFiles(root, "", DEEPEST)) {
     const file =
       name.length > LONGEST_NAME
         ? `its name is longer than ${LONGEST_NAME} characters`
-        : await readFile(folder, name, MOST_BYTES - bytes);
+        : await readFile(root, name, MOST_BYTES - bytes);
     if (files.length === MOST_FILES) leftOut.push(`${name}: more than ${MOST_FILES} files`);
     else if (typeof file === "string") leftOut.push(`${name}: ${file}`);
     else {
@@ -59,12 +60,15 @@ async function regularFiles(root: string, under: string, depth: number): Promise
   return found;
 }
 
-async function readFile(folder: string, name: string, room: number): Promise<OutFile | string> {
-  const path = join(folder, name);
+async function readFile(root: string, name: string, room: number): Promise<OutFile | string> {
+  const path = join(root, name);
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const file = await open(path, flags).catch((error: unknown) => String(error));
   if (typeof file === "string") return file;
   try {
+    // A process that was left behind may have put a link in the place of a folder since it was listed.
+    const opened = await readlink(`/proc/self/fd/${file.fd}`).catch(() => path);
+    if (opened !== path) return "it was moved while it was read";
     const stat = await file.stat();
     if (!stat.isFile() || stat.nlink !== 1) return "not a regular file of its own";
     if (stat.size > room) return `${stat.size} bytes are more than may be kept`;

@@ -1,0 +1,48 @@
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { sha256 } from "../../contract/cell/cell-id.ts";
+import { collect } from "../../daemon/results/collect.ts";
+
+/** Makes the folder `d` a link to `secret` and a folder again, as fast as it can. */
+const SWAP = `
+const { renameSync, symlinkSync, unlinkSync } = require("node:fs");
+process.stdout.write("ready");
+for (;;) {
+  renameSync("out/d", "own");
+  symlinkSync("../secret", "out/d");
+  unlinkSync("out/d");
+  renameSync("own", "out/d");
+}`;
+
+it("finds nothing in a folder that its owner has removed", async () => {
+  expect(await collect(join(tmpdir(), "gridpost-none"))).toEqual({ files: [], leftOut: [] });
+});
+
+it.runIf(process.platform === "linux")(
+  "never takes a file from elsewhere, even while a process that was left swaps folders for links",
+  async () => {
+    const root = await mkdtemp(join(tmpdir(), "gridpost-collect-"));
+    for (const folder of ["out/d", "secret"]) await mkdir(join(root, folder), { recursive: true });
+    await writeFile(join(root, "out/d/f"), "own");
+    await writeFile(join(root, "secret/f"), "secret");
+    expect((await collect(join(root, "out"))).files).toMatchObject([
+      { name: "d/f", sha256: sha256("own") },
+    ]);
+    const swapper = spawn(process.execPath, ["-e", SWAP], { cwd: root });
+    const ended = new Promise((resolve) => swapper.once("exit", resolve));
+    await new Promise((resolve) => swapper.stdout.once("data", resolve));
+    try {
+      for (const until = performance.now() + 1_500; performance.now() < until;) {
+        const { files } = await collect(join(root, "out"));
+        expect(files.map((file) => file.sha256)).not.toContain(sha256("secret"));
+      }
+    } finally {
+      swapper.kill("SIGKILL");
+      await ended;
+      await rm(root, { recursive: true });
+    }
+  },
+);
