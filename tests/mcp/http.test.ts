@@ -232,6 +232,17 @@ describe("the agent-mail profile", () => {
     expect(own).toMatchObject({ isError: false });
   });
 
+  it("answers the command of the guard so that nothing in a path is run", async () => {
+    const client = await connect(await anna.token(), "?profile=agent-mail");
+    const code_repo_path = "/tmp/it's $(here)";
+    const { value } = await call(client, "install_precommit_guard", {
+      project_key: key,
+      code_repo_path,
+    });
+    const { run } = value as { run: string };
+    expect(run).toContain(String.raw`cd '/tmp/it'\''s $(here)' &&`);
+  });
+
   it("offers every tool name that prompts of its users carry", async () => {
     const client = await connect(await anna.token(), "?profile=agent-mail");
     const names = new Set((await client.listTools()).tools.map(({ name }) => name));

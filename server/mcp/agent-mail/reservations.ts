@@ -196,7 +196,10 @@ export const reservationTools = [
     run: ({ project_key, code_repo_path }) =>
       Promise.resolve({
         installed: false,
-        run: `cd ${JSON.stringify(code_repo_path)} && GRIDPOST_PROJECT=${projectOf(project_key)} gridpost guard install --repo ${REPO}`,
+        run: `cd ${shellWord(code_repo_path)} && GRIDPOST_PROJECT=${projectOf(project_key)} gridpost guard install --repo ${REPO}`,
       }),
   }),
 ];
+
+/** One word of a POSIX shell, whatever is in it. */
+const shellWord = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
