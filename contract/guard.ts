@@ -2,8 +2,6 @@ import { z } from "zod";
 import { defineEndpoint } from "./endpoint.ts";
 import { LeaseId, Name, Time } from "./ids.ts";
 
-/** How long a snapshot answers for the server, in milliseconds. */
-export const SNAPSHOT_LIVES_MS = 60_000;
 /** The most paths in one question. */
 export const MAX_GUARD_PATHS = 10_000;
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AttemptId, CellId, Name, RunId, SessionId, Sha256, SweepId, Time } from "./ids.ts";
+import { AttemptId, CellId, RunId, SessionId, Sha256, SweepId, Time } from "./ids.ts";
 
 export const RunState = z.enum([
   "blocked",
@@ -117,5 +117,3 @@ export type RunView = z.infer<typeof RunView>;
 /** Reference to an attempt on the wire between daemon and server. */
 export const AttemptRef = z.object({ id: AttemptId, run: RunId, n: z.int().min(1) });
 export type AttemptRef = z.infer<typeof AttemptRef>;
-
-export const NodeName = Name;

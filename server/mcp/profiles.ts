@@ -68,4 +68,3 @@ function agentMailProfile(context: ProfileContext): McpServer {
 }
 
 export const profiles = { default: defaultProfile, "agent-mail": agentMailProfile } as const;
-export type ProfileName = keyof typeof profiles;

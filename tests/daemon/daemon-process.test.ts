@@ -166,7 +166,8 @@ describe.runIf(process.platform === "linux")("a daemon with the process runtime"
   });
 
   it("keeps secrets out of the log that is sent and the log that is stored", async () => {
-    const secret = randomBytes(12).toString("hex");
+    // Shorter than what the server refuses to put on record.
+    const secret = randomBytes(7).toString("hex");
     const sweep = await submit(
       server,
       sweepOf(

@@ -43,7 +43,7 @@ const at = (lease: ModelLease) => ({ params: { ...params, lease: lease.id as nev
 const codeOf = async (call: Promise<unknown>): Promise<string | null> =>
   call.then(
     () => null,
-    (error: { code?: string }) => error.code ?? String(error),
+    (error: { code?: string }) => error.code ?? "a mistake of the test",
   );
 
 const body = ({ mode, pattern }: Wish, ttlMs: number) => ({

@@ -83,7 +83,7 @@ export class RealLeases {
 
   private async visitTickets(model: LeaseModel): Promise<void> {
     const before = model.fence;
-    for (const ticket of [...model.tickets]) {
+    for (const ticket of model.tickets.slice()) {
       const free = model.isFree(ticket, model.tickets.indexOf(ticket));
       const outcome = await this.look(ticket);
       if (outcome === "circle") {

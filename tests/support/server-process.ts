@@ -27,7 +27,12 @@ export async function spawnServer(data: string, ...flags: string[]): Promise<Ser
     });
     child.once("exit", () => reject(new Error(output.join(""))));
   });
-  return { url, pid: child.pid ?? 0, stderr: () => output.join(""), end: (signal) => end(child, signal) };
+  return {
+    url,
+    pid: child.pid ?? 0,
+    stderr: () => output.join(""),
+    end: (signal) => end(child, signal),
+  };
 }
 
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
