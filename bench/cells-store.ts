@@ -9,6 +9,7 @@ import { SweepFile } from "../contract/cell/sweep-file.ts";
 import type { CallContext, Principal } from "../contract/handlers.ts";
 import type { Inventory } from "../contract/inventory.ts";
 import type { AttemptReport } from "../contract/run.ts";
+import { refusePrivate } from "../mailbox/open-threads.ts";
 import { reservationsDeadlines } from "../reservations/deadlines.ts";
 import { leasePort } from "../reservations/lease-port.ts";
 import { reservationsProjection } from "../reservations/projection.ts";
@@ -35,7 +36,8 @@ export async function openCellsStore(db: Db, folder: string): Promise<CellsStore
       ...cellsDeadlines({ leases, settings }),
     },
   });
-  const deps = { log, leases, blobs: await openFsBlobs(join(folder, "blobs")), settings };
+  const threads = { refusePrivate };
+  const deps = { log, leases, threads, blobs: await openFsBlobs(join(folder, "blobs")), settings };
   return { cells: cellsHandlers(deps), nodes: nodesHandlers(deps) };
 }
 

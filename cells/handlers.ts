@@ -26,7 +26,7 @@ export function cellsHandlers(deps: CellsDeps): CellsHandlers {
 
 type SweepHandlers = Pick<CellsHandlers, "submitSweep" | "sweeps" | "sweep" | "cancelSweep">;
 
-function sweepHandlers({ log, blobs }: CellsDeps): SweepHandlers {
+function sweepHandlers({ log, blobs, threads }: CellsDeps): SweepHandlers {
   const show = async (query: Query, project: string, sweep: string): ReturnType<typeof sweepView> =>
     sweepView(query, await findSweep(query, project, sweep), log.now());
   return {
@@ -36,6 +36,8 @@ function sweepHandlers({ log, blobs }: CellsDeps): SweepHandlers {
       return log.once(
         callOf({ principal, idempotency }, [`sweeps:${project}`]),
         async (tx, id) => {
+          if (sweep.thread !== undefined)
+            await threads.refusePrivate(tx.query, project, sweep.thread);
           await submitSweep(tx, { id, project, actor: principal.actor, sweep, files });
           return show(tx.query, project, id);
         },

@@ -27,6 +27,12 @@ export interface LeasePort {
   accepts(query: Query, lease: string): Promise<boolean>;
 }
 
+/** Threads that sweeps post to. */
+export interface ThreadPort {
+  /** @throws ProblemError THREAD_TAKEN if the thread is private: results are for every reader of the project */
+  refusePrivate(query: Query, project: string, thread: string): Promise<void>;
+}
+
 /** Times that the server's settings may change, in milliseconds. */
 export interface CellsSettings {
   /** How much longer than `lostAfter` a run waits for its node when half the fleet fell silent at once. */
@@ -39,6 +45,7 @@ export const DEFAULT_CELLS_SETTINGS: CellsSettings = { freezeMs: 300_000 };
 export interface CellsDeps {
   readonly log: EventLog;
   readonly leases: LeasePort;
+  readonly threads: ThreadPort;
   readonly blobs: Blobs;
   readonly settings: CellsSettings;
 }

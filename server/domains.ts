@@ -10,6 +10,7 @@ import { cellsProjection } from "../cells/projection.ts";
 import { contract } from "../contract/index.ts";
 import { mailboxDeadlines } from "../mailbox/deadlines.ts";
 import { mailboxHandlers } from "../mailbox/handlers.ts";
+import { refusePrivate } from "../mailbox/open-threads.ts";
 import { mailboxProjection } from "../mailbox/projection.ts";
 import { type ReportsDeps, reportsHandlers } from "../reports/handlers.ts";
 import { reservationsDeadlines } from "../reservations/deadlines.ts";
@@ -109,7 +110,13 @@ export function openDomains(parts: DomainParts): Domain[] {
   const wait: Parameters<typeof mailboxHandlers>[0]["wait"] = ({ project, agent }, options) =>
     hub.wait(inboxTopic(project, agent), options);
   const leases = leasePort({ dialect: log.db.dialect, settings: leaseSettings(settings) });
-  const cells: CellsDeps = { log, leases, blobs, settings: cellsSettings(settings) };
+  const cells: CellsDeps = {
+    log,
+    leases,
+    threads: { refusePrivate },
+    blobs,
+    settings: cellsSettings(settings),
+  };
   const domains = [
     domain("identity", contract.identity, identityHandlers(identity)),
     domain("access", contract.access, accessHandlers(identity)),

@@ -29,9 +29,10 @@ const REARM = [
      where state in ('held', 'grace') and session is not null group by session`,
   `${DEADLINE} select 'lease.silent', id, $1 from e_lease_sessions where true ${ONCE_EACH}`,
   `insert into e_nodes (node, install_id, boot_id, beat_at, ready, reason, images)
-     select name, '', '', $1 - ${RETURN_MS} - ${NODE_SILENT_MS}, 0, 'not seen since the restore', '{}' from p_nodes
-     where revoked = 0`,
+     select name, '', '', $1 - ${RETURN_MS} - ${NODE_SILENT_MS}, 0, 'not seen since the restore', '{}' from p_nodes`,
   `${DEADLINE} select 'node.silent', node, $1 from e_nodes where true ${ONCE_EACH}`,
+  `${DEADLINE} select distinct 'claim.end', session, $1 from p_attempts
+     where state in ('claimed', 'running') and holder not like 'node:%' ${ONCE_EACH}`,
 ];
 const REMIND = `${DEADLINE}
   select 'mail.ack', m.id, max($1, m.at + m.ack_within) from p_messages m

@@ -152,6 +152,21 @@ describe("a restore from the journal", () => {
       });
   });
 
+  it("gives a run that was claimed by hand five minutes, after which it is queued again", async () => {
+    await blue.cells.submitSweep({ params: project, body: { sweep } });
+    const claimed = await blue.cells.claimByHand({ params: project, body: { ttlMs: 3_600_000 } });
+    await server.running.archive.flush();
+    const restored = await restoreServer(clone(), join(work, "new"));
+    const { query } = (await startRestored(restored.data)).eventLog;
+    const ends = "select subject, due from e_deadlines where kind = 'claim.end'";
+    const [event] = await query<{ at: number }>(
+      "select at from events where type = 'server.restored'",
+    );
+    expect(await query(ends)).toEqual([
+      { subject: claimed.session?.id, due: (event?.at ?? 0) + 300_000 },
+    ]);
+  });
+
   it("names segment and line of a damaged journal and leaves the folder empty", async () => {
     await send("one");
     await server.running.archive.flush();

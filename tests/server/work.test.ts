@@ -57,6 +57,18 @@ describe("work over HTTP", () => {
     expect(messages[41]?.subject).toBe("Report of sweep forty");
   });
 
+  it("posts no sweep into a private thread, and into an open one as asked", async () => {
+    const letter = { to: ["blue"], subject: "between us", thread: "private-talk" };
+    await blue.mailbox.send({ params, body: letter });
+    await blue.mailbox.send({ params, body: { ...letter, thread: "open-talk", open: true } });
+    const submit = (thread: string) =>
+      blue.cells.submitSweep({ params, body: { sweep: { ...sweep("posted"), thread } } });
+    await expect(submit("private-talk")).rejects.toMatchObject({ code: "THREAD_TAKEN" });
+    const { sweep: id, thread } = await submit("open-talk");
+    expect(thread).toBe("open-talk");
+    await blue.cells.cancelSweep({ params: { ...params, sweep: id }, body: {} });
+  });
+
   it("refuses another node's attempt", async () => {
     const [n3, n4] = await Promise.all(["n3", "n4"].map((name) => server.join("node", name)));
     await registerNode(n3!.client);

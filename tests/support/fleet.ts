@@ -24,6 +24,7 @@ import type { Db } from "../../storage/db.ts";
 import { type EventLog, openLog } from "../../storage/event-log.ts";
 import { diffProjections } from "../../storage/projection-diff.ts";
 import { replay } from "../../storage/replay.ts";
+import { refusePrivate } from "../../mailbox/open-threads.ts";
 import type { TestClock } from "./clock.ts";
 import type { Driver, OpenedDb } from "./drivers.ts";
 import { openMigrated } from "./log-bench.ts";
@@ -154,7 +155,7 @@ function openFleet(
     ...cellsDeadlines({ leases, settings }),
   };
   const log = openLog({ db, projections, deadlines });
-  const deps = { log, leases, blobs, settings };
+  const deps = { log, leases, threads: { refusePrivate }, blobs, settings };
   const handlers = { ...cellsHandlers(deps), ...nodesHandlers(deps) };
   const caller = (id: string): Calls => callsOf(handlers, principalOf(id));
   const fake = (name: string): FakeNode => fakeNode(name, caller(`node:${name}`));
