@@ -22,6 +22,7 @@ it("reads on after a frame that is none, and is woken by the next one", async ()
     },
     log: pino({ level: "silent" }),
     spool: { sessions: () => [] },
+    contact: { draining: false },
     wakeClaims,
     wakeBeat: new Alarm(),
     detach: detach.signal,

@@ -54,7 +54,7 @@ describe("settings", () => {
   it("name every mistake with its line", async () => {
     await writeFile(file, "colour: red\nleases:\n  minTtl: 5\n  minTTL: 5s\n");
     expect(() => load()).toThrow(/config\.yaml:1: there is no setting colour/);
-    expect(() => load()).toThrow(/config\.yaml:3: leases\.minTtl: .*expected string/);
+    expect(() => load()).toThrow(/config\.yaml:3: leases\.minTtl: 5 is not a duration/);
     expect(() => load()).toThrow(/config\.yaml:4: there is no setting leases\.minTTL/);
   });
 
