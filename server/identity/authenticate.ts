@@ -76,8 +76,11 @@ export function createAuthenticator({
   };
 }
 
-/** The token of `Bearer TOKEN`, or the password of Basic, which is how Git sends it. */
-function bearer(authorization: string | undefined): string {
+/**
+ * The token of `Bearer TOKEN`, or the password of Basic, which is how Git sends it.
+ * @throws ProblemError UNAUTHENTICATED
+ */
+export function bearer(authorization: string | undefined): string {
   if (authorization === undefined) throw unauthenticated("this call needs an access token");
   const [, scheme = "", value = ""] = /^(\S+) +(\S+) *$/.exec(authorization) ?? [];
   if (/^bearer$/i.test(scheme)) return value;

@@ -7,6 +7,7 @@ import type { Principal } from "../../contract/handlers.ts";
 import { Name } from "../../contract/ids.ts";
 import { ProblemError } from "../../contract/problem.ts";
 import type { EventLog } from "../../storage/event-log.ts";
+import { bearer } from "../identity/authenticate.ts";
 import type { IdentityDeps } from "../identity/deps.ts";
 import { grant } from "../identity/exchange.ts";
 import type { Gate } from "../mount.ts";
@@ -103,7 +104,7 @@ function connect(
   { identity, sessions }: McpDeps & { readonly sessions: McpSessions },
   { request, caller, id }: Caller,
 ): Connection {
-  const token = bearer(request);
+  const token = bearer(request.headers.authorization);
   const session = request.headers["gridpost-lease-session"];
   const itself: Binding | null =
     caller.kind === "agent" && caller.project !== null
@@ -134,9 +135,6 @@ function callerOf({ caller }: FastifyRequest): Principal {
   if (caller === null) throw new ProblemError("UNAUTHENTICATED", "no token");
   return caller.principal;
 }
-
-const bearer = ({ headers }: FastifyRequest): string =>
-  (headers.authorization ?? "").replace(/^Bearer\s+/i, "");
 
 function sessionId({ headers }: FastifyRequest): string | null {
   const id = headers["mcp-session-id"];

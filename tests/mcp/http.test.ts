@@ -18,10 +18,13 @@ afterAll(async () => {
   await server.stop();
 });
 
-async function connect(token: string, search = ""): Promise<Client> {
+const connect = (token: string, search = ""): Promise<Client> =>
+  connectWith(`Bearer ${token}`, search);
+
+async function connectWith(authorization: string, search = ""): Promise<Client> {
   const client = new Client({ name: "test", version: "1" });
   const transport = new StreamableHTTPClientTransport(new URL(`${server.url}/mcp${search}`), {
-    requestInit: { headers: { authorization: `Bearer ${token}` } },
+    requestInit: { headers: { authorization } },
   });
   await client.connect(transport as Transport);
   open.push(client);
@@ -142,6 +145,13 @@ describe("the default profile", () => {
     );
     const agents = await client.readResource({ uri: "resource://agents" });
     expect(JSON.stringify(agents.contents)).toContain("reader");
+  });
+
+  it("takes the token as the password of Basic, too", async () => {
+    await anna.asAgent("basic");
+    const pair = Buffer.from(`x:${await anna.agentToken("basic")}`).toString("base64");
+    const client = await connectWith(`Basic ${pair}`);
+    expect(await call(client, "inbox", {})).toMatchObject({ isError: false });
   });
 
   it("needs a token", async () => {
