@@ -1,6 +1,7 @@
 import type { Outcome, RunState } from "../contract/run.ts";
 import type { LogTx } from "../storage/log.ts";
 import { type AttemptRow, hasLiveSibling, isLive, ownAttempt } from "./attempt-store.ts";
+import { termsOf } from "./claim-store.ts";
 import { couldRun, type Demand } from "./match.ts";
 import { knownNodes } from "./node-store.ts";
 import { parseOnce } from "./parse-once.ts";
@@ -50,8 +51,10 @@ export async function settleRun(
   const { run, sweep, project, holder, id } = attempt;
   const event = { project, actor };
   if (state === "queued") {
-    const body = { run, sweep, avoid: nodeOf(holder) };
-    await tx.append({ type: "run.requeued", ...event, body });
+    const avoid = nodeOf(holder);
+    await tx.append({ type: "run.requeued", ...event, body: { run, sweep, avoid } });
+    const { source } = await termsOf(tx.query, sweep);
+    if (avoid !== null) await tx.setDeadline("run.stranded", run, tx.now + source.lostAfter);
     return;
   }
   if (state === "succeeded")

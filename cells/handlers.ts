@@ -26,7 +26,7 @@ export function cellsHandlers(deps: CellsDeps): CellsHandlers {
 
 type SweepHandlers = Pick<CellsHandlers, "submitSweep" | "sweeps" | "sweep" | "cancelSweep">;
 
-function sweepHandlers({ log, blobs, threads }: CellsDeps): SweepHandlers {
+function sweepHandlers({ log, blobs, threads, settings }: CellsDeps): SweepHandlers {
   const show = async (query: Query, project: string, sweep: string): ReturnType<typeof sweepView> =>
     sweepView(query, await findSweep(query, project, sweep), log.now());
   return {
@@ -39,6 +39,7 @@ function sweepHandlers({ log, blobs, threads }: CellsDeps): SweepHandlers {
           if (sweep.thread !== undefined)
             await threads.refusePrivate(tx.query, project, sweep.thread);
           await submitSweep(tx, { id, project, actor: principal.actor, sweep, files });
+          await tx.setDeadline("sweep.idle", id, tx.now + settings.idleMs);
           return show(tx.query, project, id);
         },
         (query, id) => show(query, project, id),

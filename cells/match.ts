@@ -83,11 +83,18 @@ export type Images = Readonly<Record<string, string>>;
 export const imageOn = (images: Images, written: string): string | undefined =>
   images[written] ?? images[`${written}:latest`];
 
+/** What is asked for, with the image. */
+export type Wanted = Pick<Waiting, "image" | "imageId" | "demand">;
+
 /** A node with another image under the name, or without one that only exists locally, cannot run it in a container. */
-function imageFits({ image, imageId, demand }: Waiting, images: Images, offer: Offer): boolean {
+export function imageFits(
+  { image, imageId, demand }: Wanted,
+  images: Images,
+  { runtimes }: Pick<Offer, "runtimes">,
+): boolean {
   if (image === null || imageId === null) return true;
   // Where both are offered a node takes the container.
-  if (demand.runtime === "any" && !offer.runtimes.includes("docker")) return true;
+  if (demand.runtime === "any" && !runtimes.includes("docker")) return true;
   const own = imageOn(images, image);
   return own === undefined ? imageId.includes("@") : own === imageId;
 }

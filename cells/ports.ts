@@ -37,9 +37,14 @@ export interface ThreadPort {
 export interface CellsSettings {
   /** How much longer than `lostAfter` a run waits for its node when half the fleet fell silent at once. */
   readonly freezeMs: number;
+  /** A sweep of which nothing is taken up and nothing ends for so long is cancelled. */
+  readonly idleMs: number;
 }
 
-export const DEFAULT_CELLS_SETTINGS: CellsSettings = { freezeMs: 300_000 };
+export const DEFAULT_CELLS_SETTINGS: CellsSettings = {
+  freezeMs: 300_000,
+  idleMs: 7 * 86_400_000,
+};
 
 /** What the cells need of the rest of the server. */
 export interface CellsDeps {

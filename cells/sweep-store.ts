@@ -26,8 +26,10 @@ const BY_NAME = "select * from p_sweeps where project = $1 and name = $2 order b
 const PAGE = "select * from p_sweeps where project = $1 and id < $2 order by id desc limit $3";
 const CELLS = `select p.ord, c.id, c.spec from p_sweep_cells p join p_cells c on c.id = p.cell
   where p.sweep = $1 and p.ord > $2 order by p.ord limit $3`;
-const QUEUED = `select q.image, q.image_id, q.demand, q.open - q.taken as queued from p_queues q
-  where q.sweep = $1 and q.open > q.taken`;
+const QUEUED = `select q.image, q.image_id, q.demand, q.taken, r.lane, count(*) as queued
+  from p_queues q join p_runs r on r.queue = q.id
+  where q.sweep = $1 and q.open > q.taken and r.state = 'queued'
+  group by q.id, q.image, q.image_id, q.demand, q.taken, r.lane order by q.id, r.lane`;
 
 /**
  * A sweep by id, or the newest one of that name.
@@ -73,18 +75,19 @@ export async function cellPage(
   return rows.map(({ ord, id, spec }) => ({ ord, id, spec: JSON.parse(spec) as CellSpec }));
 }
 
-/** Queues of a sweep in which runs wait. */
-export const waitingQueues = (
-  query: Query,
-  sweep: string,
-): Promise<
-  {
-    readonly image: string | null;
-    readonly image_id: string | null;
-    readonly demand: string;
-    readonly queued: number;
-  }[]
-> => query(QUEUED, [sweep]);
+/** Runs that wait for the same: of one queue, and failed by the same nodes. */
+export interface LaneRow {
+  readonly image: string | null;
+  readonly image_id: string | null;
+  readonly demand: string;
+  /** How many runs of the queue somebody works on. */
+  readonly taken: number;
+  readonly lane: string;
+  readonly queued: number;
+}
+
+export const waitingLanes = (query: Query, sweep: string): Promise<LaneRow[]> =>
+  query(QUEUED, [sweep]);
 
 /** A run as lists show it. */
 export interface RunRow extends Placed {

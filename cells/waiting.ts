@@ -1,33 +1,71 @@
 import type { Query } from "../storage/db.ts";
-import { couldRun, type Demand } from "./match.ts";
+import { isAble } from "./able.ts";
+import { couldRun, type Demand, imageFits, type Wanted } from "./match.ts";
 import { nodeState } from "./node-state.ts";
 import { knownNodes, type Node } from "./node-store.ts";
 import { parseOnce } from "./parse-once.ts";
-import { waitingQueues } from "./sweep-store.ts";
+import { nodesOf } from "./state.ts";
+import { type LaneRow, waitingLanes } from "./sweep-store.ts";
 
-/** Why queued runs of a sweep do not start, one line per demand that no known node meets. */
+/** How many nodes a reason names. */
+const NAMED = 5;
+const BUSY = `select substr(holder, 6) as node, count(*) as attempts from p_attempts
+  where state in ('claimed', 'running') and holder like 'node:%' group by holder`;
+
+/** Why queued runs of a sweep do not start, one line per reason with how many runs it holds back. */
 export async function waitingReasons(query: Query, sweep: string, now: number): Promise<string[]> {
-  const queues = await waitingQueues(query, sweep);
-  if (queues.length === 0) return [];
+  const lanes = await waitingLanes(query, sweep);
+  if (lanes.length === 0) return [];
   const nodes = await knownNodes(query);
-  const queued = new Map<string, number>();
-  for (const one of queues) queued.set(one.demand, (queued.get(one.demand) ?? 0) + one.queued);
-  return [...queued].flatMap(([demand, runs]) => {
-    const why = whyNot(parseOnce<Demand>(demand), nodes, now);
-    return why === undefined ? [] : [`${runs} queued: ${why}`];
-  });
+  const busy = new Map<string, number>();
+  for (const { node, attempts } of await query<{ node: string; attempts: number }>(BUSY))
+    busy.set(node, attempts);
+  const held = new Map<string, number>();
+  for (const lane of lanes) {
+    const why = whyNot(lane, { nodes, busy, now });
+    if (why !== undefined) held.set(why, (held.get(why) ?? 0) + lane.queued);
+  }
+  return [...held].map(([why, runs]) => `${runs} queued: ${why}`);
 }
 
-/** Why no node can take a demand now; undefined when a node in service could. */
-export function whyNot(demand: Demand, nodes: readonly Node[], now: number): string | undefined {
-  if (nodes.length === 0) return "no node has registered";
-  const able = nodes.filter(({ inventory }) => couldRun(demand, inventory));
-  if (able.length === 0) return `no known node offers ${inWords(demand)}`;
-  const states = able.map((node) => ({ name: node.name, state: nodeState(node, now) }));
-  if (states.some(({ state }) => state === "ready")) return undefined;
-  const list = states.slice(0, 5).map(({ name, state }) => `${name} is ${state}`);
-  return `no node that could run them is ready (${list.join(", ")})`;
+interface Scene {
+  readonly nodes: readonly Node[];
+  /** How many attempts each node works on. */
+  readonly busy: ReadonlyMap<string, number>;
+  readonly now: number;
 }
+
+/** Undefined when a node in service could take them now, or works on others of the same queue. */
+function whyNot(row: LaneRow, { nodes, busy, now }: Scene): string | undefined {
+  const { image, image_id: imageId, lane, taken } = row;
+  const wanted = { image, imageId, demand: parseOnce<Demand>(row.demand) };
+  const able = nodes.filter((node) => isAble({ ...wanted, lane }, node));
+  if (able.length === 0) return whyNone(wanted, lane, nodes);
+  const ready = able.filter((node) => nodeState(node, now) === "ready");
+  if (ready.length === 0) {
+    const states = able.map((node) => `${node.name} is ${nodeState(node, now)}`);
+    return `no ${lane === "" ? "" : "other "}node that could run them is ready (${some(states)})${failedBy(lane)}`;
+  }
+  if (taken > 0 || ready.some(({ name }) => !busy.has(name))) return undefined;
+  return `their turn has not come (${some(ready.map(({ name }) => `${name} works on ${busy.get(name)}`))})`;
+}
+
+/** Why none of the nodes could ever take them. */
+function whyNone(wanted: Wanted, lane: string, nodes: readonly Node[]): string {
+  if (nodes.length === 0) return "no node has registered";
+  const { image, imageId, demand } = wanted;
+  const fitting = nodes.filter(({ inventory }) => couldRun(demand, inventory));
+  if (fitting.length === 0) return `no known node offers ${inWords(demand)}`;
+  if (fitting.some((node) => imageFits(wanted, node.images, node.inventory)))
+    return `no other node could run them${failedBy(lane)}`;
+  return `no node that could run them has ${image} as the sweep is frozen at (${imageId})`;
+}
+
+const failedBy = (lane: string): string =>
+  lane === "" ? "" : `; failed on ${some(nodesOf(lane))}, they go only to another`;
+
+const some = (all: readonly string[]): string =>
+  all.length <= NAMED ? all.join(", ") : `${all.slice(0, NAMED).join(", ")}, …`;
 
 function inWords({ gpus, vendor, arch, memory, labels, runtime }: Demand): string {
   const kind = [vendor, arch].filter((part) => part !== null).join(" ");

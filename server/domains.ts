@@ -62,6 +62,7 @@ const cellsSettings = ({ leases }: Settings): CellsDeps["settings"] => ({
   freezeMs: leases.startFreeze,
 });
 
+  idleMs: sweeps.idleTimeout,
 /** The log with every domain's projections and deadlines. */
 export function openDomainLog(db: Db, settings: Settings): EventLog {
   const leaseContext = { dialect: db.dialect, settings: leaseSettings(settings) };

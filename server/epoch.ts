@@ -33,6 +33,8 @@ const REARM = [
   `${DEADLINE} select 'node.silent', node, $1 from e_nodes where true ${ONCE_EACH}`,
   `${DEADLINE} select distinct 'claim.end', session, $1 from p_attempts
      where state in ('claimed', 'running') and holder not like 'node:%' ${ONCE_EACH}`,
+  `${DEADLINE} select 'run.stranded', id, $1 from p_runs where state = 'queued' and lane <> '' ${ONCE_EACH}`,
+  `${DEADLINE} select 'sweep.idle', id, $1 from p_sweeps where state = 'active' ${ONCE_EACH}`,
 ];
 const REMIND = `${DEADLINE}
   select 'mail.ack', m.id, max($1, m.at + m.ack_within) from p_messages m

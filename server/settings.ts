@@ -34,6 +34,12 @@ export const Settings = z.strictObject({
       lockDelay: Duration.optional(),
     })
     .prefault({}),
+  sweeps: z
+    .strictObject({
+      /** A sweep of which nothing is taken up and nothing ends for so long is cancelled. */
+      idleTimeout: Duration.prefault("7d"),
+    })
+    .prefault({}),
   archive: z
     .strictObject({
       /** Where the archive is pushed to, by name; a remote should refuse everything but fast-forwards. */

@@ -75,6 +75,45 @@ function silence(fleet: () => Fleet): void {
     });
   });
 
+  it("of the only other node is waited out for lostAfter, and the sweep says so", async () => {
+    const { submit, node, pass, caller } = fleet();
+    const anna = caller("user:anna");
+    await node("n2");
+    const { sweep } = await submit(1, { lostAfter: "5m" });
+    const n1 = await node("n1");
+    must(await n1.take());
+    await pass(5 * MINUTE);
+    expect(await anna.sweep({ params: { sweep } })).toMatchObject({
+      states: { queued: 1 },
+      waiting: [
+        "1 queued: no other node that could run them is ready (n2 is lost); failed on n1, they go only to another",
+      ],
+    });
+    await pass(5 * MINUTE - SECOND);
+    expect((await anna.sweep({ params: { sweep } })).states).toEqual({ queued: 1 });
+    await pass(SECOND);
+    const over = await anna.sweep({ params: { sweep } });
+    expect(over).toMatchObject({ state: "finished", states: { failed: 1 } });
+  });
+
+  it("is no reason to give up a run for which another node still beats", async () => {
+    const { submit, node, pass, counts } = fleet();
+    const n2 = await node("n2");
+    await submit(1, { lostAfter: "5m" });
+    const n1 = await node("n1");
+    must(await n1.take());
+    for (let minute = 0; minute < 12; minute += 1) {
+      await n2.live();
+      await pass(1 * MINUTE);
+    }
+    expect((await counts())["run.requeued"]).toBe(1);
+    expect((await counts())["run.failed"]).toBeUndefined();
+    await pass(3 * MINUTE);
+    expect((await counts())["run.failed"]).toBeUndefined();
+    await pass(1 * MINUTE);
+    expect((await counts())["run.failed"]).toBe(1);
+  });
+
   it("of half the fleet at once postpones every loss by one freeze", async () => {
     const { submit, node, pass, counts } = fleet();
     await submit(4, { lostAfter: "5m" });

@@ -147,6 +147,47 @@ function sweeps(fleet: () => Fleet): void {
     ]);
   });
 
+  it("says whose turn comes first, and which image nobody has", async () => {
+    const { submit, node, caller } = fleet();
+    const anna = caller("user:anna");
+    const n1 = await node("n1");
+    await submit(1);
+    const session = must(await n1.take());
+    const other = await submit(1);
+    expect(other.waiting).toEqual(["1 queued: their turn has not come (n1 works on 1)"]);
+    await n1.finish(session);
+    expect((await anna.sweep({ params: { sweep: other.sweep } })).waiting).toEqual([]);
+    await n1.holds({ "local:1": "sha256:old" });
+    const local = await submit(1, { cell: { command: ["x"], image: "local:1" } });
+    expect(local.waiting).toEqual([]);
+    await n1.holds({ "local:1": "sha256:new" });
+    expect((await anna.sweep({ params: { sweep: local.sweep } })).waiting).toEqual([
+      "1 queued: no node that could run them has local:1 as the sweep is frozen at (sha256:old)",
+    ]);
+  });
+
+  it("of which nothing is taken up for a week is cancelled; one that goes on is not", async () => {
+    const { submit, node, pass, caller } = fleet();
+    const anna = caller("user:anna");
+    const DAY = 86_400_000;
+    const stuck = await submit(2, { requires: { labels: { rack: "none" } } });
+    const slow = await submit(2);
+    await pass(6 * DAY);
+    const n1 = await node("n1");
+    await n1.finish(must(await n1.take()));
+    await pass(1 * DAY);
+    expect(await anna.sweep({ params: { sweep: stuck.sweep } })).toMatchObject({
+      state: "cancelled",
+      states: { cancelled: 2 },
+    });
+    expect((await anna.sweep({ params: { sweep: slow.sweep } })).states).toEqual({
+      queued: 1,
+      succeeded: 1,
+    });
+    await pass(6 * DAY);
+    expect((await anna.sweep({ params: { sweep: slow.sweep } })).state).toBe("cancelled");
+  });
+
   it("is made once when its submission is repeated with its key", async () => {
     const { caller, counts } = fleet();
     const anna = caller("user:anna");
