@@ -35,19 +35,44 @@ export async function followingOf(
   return row?.state ?? null;
 }
 
-export type Notice = NonNullable<EventBody<"message.sent">["notice"]>;
+/** Something that the followers of a thread are told, by a name that is the same each time. */
+export interface Notice {
+  readonly name: string;
+  /** The least time before they are told it again, in milliseconds; undefined: never again. */
+  readonly everyMs?: number;
+}
 
-/** The least time between two digests to the followers of a thread. */
-const DIGEST_EVERY_MS = 15 * 60_000;
+interface NoticeIn {
+  readonly project: string;
+  readonly thread: string;
+  readonly notice: Notice;
+}
 
 /** Whom a notice goes to now: the followers, or nobody if they were told of it before. */
 export async function noticeTo(
   tx: LogTx,
-  { project, thread, notice }: { project: string; thread: string; notice: Notice },
-): Promise<string[]> {
-  const [last] = await tx.query<{ at: number }>(LAST, [project, thread, notice]);
-  const due = last === undefined || (notice === "digest" && tx.now - last.at >= DIGEST_EVERY_MS);
-  if (!due) return [];
-  const rows = await tx.query<{ agent: string }>(FOLLOWERS, [project, thread]);
+  { project, thread, notice }: NoticeIn,
+): Promise<readonly string[]> {
+  const last = await lastNotice(tx.query, { project, thread, notice });
+  const due = last === null || (notice.everyMs !== undefined && tx.now - last >= notice.everyMs);
+  return due ? followersOf(tx.query, project, thread) : [];
+}
+
+/** When the followers were told it last, in milliseconds since the epoch. */
+export async function lastNotice(
+  query: Query,
+  { project, thread, notice }: NoticeIn,
+): Promise<number | null> {
+  const [last] = await query<{ at: number }>(LAST, [project, thread, notice.name]);
+  return last?.at ?? null;
+}
+
+/** The agents that follow the thread and are not retired. */
+export async function followersOf(
+  query: Query,
+  project: string,
+  thread: string,
+): Promise<readonly string[]> {
+  const rows = await query<{ agent: string }>(FOLLOWERS, [project, thread]);
   return rows.map(({ agent }) => agent);
 }

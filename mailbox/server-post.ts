@@ -16,7 +16,7 @@ export interface ServerPost {
   readonly open: boolean;
   readonly subject: string;
   readonly body: string;
-  /** Tells the followers: of the first failure and of the end once, by a digest at most every 15 minutes. */
+  /** Delivers it to the followers of the thread, unless they have been told this before. */
   readonly notice?: Notice;
   /** Agents that get it whatever they follow, such as the holder of a lease that was taken away; others are left out. */
   readonly to?: readonly string[];
@@ -36,8 +36,11 @@ async function live(
   return found;
 }
 
-/** Posts as the reserved agent `gridpost`: an entry of the thread, delivered to followers and `to` only. Answers its id. */
-export async function postAsServer(tx: LogTx, post: ServerPost): Promise<string> {
+/**
+ * Posts as the reserved agent `gridpost`: an entry of the thread, delivered to `to` and by a notice to followers only.
+ * Answers whom it was delivered to.
+ */
+export async function postAsServer(tx: LogTx, post: ServerPost): Promise<readonly string[]> {
   const { project, thread, open, subject, body, notice, to = [], importance = "normal" } = post;
   const existing = await tx.query(EXISTS, [project, thread]);
   const followers = notice === undefined ? [] : await noticeTo(tx, { project, thread, notice });
@@ -54,8 +57,9 @@ export async function postAsServer(tx: LogTx, post: ServerPost): Promise<string>
     body,
     importance,
     ackRequired: false,
-    notice,
+    // A notice that reaches nobody was not given.
+    ...(notice !== undefined && followers.length > 0 ? { notice: notice.name } : {}),
   };
   await tx.append({ type: "message.sent", project, actor: "server", body: sent });
-  return sent.id;
+  return sent.to;
 }

@@ -37,6 +37,7 @@ import { identityProjection } from "./identity/projection.ts";
 import { type Domain, domain } from "./mount.ts";
 import { verifyArchive } from "./verify-archive.ts";
 import type { Settings } from "./settings.ts";
+import { sweepDigestDeadlines } from "./sweep-digest.ts";
 import { inboxTopic, ticketTopic } from "./topics.ts";
 
 /** The projections of all domains: what a replay of the log builds. */
@@ -58,11 +59,11 @@ const leaseSettings = ({ leases: { minTtl, lockDelay } }: Settings): LeaseSettin
       : { file: lockDelay, other: lockDelay },
 });
 
-const cellsSettings = ({ leases }: Settings): CellsDeps["settings"] => ({
+const cellsSettings = ({ leases, sweeps }: Settings): CellsDeps["settings"] => ({
   freezeMs: leases.startFreeze,
+  idleMs: sweeps.idleTimeout,
 });
 
-  idleMs: sweeps.idleTimeout,
 /** The log with every domain's projections and deadlines. */
 export function openDomainLog(db: Db, settings: Settings): EventLog {
   const leaseContext = { dialect: db.dialect, settings: leaseSettings(settings) };
@@ -70,6 +71,7 @@ export function openDomainLog(db: Db, settings: Settings): EventLog {
     ...mailboxDeadlines(),
     ...reservationsDeadlines(leaseContext),
     ...cellsDeadlines({ leases: leasePort(leaseContext), settings: cellsSettings(settings) }),
+    ...sweepDigestDeadlines(),
   };
   return openLog({ db, projections, deadlines });
 }

@@ -1,4 +1,5 @@
 import type { RunningArchive } from "../archive/start.ts";
+import type { LoggedEvent } from "../storage/log.ts";
 import type { SearchIndex } from "../storage/search.ts";
 import { openArchive } from "./archive.ts";
 import { reportsDeps } from "./domains.ts";
@@ -11,6 +12,8 @@ import { startSweepPosts } from "./sweep-posts.ts";
 export interface Followers {
   readonly archive: RunningArchive;
   readonly search: SearchIndex;
+  /** About how many events nothing could be posted since the start. */
+  readonly postsGivenUp: () => number;
 }
 
 /** Starts everything that follows the log: the archive, delivery and index of mail, posts about sweeps and leases. */
@@ -30,16 +33,23 @@ export async function startFollowers(
     onError: failed("delivering or indexing mail"),
   });
   releasers.push("mail", () => mail.stop());
+  let givenUp = 0;
+  const onGivenUp = (err: unknown, { id, type, seq }: LoggedEvent): void => {
+    givenUp += 1;
+    log.error({ err, event: { id, type, seq } }, "nothing could be posted about an event");
+  };
   const sweeps = await startSweepPosts({
     log: eventLog,
     reports: reportsDeps(eventLog),
     onError: failed("posting to a sweep's thread"),
+    onGivenUp,
   });
   releasers.push("sweep posts", () => sweeps.stop());
   const leases = await startLeasePosts({
     log: eventLog,
     onError: failed("telling the holder of a lease"),
+    onGivenUp,
   });
   releasers.push("lease posts", () => leases.stop());
-  return { archive, search: mail.search };
+  return { archive, search: mail.search, postsGivenUp: () => givenUp };
 }

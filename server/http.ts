@@ -68,13 +68,15 @@ interface Besides {
 /** What is not in the contract: the stream, MCP, health and metrics, Git. */
 async function mountBesides(
   app: FastifyInstance,
-  { gate, metrics, state: { eventLog, hub, identity }, followers: { archive }, log }: Besides,
+  { gate, metrics, state: { eventLog, hub, identity }, followers, log }: Besides,
 ): Promise<void> {
   const { query } = eventLog;
+  const { archive, postsGivenUp } = followers;
   const now = (): number => eventLog.now();
   const streams = await mountStream(app, { gate, hub, query, now, version: packageVersion() });
   hub.subscribe(IDENTITY_TOPIC, () => streams.recheck());
   metrics.streams(() => streams.count());
+  metrics.postsGivenUp(postsGivenUp);
   mountOperations(app, { gate, metrics, query });
   mountMcp(app, {
     gate,

@@ -13,6 +13,8 @@ export interface Metrics {
   refused(code: string): void;
   /** Shows the number of open stream sockets. */
   streams(count: () => number): void;
+  /** Shows about how many events the server could not post what it should have. */
+  postsGivenUp(count: () => number): void;
 }
 
 export function createMetrics(query: Query): Metrics {
@@ -58,15 +60,33 @@ export function createMetrics(query: Query): Metrics {
       });
     },
     refused: (code) => refusals.inc({ code }),
-    streams: (count) => {
-      new Gauge({
-        name: "gridpost_stream_sockets",
-        help: "Open stream sockets",
+    streams: (count) =>
+      gauge({ registers, name: "gridpost_stream_sockets", help: "Open stream sockets", count }),
+    postsGivenUp: (count) =>
+      gauge({
         registers,
-        collect() {
-          this.set(count());
-        },
-      });
-    },
+        name: "gridpost_posts_given_up",
+        help: "Events since the start about which the server could not post",
+        count,
+      }),
   };
+}
+
+interface GaugeOf {
+  readonly registers: Registry[];
+  readonly name: string;
+  readonly help: string;
+  readonly count: () => number;
+}
+
+/** A number that is asked for when the metrics are read. */
+function gauge({ registers, name, help, count }: GaugeOf): void {
+  new Gauge({
+    name,
+    help,
+    registers,
+    collect() {
+      this.set(count());
+    },
+  });
 }

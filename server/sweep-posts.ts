@@ -1,149 +1,94 @@
 import type { EventBody } from "../contract/events/index.ts";
-import { newId } from "../contract/ids.ts";
-import { MAX_BODY_BYTES } from "../contract/mail/text.ts";
-import { postAsServer, type ServerPost } from "../mailbox/server-post.ts";
-import { reportOf, type ReportsDeps } from "../reports/handlers.ts";
-import { renderMarkdown } from "../reports/render.ts";
-import type { Query } from "../storage/db.ts";
-import type { EventLog } from "../storage/event-log.ts";
-import type { LoggedEvent } from "../storage/log.ts";
-import { type Reader, runReader } from "../storage/readers.ts";
+import { followThread, followingOf } from "../mailbox/following.ts";
+import type { ReportsDeps } from "../reports/handlers.ts";
+import { holderName } from "../reservations/rules.ts";
+import type { LoggedEvent, LogTx } from "../storage/log.ts";
+import type { Reader } from "../storage/readers.ts";
+import { type EventPost, type EventPostsDeps, startEventPosts } from "./event-posts.ts";
+import { clearDigest, setDigest } from "./sweep-digest.ts";
+import { endEntry, reportEntry, resultEntry, submissionEntry } from "./sweep-entries.ts";
 
-const BATCH = 50;
-/** A post is not read faster than this, and a busy log is then read in fewer batches. */
-const GATHER_MS = 25;
-const RUN = `select s.thread, r.block, r.state, r.attempt, c.spec, a.holder, a.outcome, a.message, s.primary_metric
-  from p_runs r join p_sweeps s on s.id = r.sweep join p_cells c on c.id = r.cell
-    left join p_attempts a on a.id = r.attempt_id
-  where r.id = $1`;
-const VALUES = `select statistic, value, unit from p_samples where attempt = $1 and metric = $2
-  order by repeat, statistic`;
-
-export interface SweepPostsDeps {
-  readonly log: EventLog;
+export interface SweepPostsDeps extends EventPostsDeps {
   readonly reports: ReportsDeps;
-  readonly onError: (error: unknown) => void;
+  readonly tries?: number;
 }
 
-/** Posts what becomes of sweeps to their threads, as the agent `gridpost`: submission, each result, the report. */
-export const startSweepPosts = ({ log, reports, onError }: SweepPostsDeps): Promise<Reader> =>
-  runReader(
-    {
-      log,
-      name: "sweep-posts",
-      batch: BATCH,
-      gatherMs: GATHER_MS,
-      transactional: false,
-      handle: async (events) => {
-        for (const event of events) {
-          const entry = await entryOf(reports, event);
-          if (entry !== undefined) await postOnce(log, event, entry);
-        }
-      },
-    },
-    onError,
-  );
+/**
+ * Posts what becomes of sweeps to their threads, as the agent `gridpost`: submission, each result, the report. The
+ * agent that submitted a sweep follows its thread; followers are told of the first failure, of the end, and of what
+ * happened between by digests.
+ */
+export const startSweepPosts = (deps: SweepPostsDeps): Promise<Reader> =>
+  startEventPosts({
+    ...deps,
+    name: "sweep-posts",
+    postOf: (event) => postOf(deps.reports, event),
+    instead: (event, error) =>
+      event.type === "sweep.finished"
+        ? endPost(event, endEntry(event.body as Finished, messageOf(error)))
+        : undefined,
+  });
 
-type Entry = Omit<ServerPost, "project">;
+type Submitted = EventBody<"sweep.submitted">;
+type Failed = EventBody<"run.failed">;
+type Finished = EventBody<"sweep.finished">;
+type Entry = Pick<EventPost, "thread" | "subject" | "body">;
 
-/** What there is to say about an event, made outside of the transaction: a large report takes long. */
-async function entryOf(
-  reports: ReportsDeps,
-  { type, project, body }: LoggedEvent,
-): Promise<Entry | undefined> {
-  if (type === "sweep.submitted") return submitted(body as EventBody<"sweep.submitted">);
-  if (type === "run.succeeded" || type === "run.failed")
-    return result(reports.query, body as EventBody<"run.succeeded">);
+async function postOf(reports: ReportsDeps, event: LoggedEvent): Promise<EventPost | undefined> {
+  const { type, project, body } = event;
+  if (type === "sweep.submitted") return submissionPost(event);
+  if (type === "run.succeeded" || type === "run.failed") {
+    const entry = await resultEntry(reports.query, body as Failed);
+    return entry === undefined ? undefined : resultPost(event, entry);
+  }
   if (type === "sweep.finished")
-    return finished(reports, project ?? "", body as EventBody<"sweep.finished">);
+    return endPost(event, await reportEntry(reports, project ?? "", body as Finished));
   return undefined;
 }
 
-/** The event's id is the key of the post, so that a reader that repeats a batch posts nothing twice. */
-async function postOnce(log: EventLog, event: LoggedEvent, entry: Entry): Promise<void> {
-  const project = event.project ?? "";
-  await log.once(
-    {
-      principal: "server",
-      endpoint: `post ${event.type}`,
-      key: event.id,
-      hash: "",
-      ref: newId(),
-      keys: [`thread:${project}:${entry.thread}`],
-    },
-    (tx) => postAsServer(tx, { project, ...entry }),
-    (_query, ref) => Promise.resolve(ref),
-  );
-}
-
-const submitted = ({ name, thread, cells, runs }: EventBody<"sweep.submitted">): Entry => ({
-  thread,
+const postIn = ({ project }: LoggedEvent, entry: Entry): EventPost => ({
+  project: project ?? "",
   open: true,
-  subject: `Sweep ${name}`,
-  body: `Submitted: ${cells.length} cells, ${runs.length} runs.`,
+  ...entry,
 });
 
-interface RunRow {
-  readonly thread: string;
-  readonly block: number;
-  readonly state: string;
-  readonly attempt: number;
-  readonly spec: string;
-  readonly holder: string | null;
-  readonly outcome: string | null;
-  readonly message: string | null;
-  readonly primary_metric: string;
+/** Where an agent submitted the sweep, it follows the thread, unless it has said before what it wants of it. */
+function submissionPost(event: LoggedEvent): EventPost {
+  const post = postIn(event, submissionEntry(event.body as Submitted));
+  const { actor } = event;
+  // `user:anna>agent:default/blue` where a user's agent did.
+  const caller = actor.slice(actor.indexOf(">") + 1);
+  const agent = holderName(caller, post.project);
+  if (agent === caller) return post;
+  const follower = { project: post.project, thread: post.thread, agent };
+  const also = async (tx: LogTx): Promise<void> => {
+    if ((await followingOf(tx.query, follower)) === null)
+      await followThread(tx, { ...follower, state: "follow", actor });
+  };
+  return { ...post, also };
 }
 
-/** One line on a run that has ended: where in the sweep it is, and its values or its failure. */
-async function result(
-  query: Query,
-  { run, attempt }: EventBody<"run.succeeded">,
-): Promise<Entry | undefined> {
-  const [row] = await query<RunRow>(RUN, [run]);
-  if (row === undefined) return undefined;
-  const { axes } = JSON.parse(row.spec) as { axes: Record<string, unknown> };
-  const at = Object.entries(axes).map(([name, value]) => `${name}=${String(value)}`);
-  const where = [...at, `block ${row.block}`].join(", ");
-  const said =
-    row.state === "succeeded"
-      ? await valuesOf(query, attempt, row.primary_metric)
-      : `${row.outcome ?? row.state}: ${row.message ?? "no message"}`;
-  const by = row.holder === null ? "" : ` on ${row.holder}`;
+/** The first failure is told at once; what else ends waits for the next digest. */
+function resultPost(event: LoggedEvent, entry: Entry): EventPost {
+  const { sweep, state } = event.body as Partial<Failed> & Pick<Failed, "sweep">;
+  const failed = state === "failed" || state === "invalid";
   return {
-    thread: row.thread,
-    open: true,
-    subject: `${row.state}: ${where}`.slice(0, 200),
-    body: `${said}\n\nAttempt ${row.attempt}${by}, run ${run}.`,
+    ...postIn(event, entry),
+    ...(failed ? { notice: { name: `failure:${sweep}` } } : {}),
+    also: async (tx, told) => {
+      if (told.length === 0) await setDigest(tx, sweep);
+    },
   };
 }
 
-async function valuesOf(query: Query, attempt: string, metric: string): Promise<string> {
-  const rows = await query<{ statistic: string; value: number; unit: string }>(VALUES, [
-    attempt,
-    metric,
-  ]);
-  if (rows.length === 0) return `no value of ${metric}`;
-  const values = rows.slice(0, 20).map(({ statistic, value, unit }) => {
-    const name = statistic === "value" ? "" : `${statistic} `;
-    return `${name}${value} ${unit}`;
-  });
-  const more = rows.length > 20 ? `, and ${rows.length - 20} more` : "";
-  return `${metric}: ${values.join(", ")}${more}`;
-}
-
-async function finished(
-  reports: ReportsDeps,
-  project: string,
-  { id, thread }: EventBody<"sweep.finished">,
-): Promise<Entry> {
-  const report = await reportOf(reports, project, id);
-  const text = renderMarkdown(report);
-  const fits = Buffer.byteLength(text) <= MAX_BODY_BYTES;
+function endPost(event: LoggedEvent, entry: Entry): EventPost {
+  const { id } = event.body as Finished;
   return {
-    thread,
-    open: true,
-    subject: `Report of sweep ${report.sweep.name}`,
-    body: fits ? text : `The report is too long to post: gridpost report ${id}`,
+    ...postIn(event, entry),
+    notice: { name: `end:${id}` },
+    also: (tx) => clearDigest(tx, id),
   };
 }
+
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);

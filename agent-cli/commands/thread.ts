@@ -93,7 +93,11 @@ function defineReadVerbs(thread: CommandUnknownOpts, cli: Cli): void {
 
 function defineFollowVerbs(thread: CommandUnknownOpts, cli: Cli): void {
   const verbs = [
-    ["follow <id>", "Get one message when the thread's sweep ends or first fails", "follow"],
+    [
+      "follow <id>",
+      "Get mail at the first failure and the end of the thread's sweep, and digests between",
+      "follow",
+    ],
     ["mute <id>", "Get nothing more of a thread", "mute"],
     ["unfollow <id>", "Neither follow nor mute it", "none"],
   ] as const;

@@ -14,7 +14,7 @@ export const Attachment = z.object({
   type: z.string(),
 });
 /** A member of a group, of `@all`, or of a thread, whom a message does not reach, and why. */
-export const Skipped = z.object({ agent: Name, reason: z.enum(["retired", "policy"]) });
+export const Skipped = z.object({ agent: Name, reason: z.enum(["retired", "policy", "full"]) });
 
 /** Bodies of the mailbox's events, by type; version 1 of each. */
 export const mailboxEvents = {
@@ -53,8 +53,8 @@ export const mailboxEvents = {
     expiresAfterMs: z.int().optional(),
     payload: z.object({ kind: z.string(), data: z.record(z.string(), z.json()) }).optional(),
     attachments: z.array(Attachment).optional(),
-    /** What the server tells the followers of the thread with it. */
-    notice: z.enum(["failure", "digest", "end"]).optional(),
+    /** What the server tells the followers of the thread with it, such as `end:SWEEP`: each name is told once, or not too often. */
+    notice: z.string().optional(),
   }),
   /** A message to `@all` reached these agents; several such events, the last one with `done`. */
   "message.delivered": z.object({

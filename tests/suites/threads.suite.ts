@@ -125,35 +125,38 @@ function threads(office: () => PostOffice): void {
     });
   });
 
-  it("tells followers of the first failure and of the end once, and digests at most every 15 minutes", async () => {
+  it("tells followers each notice once, or again after its time, and those who mute nothing", async () => {
     const { red, blue } = await office().agents("red", "blue", "gray");
     const thread = { params: { thread: "sweep-1" } };
-    const post = (notice: "failure" | "digest" | "end") =>
+    const post = (name: string, everyMs?: number) =>
       office().log.tx([], (tx) =>
         postAsServer(tx, {
           project: "default",
           thread: "sweep-1",
           open: true,
-          subject: notice,
+          subject: name,
           body: "",
-          notice,
+          notice: { name, ...(everyMs === undefined ? {} : { everyMs }) },
         }),
       );
-    await post("digest");
+    expect(await post("failure")).toEqual([]);
     await red.followThread({ ...thread, body: { state: "follow" } });
     await blue.followThread({ ...thread, body: { state: "follow" } });
     await blue.followThread({ ...thread, body: { state: "mute" } });
     expect((await red.thread(thread)).summary?.following).toBe("follow");
-    await post("failure");
-    await post("failure");
-    await post("digest");
-    office().clock.advance(15 * 60_000);
-    await post("digest");
-    await post("end");
-    await post("end");
+    expect(await post("failure")).toEqual(["red"]);
+    expect(await post("failure")).toEqual([]);
+    expect(await post("digest", 900_000)).toEqual(["red"]);
+    office().clock.advance(899_999);
+    expect(await post("digest", 900_000)).toEqual([]);
+    office().clock.advance(1);
+    expect(await post("digest", 900_000)).toEqual(["red"]);
+    expect(await post("end of 1")).toEqual(["red"]);
+    expect(await post("end of 1")).toEqual([]);
+    expect(await post("end of 2")).toEqual(["red"]);
     const subjects = async (who: typeof red) =>
       (await who.inbox()).messages.map(({ subject }) => subject);
-    expect(await subjects(red)).toEqual(["failure", "digest", "end"]);
+    expect(await subjects(red)).toEqual(["failure", "digest", "digest", "end of 1", "end of 2"]);
     expect(await subjects(blue)).toEqual([]);
   });
 

@@ -1,0 +1,109 @@
+import type { EventBody } from "../contract/events/index.ts";
+import { MAX_BODY_BYTES } from "../contract/mail/text.ts";
+import type { ServerPost } from "../mailbox/server-post.ts";
+import { reportOf, type ReportsDeps } from "../reports/handlers.ts";
+import { renderMarkdown } from "../reports/render.ts";
+import type { Query } from "../storage/db.ts";
+
+const RUN = `select s.thread, s.name, r.block, r.state, r.attempt, c.spec, a.holder, a.outcome, a.message, s.primary_metric
+  from p_runs r join p_sweeps s on s.id = r.sweep join p_cells c on c.id = r.cell
+    left join p_attempts a on a.id = r.attempt_id
+  where r.id = $1`;
+const VALUES = `select statistic, value, unit from p_samples where attempt = $1 and metric = $2
+  order by repeat, statistic`;
+
+/** An entry in the thread of a sweep. */
+export type SweepEntry = Pick<ServerPost, "thread" | "subject" | "body">;
+
+/** That the sweep is there, and how much it is. */
+export const submissionEntry = ({
+  name,
+  thread,
+  cells,
+  runs,
+}: EventBody<"sweep.submitted">): SweepEntry => ({
+  thread,
+  subject: `Sweep ${name}`,
+  body: `Submitted: ${cells.length} cells, ${runs.length} runs.`,
+});
+
+interface RunRow {
+  readonly thread: string;
+  readonly name: string;
+  readonly block: number;
+  readonly state: string;
+  readonly attempt: number;
+  readonly spec: string;
+  readonly holder: string | null;
+  readonly outcome: string | null;
+  readonly message: string | null;
+  readonly primary_metric: string;
+}
+
+/** One line on a run that has ended: where in the sweep it is, and its values or its failure. */
+export async function resultEntry(
+  query: Query,
+  { run, attempt }: EventBody<"run.succeeded">,
+): Promise<SweepEntry | undefined> {
+  const [row] = await query<RunRow>(RUN, [run]);
+  if (row === undefined) return undefined;
+  const { axes } = JSON.parse(row.spec) as { axes: Record<string, unknown> };
+  const at = Object.entries(axes).map(([name, value]) => `${name}=${String(value)}`);
+  const where = [...at, `block ${row.block}`].join(", ");
+  const said =
+    row.state === "succeeded"
+      ? await valuesOf(query, attempt, row.primary_metric)
+      : `${row.outcome ?? row.state}: ${row.message ?? "no message"}`;
+  const by = row.holder === null ? "" : ` on ${row.holder}`;
+  return {
+    thread: row.thread,
+    subject: `${row.state}: ${where}`.slice(0, 200),
+    body: `${said}\n\nAttempt ${row.attempt}${by}, run ${run} of sweep ${row.name}.`,
+  };
+}
+
+async function valuesOf(query: Query, attempt: string, metric: string): Promise<string> {
+  const rows = await query<{ statistic: string; value: number; unit: string }>(VALUES, [
+    attempt,
+    metric,
+  ]);
+  if (rows.length === 0) return `no value of ${metric}`;
+  const values = rows.slice(0, 20).map(({ statistic, value, unit }) => {
+    const name = statistic === "value" ? "" : `${statistic} `;
+    return `${name}${value} ${unit}`;
+  });
+  const more = rows.length > 20 ? `, and ${rows.length - 20} more` : "";
+  return `${metric}: ${values.join(", ")}${more}`;
+}
+
+/** The report of a sweep that has ended. */
+export async function reportEntry(
+  reports: ReportsDeps,
+  project: string,
+  { id, thread }: EventBody<"sweep.finished">,
+): Promise<SweepEntry> {
+  const report = await reportOf(reports, project, id);
+  const text = renderMarkdown(report);
+  const fits = Buffer.byteLength(text) <= MAX_BODY_BYTES;
+  return {
+    thread,
+    subject: `Report of sweep ${report.sweep.name}`,
+    body: fits ? text : `The report is too long to post: gridpost report ${id}`,
+  };
+}
+
+/** That a sweep has ended, where its report cannot be made. */
+export const endEntry = (
+  { id, thread, states }: EventBody<"sweep.finished">,
+  reason: string,
+): SweepEntry => ({
+  thread,
+  subject: `Sweep ${id} has ended`,
+  body: `${countsText(states)}.\n\nIts report could not be made: ${reason}`,
+});
+
+/** `3 succeeded, 1 failed`. */
+export const countsText = (states: Readonly<Partial<Record<string, number>>>): string =>
+  Object.entries(states)
+    .map(([state, runs]) => `${runs} ${state}`)
+    .join(", ");
