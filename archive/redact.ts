@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { archive } from "../contract/archive.ts";
 import type { EventBody } from "../contract/events/index.ts";
 import type { Handlers } from "../contract/handlers.ts";
@@ -5,6 +6,7 @@ import { MessageId } from "../contract/ids.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "../storage/db.ts";
 import type { EventLog } from "../storage/event-log.ts";
+import { lastSeq } from "../storage/events.ts";
 import { callOf } from "../storage/idempotency.ts";
 
 /** What stands in place of a redacted subject and body. */
@@ -12,15 +14,16 @@ export const TOMBSTONE = "[redacted]";
 
 const NOTE =
   "hidden from mail and readable files; the journal and Git's history still hold it: to erase it, rewrite both and every clone";
-const BY_EVENT = "select id, type, project, body from events where id = $1";
-/** Ids are in the order of time, and a message has its id moments before its event has. */
-const BY_MESSAGE = `select id, type, project, body from events
-  where id > $1 and id < $2 and type = 'message.sent' and json_extract(body, '$.id') = $1`;
-const MOMENTS_MS = 60_000;
+/** Neither ids of events nor those of their messages are indexed: every append would pay for it, and this is rare. */
+const IN_STRETCH = `select seq, id, type, project, body from events where seq > $1 and seq <= $2
+  and (id = $3 or (type = 'message.sent' and instr(body, $3) > 0 and json_extract(body, '$.id') = $3)) limit 1`;
+/** Read between two turns of the event loop. */
+const STRETCH = 5_000;
 const REDACTED = "select 1 from p_redactions where event = $1";
 const MESSAGE_OF = "select message from p_redactions where event = $1";
 
 interface Found {
+  readonly seq: number;
   readonly id: string;
   readonly type: string;
   readonly project: string;
@@ -36,7 +39,13 @@ export function redactHandler(log: EventLog): Handlers<typeof archive>["redact"]
       callOf(call, [`event:${found.id}`], found.id),
       async (tx) => {
         const { id: message, thread } = JSON.parse(found.body) as EventBody<"message.sent">;
-        const body: EventBody<"event.redacted"> = { event: found.id, message, thread, reason };
+        const body: EventBody<"event.redacted"> = {
+          event: found.id,
+          place: found.seq,
+          message,
+          thread,
+          reason,
+        };
         const { actor } = call.principal;
         if ((await tx.query(REDACTED, [found.id])).length === 0)
           await tx.append({ type: "event.redacted", project: found.project, actor, body });
@@ -52,9 +61,7 @@ export function redactHandler(log: EventLog): Handlers<typeof archive>["redact"]
 
 /** @throws ProblemError NOT_FOUND, UNPROCESSABLE for an event that is no message */
 async function findMessage(query: Query, id: string): Promise<Found> {
-  const [byEvent] = await query<Found>(BY_EVENT, [id]);
-  const [found] =
-    byEvent === undefined ? await query<Found>(BY_MESSAGE, [id, idLater(id)]) : [byEvent];
+  const found = await findInLog(query, id);
   if (found === undefined) {
     throw new ProblemError("NOT_FOUND", `there is no event and no message ${id}`, {
       next: "take the id from the message, or from the archive's file",
@@ -66,9 +73,12 @@ async function findMessage(query: Query, id: string): Promise<Found> {
   });
 }
 
-/** The least UUIDv7 that is made a while after another. */
-function idLater(id: string): string {
-  const at = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) + MOMENTS_MS;
-  const hex = at.toString(16).padStart(12, "0");
-  return `${hex.slice(0, 8)}-${hex.slice(8)}`;
+/** From the newest event back. */
+async function findInLog(query: Query, id: string): Promise<Found | undefined> {
+  for (let to = await lastSeq(query); to > 0; to -= STRETCH) {
+    const [found] = await query<Found>(IN_STRETCH, [to - STRETCH, to, id]);
+    if (found !== undefined) return found;
+    await setImmediate();
+  }
+  return undefined;
 }

@@ -16,7 +16,7 @@ const SCHEMA = `
 const NEXT = `select seq, type, body from source.events where seq > $1 order by seq limit $2`;
 const ADD = "insert into documents (rowid, id, subject, body) values ($1, $2, $3, $4)";
 /** The redacted event is the one that was indexed under its place. */
-const HIDE = "delete from documents where rowid = (select seq from source.events where id = $1)";
+const HIDE = "delete from documents where rowid = $1";
 const SNIPPET = "snippet(documents, -1, '**', '**', '…', 16)";
 
 /** The index file: FTS5 tables filled from the log of the main database, which it only reads. */
@@ -48,7 +48,7 @@ export class FtsDocuments {
     connection.database.transaction(() => {
       for (const { seq, type, body } of events) {
         if (type === "event.redacted") {
-          connection.run(HIDE, [(JSON.parse(body) as { event: string }).event]);
+          connection.run(HIDE, [(JSON.parse(body) as { place: number }).place]);
           continue;
         }
         if (type !== "message.sent") continue;

@@ -4,6 +4,8 @@ import type { Db, Dialect } from "./db.ts";
 
 /** Beside this file both in the sources and in `dist/`. */
 const FOLDER = new URL("./migrations/", import.meta.url);
+/** What only SQLite is to read of a migration; to other databases it is a comment. */
+const FOR_SQLITE = /\/\*sqlite (.*?)\*\//g;
 const FILE = /^(\d{4})_([a-z0-9-]+)(?:\.(sqlite|postgres))?\.sql$/;
 
 interface Migration {
@@ -14,7 +16,8 @@ interface Migration {
 
 /**
  * Brings the schema up to this version: every `NNNN_name.sql` not yet applied, in order, each in its own transaction.
- * A file `NNNN_name.sqlite.sql` or `.postgres.sql` is for that database only. Safe when several processes start together.
+ * A file `NNNN_name.sqlite.sql` or `.postgres.sql` is for that database only, and so is the inside of a comment that
+ * begins with `/*sqlite`. Safe when several processes start together.
  * @param folder where the files are; another one than the product's own only in tests
  * @returns the numbers that this call applied
  * @throws ProblemError UNAVAILABLE if the database was written by a newer version
@@ -66,10 +69,12 @@ function applyOnce(db: Db, { number, name, file }: Migration, text: string): Pro
       [number, name],
     );
     if (inserted.length === 0) return false;
-    await query(text).catch((error: unknown) => {
-      if (error instanceof ProblemError) throw error;
-      throw new Error(`migration ${file}: ${(error as Error).message}`, { cause: error });
-    });
+    await query(db.dialect.name === "sqlite" ? text.replaceAll(FOR_SQLITE, "$1") : text).catch(
+      (error: unknown) => {
+        if (error instanceof ProblemError) throw error;
+        throw new Error(`migration ${file}: ${(error as Error).message}`, { cause: error });
+      },
+    );
     return true;
   });
 }

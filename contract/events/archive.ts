@@ -17,6 +17,8 @@ export const archiveEvents = {
   "event.redacted": z.object({
     /** The id of the event that is hidden. */
     event: z.uuid(),
+    /** Its place in the log. */
+    place: z.int(),
     message: MessageId,
     thread: ThreadId,
     reason: z.string(),

@@ -1,7 +1,8 @@
 -- `integer primary key` is the row id of SQLite; the first PostgreSQL migration widens seq to bigint.
 create table events (
   seq     integer primary key,
-  id      text   not null unique,
+  -- Not indexed: every append would pay for it.
+  id      text   not null,
   v       bigint not null,
   type    text   not null,
   project text,
@@ -14,14 +15,14 @@ create table events (
 create table e_cursors (
   name text   primary key,
   seq  bigint not null
-);
+) /*sqlite without rowid*/;
 
 create table e_deadlines (
   kind    text   not null,
   subject text   not null,
   due     bigint not null,
   primary key (kind, subject)
-);
+) /*sqlite without rowid*/;
 create index e_deadlines_by_due on e_deadlines (due);
 
 create table e_idempotency (
@@ -32,5 +33,5 @@ create table e_idempotency (
   ref       text   not null,
   at        bigint not null,
   primary key (principal, key)
-);
+) /*sqlite without rowid*/;
 create index e_idempotency_by_at on e_idempotency (at);

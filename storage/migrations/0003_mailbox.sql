@@ -15,7 +15,7 @@ create table p_agents (
   active_at     bigint not null,
   retired_at    bigint,
   primary key (project, folded)
-);
+) /*sqlite without rowid*/;
 create index p_agents_by_owner on p_agents (owner, project, folded);
 
 create table p_threads (
@@ -26,7 +26,7 @@ create table p_threads (
   messages     bigint  not null,
   last_message text    not null,
   primary key (project, thread)
-);
+) /*sqlite without rowid*/;
 create index p_threads_open on p_threads (project, last_message) where open = 1;
 
 -- Who sent or received a message of a thread. The subject is that of the first message that the agent saw.
@@ -37,7 +37,7 @@ create table p_thread_members (
   subject      text not null,
   last_message text not null,
   primary key (project, thread, agent)
-);
+) /*sqlite without rowid*/;
 create index p_thread_members_by_agent on p_thread_members (project, agent, last_message);
 
 create table p_messages (
@@ -81,7 +81,7 @@ create table p_deliveries (
   read_at    bigint,
   acked_at   bigint,
   primary key (project, agent, seq)
-);
+) /*sqlite without rowid*/;
 create unique index p_deliveries_by_message on p_deliveries (message, agent);
 create index p_deliveries_unread on p_deliveries (project, agent, seq) where read_at is null;
 create index p_deliveries_urgent on p_deliveries (project, agent, seq) where urgent = 1;
@@ -93,7 +93,7 @@ create table p_skipped (
   agent   text not null,
   reason  text not null,
   primary key (message, agent)
-);
+) /*sqlite without rowid*/;
 
 create table p_uploads (
   project text   not null,
@@ -131,7 +131,7 @@ create table p_group_members (
   folded  text not null,
   agent   text not null,
   primary key (project, folded, agent)
-);
+) /*sqlite without rowid*/;
 
 -- A request is pending until answered or expired; an approval may expire as well.
 create table p_contacts (
@@ -145,7 +145,7 @@ create table p_contacts (
   -- From the answer on, or from the request on while there is none; null: no end.
   ttl          bigint,
   primary key (project, agent, peer)
-);
+) /*sqlite without rowid*/;
 create index p_contacts_by_peer on p_contacts (project, peer, agent);
 
 create table p_followers (
@@ -154,7 +154,7 @@ create table p_followers (
   agent   text not null,
   state   text not null,
   primary key (project, thread, agent)
-);
+) /*sqlite without rowid*/;
 
 -- When the followers of a thread were last told what.
 create table p_notices (
@@ -163,4 +163,4 @@ create table p_notices (
   notice  text   not null,
   at      bigint not null,
   primary key (project, thread, notice)
-);
+) /*sqlite without rowid*/;

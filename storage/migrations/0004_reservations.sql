@@ -2,7 +2,7 @@
 create table p_fences (
   project text   primary key,
   fence   bigint not null
-);
+) /*sqlite without rowid*/;
 
 create table p_leases (
   id         text   primary key,
@@ -22,6 +22,7 @@ create table p_leases (
 );
 create index p_leases_by_fence on p_leases (project, fence);
 create index p_leases_held on p_leases (project, fence) where state in ('held', 'grace');
+create index p_leases_by_holder on p_leases (holder) where state in ('held', 'grace');
 create index p_leases_by_session on p_leases (session) where session is not null;
 
 -- Where a new request may meet an open lease. Open: held, in grace, or ended by expiry or force with no conflicting
@@ -34,13 +35,21 @@ create table p_lease_keys (
   key      text   not null,
   resource text   not null,
   primary key (lease, n, key)
-);
+) /*sqlite without rowid*/;
 create index p_lease_keys_by_key on p_lease_keys (project, scope, key);
 
 create table p_slots (
   project  text   not null,
   name     text   not null,
   capacity bigint not null,
+  primary key (project, name)
+) /*sqlite without rowid*/;
+
+-- What is not here tells case apart.
+create table p_repositories (
+  project     text   not null,
+  name        text   not null,
+  ignore_case bigint not null,
   primary key (project, name)
 );
 
@@ -49,7 +58,7 @@ create table e_lease_sessions (
   project text   not null,
   holder  text   not null,
   beat_at bigint not null
-);
+) /*sqlite without rowid*/;
 
 -- The queue, in the order of n.
 create table e_lease_tickets (
@@ -70,11 +79,12 @@ create table e_lease_tickets (
   alive_until   bigint not null
 );
 create index e_lease_tickets_waiting on e_lease_tickets (project, n) where state = 'waiting';
+create index e_lease_tickets_by_holder on e_lease_tickets (holder) where state = 'waiting';
 
 -- What each waiter waits for: a lease, an earlier ticket, or `slot:<project>/<name>`.
 create table e_lease_waits (
   ticket  text not null,
   blocker text not null,
   primary key (ticket, blocker)
-);
+) /*sqlite without rowid*/;
 create index e_lease_waits_by_blocker on e_lease_waits (blocker);

@@ -32,7 +32,7 @@ create table p_sweep_cells (
   ord   bigint not null,
   cell  text   not null,
   primary key (sweep, ord)
-);
+) /*sqlite without rowid*/;
 
 -- What the runs of one sweep with one image ask of a node; `open` of them have not ended, `taken` of those are at a holder.
 create table p_queues (
@@ -46,7 +46,7 @@ create table p_queues (
   demand       text   not null,
   open         bigint not null,
   taken        bigint not null
-);
+) /*sqlite without rowid*/;
 create index p_queues_by_sweep on p_queues (sweep);
 create index p_queues_open on p_queues (priority) where open > 0;
 
@@ -68,7 +68,7 @@ create table p_runs (
   started_at  bigint,
   finished_at bigint,
   unique (sweep, ord)
-);
+) /*sqlite without rowid*/;
 create index p_runs_queued on p_runs (queue, lane, ord) where state = 'queued';
 
 create table p_sessions (
@@ -80,7 +80,7 @@ create table p_sessions (
   gpus       text   not null,
   attempts   text   not null,
   granted_at bigint not null
-);
+) /*sqlite without rowid*/;
 
 create table p_attempts (
   id          text   primary key,
@@ -112,7 +112,7 @@ create table p_samples (
   unit      text             not null,
   n         bigint           not null,
   primary key (attempt, repeat, metric, statistic)
-);
+) /*sqlite without rowid*/;
 
 create table p_nodes (
   name          text   primary key,
@@ -120,7 +120,7 @@ create table p_nodes (
   registered_at bigint not null,
   draining      bigint not null,
   revoked       bigint not null
-);
+) /*sqlite without rowid*/;
 
 -- Proof of life; `images` are those present on the node, name as written -> repo digest or image id.
 create table e_nodes (
@@ -131,7 +131,7 @@ create table e_nodes (
   ready      bigint not null,
   reason     text,
   images     text   not null
-);
+) /*sqlite without rowid*/;
 
 -- Live logs, bounded: the head and the tail of each attempt's.
 create table e_logs (
