@@ -59,7 +59,7 @@ async function withAgents(file: string): Promise<void> {
 
 /** A round of sends over a database, each as the server would hand it to the handler. */
 function sender(db: Db, callers: number): () => Promise<Timed> {
-  const { send } = sendHandlers(openLog({ db, projections: [mailboxProjection] }));
+  const { send } = sendHandlers(openLog({ db, projections: [mailboxProjection] }), 1_000_000);
   let n = 0;
   const call = async (): Promise<void> => {
     n += 1;

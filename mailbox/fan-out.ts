@@ -3,6 +3,7 @@ import type { Query } from "../storage/db.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import type { LoggedEvent } from "../storage/log.ts";
 import type { ReaderOptions } from "../storage/readers.ts";
+import { unreadIn } from "./backlog.ts";
 import { type Correspondent, mayWrite } from "./contact-rules.ts";
 import { isBroadcast } from "./recipients.ts";
 
@@ -11,13 +12,16 @@ const BATCH = 200;
 /** Few events are for everybody: a busy log is looked through in fewer batches. */
 const GATHER_MS = 10;
 const PENDING = "select 1 from p_messages where id = $1 and pending = 1";
-const AGENTS = `select folded, name, policy, retired_at is not null as retired,
+const AGENTS = `select folded, name, policy, next_seq, retired_at is not null as retired,
     exists (select 1 from p_deliveries d where d.message = $4 and d.agent = a.name)
       or exists (select 1 from p_skipped s where s.message = $4 and s.agent = a.name) as done
   from p_agents a where a.project = $1 and a.folded > $2 order by a.folded limit $3`;
 
-/** The reader of the log that delivers messages to `@all`. It may stop anywhere and repeat: nobody gets one twice. */
-export const fanOutReader = (log: EventLog): ReaderOptions => ({
+/**
+ * The reader of the log that delivers messages to `@all`. It may stop anywhere and repeat: nobody gets one twice.
+ * @param maxUnread inboxes with so many unread messages are left out
+ */
+export const fanOutReader = (log: EventLog, maxUnread: number): ReaderOptions => ({
   log,
   name: "mailbox.fan-out",
   batch: 500,
@@ -27,12 +31,15 @@ export const fanOutReader = (log: EventLog): ReaderOptions => ({
     for (const event of events) {
       if (event.type !== "message.sent") continue;
       const body = event.body as EventBody<"message.sent">;
-      if (isBroadcast(body)) await broadcast(log, { ...event, body });
+      if (isBroadcast(body)) await broadcast(log, { ...event, body, maxUnread });
     }
   },
 });
 
-type Broadcast = LoggedEvent & { readonly body: EventBody<"message.sent"> };
+type Broadcast = LoggedEvent & {
+  readonly body: EventBody<"message.sent">;
+  readonly maxUnread: number;
+};
 
 async function broadcast(log: EventLog, event: Broadcast): Promise<void> {
   let after: string | null = "";
@@ -59,20 +66,26 @@ function deliverSome(log: EventLog, event: Broadcast, after: string): Promise<st
 interface AgentRow extends Correspondent {
   readonly folded: string;
   readonly done: number;
+  readonly next_seq: number;
 }
 
 async function sort(
   query: Query,
-  { project, body }: Broadcast,
+  { project, body, maxUnread }: Broadcast,
   rows: readonly AgentRow[],
 ): Promise<Pick<EventBody<"message.delivered">, "agents" | "skipped">> {
   const mail = { project: project ?? "", from: body.from, answers: null };
+  const isFull = async ({ name: agent, next_seq: next }: AgentRow): Promise<boolean> =>
+    next > maxUnread &&
+    (await unreadIn(query, { project: mail.project, agent }, maxUnread)) >= maxUnread;
   const agents: string[] = [];
   const skipped: EventBody<"message.delivered">["skipped"] = [];
   for (const agent of rows) {
     if (agent.done === 1 || agent.name === body.from || agent.retired === 1) continue;
-    if (await mayWrite(query, mail, agent)) agents.push(agent.name);
-    else skipped.push({ agent: agent.name, reason: "policy" });
+    if (!(await mayWrite(query, mail, agent)))
+      skipped.push({ agent: agent.name, reason: "policy" });
+    else if (await isFull(agent)) skipped.push({ agent: agent.name, reason: "full" });
+    else agents.push(agent.name);
   }
   return { agents, skipped };
 }

@@ -14,6 +14,8 @@ import { threadHandlers } from "./threads.ts";
 
 export interface MailboxDeps extends InboxDeps, SearchDeps {
   readonly blobs: Blobs;
+  /** How many unread messages an inbox takes. */
+  readonly maxUnread: number;
 }
 
 /** The handlers of every endpoint of the mailbox. */
@@ -21,7 +23,7 @@ export const mailboxHandlers = (deps: MailboxDeps): Handlers<typeof mailbox> => 
   ...agentHandlers(deps.log),
   ...contactHandlers(deps.log),
   ...groupHandlers(deps.log),
-  ...sendHandlers(deps.log),
+  ...sendHandlers(deps.log, deps.maxUnread),
   ...messageHandlers(deps.log),
   ...receiptHandlers(deps.log),
   ...attachmentHandlers(deps.log, deps.blobs),

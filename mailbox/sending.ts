@@ -2,6 +2,9 @@ import type { Handlers, Principal } from "../contract/handlers.ts";
 import type { mailbox } from "../contract/mailbox.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { callOf } from "../storage/idempotency.ts";
+import type { LogTx } from "../storage/log.ts";
+import { openRoom } from "../storage/room.ts";
+import { takeInboxes } from "./backlog.ts";
 import { fold } from "./names.ts";
 import { type MessageRow, namesIn, readMessage } from "./read-message.ts";
 import { replyRecipients, replySubject } from "./rules.ts";
@@ -13,9 +16,18 @@ type SendHandlers = Pick<Handlers<typeof mailbox>, "send" | "reply">;
 /** Whose uploads a caller may attach and read. */
 export const uploadersOf = ({ id, act }: Principal): string[] => (act === null ? [id] : [id, act]);
 
-/** The handlers that send. */
-export function sendHandlers(log: EventLog): SendHandlers {
+/**
+ * The handlers that send.
+ * @param maxUnread how many unread messages an inbox takes
+ */
+export function sendHandlers(log: EventLog, maxUnread: number): SendHandlers {
   const { dialect } = log.db;
+  const room = openRoom(maxUnread);
+  const deliver = async (tx: LogTx, id: string, draft: Draft): ReturnType<typeof sendMessage> => {
+    const sent = await sendMessage(tx, dialect, { id, draft });
+    await takeInboxes(tx.query, room, { project: draft.project, to: sent.recipients });
+    return sent;
+  };
   return {
     send: (call) => {
       const { project } = call.params;
@@ -36,7 +48,7 @@ export function sendHandlers(log: EventLog): SendHandlers {
       };
       return log.once(
         callOf(call, [`mail:${project}`]),
-        (tx, id) => sendMessage(tx, dialect, { id, draft }),
+        (tx, id) => deliver(tx, id, draft),
         sentReply,
       );
     },
@@ -50,7 +62,7 @@ export function sendHandlers(log: EventLog): SendHandlers {
         async (tx, id) => {
           const original = await readMessage(tx.query, dialect, { viewer, ref: params });
           const draft = replyDraft(original, body, { project, principal, from });
-          return sendMessage(tx, dialect, { id, draft });
+          return deliver(tx, id, draft);
         },
         sentReply,
       );

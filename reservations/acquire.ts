@@ -9,6 +9,7 @@ import { type Demand, normaliseResources, type Order } from "./demand.ts";
 import { conflictProblem, describeConflicts } from "./describe.ts";
 import { give, placeOf } from "./grant.ts";
 import { isFree, type Obstacles, obstaclesOf } from "./obstacles.ts";
+import { type GrantDeps, takeRoom } from "./quota.ts";
 import { fullRef, isHeld } from "./rules.ts";
 import { checkTtl } from "./settings.ts";
 import { leaseView } from "./view.ts";
@@ -55,7 +56,7 @@ export interface AcquireCall extends Pick<CallContext, "principal" | "idempotenc
 
 type Acquired = LeaseView & { conflicts: LeaseConflict[] };
 
-export async function acquire(deps: ReservationsDeps, call: AcquireCall): Promise<Acquired> {
+export async function acquire(deps: GrantDeps, call: AcquireCall): Promise<Acquired> {
   const { project } = call.params;
   const order = orderFrom(deps, { principal: call.principal, project }, call.body);
   return deps.log.once(
@@ -73,9 +74,10 @@ interface Attempt {
 
 async function grantOrRefuse(
   tx: LogTx,
-  deps: ReservationsDeps,
+  deps: GrantDeps,
   { order, id, partial }: Attempt,
 ): Promise<Acquired> {
+  await takeRoom(tx.query, deps.room, order);
   const reader = { query: tx.query, dialect: deps.log.db.dialect };
   const place = await placeOf(tx, order);
   const obstacles = await obstaclesOf(reader, order, { now: tx.now, place });

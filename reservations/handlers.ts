@@ -2,6 +2,7 @@ import type { Handlers } from "../contract/handlers.ts";
 import { toTime } from "../contract/ids.ts";
 import type { reservations } from "../contract/reservations.ts";
 import { callOf } from "../storage/idempotency.ts";
+import { openRoom } from "../storage/room.ts";
 import { acquire, conflictsOf, demandOf } from "./acquire.ts";
 import {
   changeLease,
@@ -17,6 +18,7 @@ import { endLease } from "./ending.ts";
 import { listHeld, listHistory } from "./lists.ts";
 import { isFree, obstaclesOf } from "./obstacles.ts";
 import { awaitTicket, enqueue, leaveQueue } from "./queue-calls.ts";
+import type { GrantDeps } from "./quota.ts";
 import { isHeld } from "./rules.ts";
 import { beat } from "./sessions.ts";
 import { checkTtl, SESSION_ENDS_MS } from "./settings.ts";
@@ -24,16 +26,15 @@ import { leaseView } from "./view.ts";
 
 export type { ReservationsDeps } from "./call.ts";
 
-export const reservationsHandlers = (deps: ReservationsDeps): Handlers<typeof reservations> => ({
-  ...asking(deps),
-  ...changing(deps),
-  ...queueing(deps),
-});
+export function reservationsHandlers(given: ReservationsDeps): Handlers<typeof reservations> {
+  const deps = { ...given, room: openRoom(given.settings.maxOpen) };
+  return { ...asking(deps), ...changing(deps), ...queueing(deps) };
+}
 
 type All = Handlers<typeof reservations>;
 
 const asking = (
-  deps: ReservationsDeps,
+  deps: GrantDeps,
 ): Pick<All, "acquire" | "check" | "leases" | "lease" | "history"> => ({
   acquire: (call) => acquire(deps, call),
   check: async ({ params: { project }, body, principal }) => {
@@ -98,7 +99,7 @@ const changing = (
 });
 
 const queueing = (
-  deps: ReservationsDeps,
+  deps: GrantDeps,
 ): Pick<All, "enqueue" | "awaitTicket" | "leaveQueue" | "beat"> => ({
   enqueue: (call) => enqueue(deps, call),
   awaitTicket: ({ body: { ms }, ...call }) => awaitTicket(deps, call, ms),

@@ -15,6 +15,7 @@ import { endLease } from "./ending.ts";
 import { give, placeOf } from "./grant.ts";
 import { isFree, obstaclesOf } from "./obstacles.ts";
 import { admit, judge, stand } from "./queue.ts";
+import { type GrantDeps, takeRoom } from "./quota.ts";
 import { isHeld } from "./rules.ts";
 import { joinSession } from "./sessions.ts";
 import { TICKET_KEPT_MS, TICKET_PRESENT_MS, TICKET_REMEMBERED_MS } from "./settings.ts";
@@ -41,7 +42,7 @@ export interface EnqueueCall extends Pick<CallContext, "principal" | "idempotenc
 }
 
 /** @throws ProblemError WAIT_CYCLE if the wait could never end */
-export async function enqueue(deps: ReservationsDeps, call: EnqueueCall): Promise<Ticket> {
+export async function enqueue(deps: GrantDeps, call: EnqueueCall): Promise<Ticket> {
   const { project } = call.params;
   const order = orderFrom(deps, { principal: call.principal, project }, call.body);
   return deps.log.once(
@@ -62,9 +63,10 @@ interface Wish {
 
 async function grantOrStand(
   tx: LogTx,
-  deps: ReservationsDeps,
+  deps: GrantDeps,
   { id, order, endsAt }: Wish,
 ): Promise<TicketRow> {
+  await takeRoom(tx.query, deps.room, order);
   const { dialect } = deps.log.db;
   const place = await placeOf(tx, order);
   const obstacles = await obstaclesOf({ query: tx.query, dialect }, order, { now: tx.now, place });

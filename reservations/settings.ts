@@ -6,11 +6,14 @@ export interface LeaseSettings {
   readonly minTtlMs: number;
   /** How long a resource stays ungrantable after an expiry or a force-release. */
   readonly lockDelayMs: { readonly file: number; readonly other: number };
+  /** How many leases a holder may have or wait for. What a claim brings is not counted: slots bound that. */
+  readonly maxOpen: number;
 }
 
 export const DEFAULT_LEASE_SETTINGS: LeaseSettings = {
   minTtlMs: 60_000,
   lockDelayMs: { file: 30_000, other: 60_000 },
+  maxOpen: 10_000,
 };
 
 export const MAX_TTL_MS = 7 * 86_400_000;

@@ -4,6 +4,7 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from "@fastify/type-pr
 import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { ProblemError } from "../contract/problem.ts";
+import { byteQuota, payerOf } from "./byte-quota.ts";
 import { type Domain, type Gate, mountDomain } from "./mount.ts";
 import type { Metrics } from "./metrics.ts";
 import { answerBrokenRequest, sendProblem, toProblemError } from "./problems.ts";
@@ -60,6 +61,8 @@ export async function buildApp({
     if (problem.status === 401 || problem.status === 403) onRefused(request, problem);
     return sendProblem(reply, problem);
   });
+  const charge = byteQuota(edge.limits.bytes);
+  app.addHook("preParsing", async (request, _reply, payload) => charge(request, payload));
   await app.register(rateLimit, limitsOf(edge));
   app.setNotFoundHandler(async (request, reply) => {
     await gate.auth.authenticate(request.headers.authorization, null);
@@ -84,8 +87,12 @@ export interface Edge {
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | null;
   /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
   readonly trustProxy: readonly string[];
-  /** Requests a minute of one principal, and of one address without a token. */
-  readonly limits: { readonly requests: number; readonly strangers: number };
+  /** Requests a minute of one principal, and of one address without a token; bytes a minute of either. */
+  readonly limits: {
+    readonly requests: number;
+    readonly strangers: number;
+    readonly bytes: number;
+  };
 }
 
 /** Counted after authentication, by principal; what needs no token by address. */
@@ -93,7 +100,7 @@ const limitsOf = ({ limits }: Edge): RateLimitPluginOptions => ({
   hook: "preParsing",
   timeWindow: 60_000,
   max: (request) => (request.caller === null ? limits.strangers : limits.requests),
-  keyGenerator: ({ caller, ip }) => caller?.principal.id ?? `address ${ip}`,
+  keyGenerator: payerOf,
   addHeaders: {
     "x-ratelimit-limit": false,
     "x-ratelimit-remaining": false,

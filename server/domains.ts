@@ -51,7 +51,8 @@ export const projections: readonly Projection[] = [
   crossDomainProjection,
 ];
 
-const leaseSettings = ({ leases: { minTtl, lockDelay } }: Settings): LeaseSettings => ({
+const leaseSettings = ({ leases: { minTtl, lockDelay }, limits }: Settings): LeaseSettings => ({
+  maxOpen: limits.leases,
   minTtlMs: minTtl,
   lockDelayMs:
     lockDelay === undefined
@@ -123,7 +124,11 @@ export function openDomains(parts: DomainParts): Domain[] {
   const domains = [
     domain("identity", contract.identity, identityHandlers(identity)),
     domain("access", contract.access, accessHandlers(identity)),
-    domain("mailbox", contract.mailbox, mailboxHandlers({ log, wait, blobs, search })),
+    domain(
+      "mailbox",
+      contract.mailbox,
+      mailboxHandlers({ log, wait, blobs, search, maxUnread: settings.limits.unread }),
+    ),
     domain(
       "reservations",
       contract.reservations,

@@ -30,6 +30,7 @@ export async function startFollowers(
   const mail = await openMail({
     log: eventLog,
     data: settings.data,
+    maxUnread: settings.limits.unread,
     onError: failed("delivering or indexing mail"),
   });
   releasers.push("mail", () => mail.stop());

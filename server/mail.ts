@@ -13,6 +13,8 @@ export interface MailOptions {
   readonly log: EventLog;
   /** The data folder. */
   readonly data: string;
+  /** How many unread messages an inbox takes. */
+  readonly maxUnread: number;
   readonly onError: (error: unknown) => void;
 }
 
@@ -23,7 +25,7 @@ export interface Mail {
 }
 
 /** Starts the delivery of messages to `@all` and the search index. */
-export async function openMail({ log, data, onError }: MailOptions): Promise<Mail> {
+export async function openMail({ log, data, maxUnread, onError }: MailOptions): Promise<Mail> {
   const files = { file: join(data, "search.db"), source: databaseFile(data) };
   const search = openFtsIndex(files);
   let timer: NodeJS.Timeout | undefined;
@@ -35,7 +37,7 @@ export async function openMail({ log, data, onError }: MailOptions): Promise<Mai
   };
   const unlisten = await log.db.listen(index);
   index();
-  const fanOut = await runReader(fanOutReader(log), onError);
+  const fanOut = await runReader(fanOutReader(log, maxUnread), onError);
   return {
     search,
     stop: async () => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Duration } from "../contract/duration.ts";
+import { ByteSize, Duration } from "../contract/duration.ts";
 import { Name } from "../contract/ids.ts";
 import { areApart, OutsideIssuer } from "./identity/outside-rules.ts";
 
@@ -85,6 +85,12 @@ export const Settings = z.strictObject({
       requests: z.coerce.number().int().min(1).default(600_000),
       /** Requests a minute of one address without a token. */
       strangers: z.coerce.number().int().min(1).default(6_000),
+      /** Bytes of request bodies a minute, of one principal or of one address without a token. */
+      bytes: ByteSize.prefault("4GiB"),
+      /** Open leases of one holder, with its requests that wait for one. */
+      leases: z.coerce.number().int().min(1).default(10_000),
+      /** Unread messages in one inbox. */
+      unread: z.coerce.number().int().min(1).default(1_000_000),
     })
     .prefault({}),
 });

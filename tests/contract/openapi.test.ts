@@ -35,7 +35,7 @@ describe("the OpenAPI document", () => {
       metrics: createMetrics(() => Promise.resolve([])),
       log: pino({ level: "silent" }),
       version: "0.0.0",
-      edge: { tls: null, trustProxy: [], limits: { requests: 1, strangers: 1 } },
+      edge: { tls: null, trustProxy: [], limits: { requests: 1, strangers: 1, bytes: 1 } },
       onRefused: () => undefined,
     });
     await app.ready();

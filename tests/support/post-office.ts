@@ -95,7 +95,8 @@ export function openPostOffice({
   search = noSearch,
 }: Pick<OpenedDb, "db" | "clock"> & { readonly search?: SearchIndex }): PostOffice {
   const log = openLog({ db, projections: [mailboxProjection], deadlines: mailboxDeadlines() });
-  const handlers = mailboxHandlers({ log, wait: waitOnCommits(db), blobs: memoryBlobs(), search });
+  const wait = waitOnCommits(db);
+  const handlers = mailboxHandlers({ log, wait, blobs: memoryBlobs(), search, maxUnread: 1_000 });
   const caller = (principal: Principal): Caller => callerOf(handlers, principal);
   const user = (name: string): Caller => caller(userPrincipal(name));
   const agent = (name: string, project?: string): Caller => caller(agentPrincipal(name, project));
@@ -104,7 +105,7 @@ export function openPostOffice({
     db,
     clock,
     fanOut: async () => {
-      while ((await readBatch(fanOutReader(log))) > 0);
+      while ((await readBatch(fanOutReader(log, 1_000))) > 0);
     },
     user,
     agent,
