@@ -9,6 +9,8 @@ export const MAX_GUARD_PATHS = 10_000;
 export const GuardLease = z.object({
   lease: LeaseId,
   pattern: z.string(),
+  /** Whether the pattern covers paths in another case, too. */
+  ignoreCase: z.boolean().default(false),
   /** The principal. */
   principal: z.string(),
   /** The same as people write it. */

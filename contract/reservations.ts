@@ -2,7 +2,7 @@ import { z } from "zod";
 import { defineEndpoint } from "./endpoint.ts";
 import { LeaseId, Name, ThreadId, Time } from "./ids.ts";
 import { NextCursor, pageQuery } from "./page.ts";
-import { LeaseMode, MAX_RESOURCES, Resource, ResourceRequest } from "./resource.ts";
+import { LeaseMode, MAX_RESOURCES, RepoName, Resource, ResourceRequest } from "./resource.ts";
 
 export const LeaseState = z.enum(["held", "grace", "released", "expired", "superseded"]);
 
@@ -271,5 +271,15 @@ export const reservations = {
     params: project.extend({ slot: Name }),
     body: z.strictObject({ capacity: z.int().min(1).max(10_000) }),
     response: z.object({ name: Name, capacity: z.int() }),
+  }),
+  defineRepository: defineEndpoint({
+    method: "PUT",
+    path: "/v1/projects/:project/repositories/:repo",
+    summary:
+      "Say whether paths of a repository that differ only by case are the same to new leases",
+    scope: "lease:force",
+    params: project.extend({ repo: RepoName }),
+    body: z.strictObject({ ignoreCase: z.boolean() }),
+    response: z.object({ name: RepoName, ignoreCase: z.boolean() }),
   }),
 } as const;

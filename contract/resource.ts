@@ -9,13 +9,16 @@ export const MAX_PATTERN_LENGTH = 4_096;
 /** The most resources that one lease covers. */
 export const MAX_RESOURCES = 1_000;
 
+/** The name under which leases know a repository. */
+export const RepoName = z
+  .string()
+  .min(1)
+  .max(256)
+  .regex(/^[^\p{Cc}]+$/u, "a repository's name has no control characters");
+
 const file = {
   kind: z.literal("file"),
-  repo: z
-    .string()
-    .min(1)
-    .max(256)
-    .regex(/^[^\p{Cc}]+$/u, "a repository's name has no control characters"),
+  repo: RepoName,
   pattern: z
     .string()
     .min(1, "a pattern is not empty; `**` covers the whole repository")
@@ -30,7 +33,11 @@ const slot = { kind: z.literal("slot"), name: Name };
 
 /** What a lease can cover. */
 export const Resource = z.discriminatedUnion("kind", [
-  z.object(file),
+  z.object({
+    ...file,
+    /** Set by the server for a file of a repository that ignores case. */
+    ignoreCase: z.literal(true).optional(),
+  }),
   z.object(model),
   z.object(cell),
   z.object(gpu),

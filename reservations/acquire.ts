@@ -9,6 +9,7 @@ import { type Demand, normaliseResources, type Order } from "./demand.ts";
 import { conflictProblem, describeConflicts } from "./describe.ts";
 import { give, placeOf } from "./grant.ts";
 import { isFree, type Obstacles, obstaclesOf } from "./obstacles.ts";
+import { inTheirCase } from "./repositories.ts";
 import { type GrantDeps, takeRoom } from "./quota.ts";
 import { fullRef, isHeld } from "./rules.ts";
 import { checkTtl } from "./settings.ts";
@@ -75,8 +76,9 @@ interface Attempt {
 async function grantOrRefuse(
   tx: LogTx,
   deps: GrantDeps,
-  { order, id, partial }: Attempt,
+  { order: given, id, partial }: Attempt,
 ): Promise<Acquired> {
+  const order = await inTheirCase(tx.query, given);
   await takeRoom(tx.query, deps.room, order);
   const reader = { query: tx.query, dialect: deps.log.db.dialect };
   const place = await placeOf(tx, order);

@@ -54,7 +54,13 @@ export function normaliseResources(resources: readonly Resource[]): Resource[] {
 export function commonOf(a: Resource, b: Resource, budget: Budget): string | null {
   if (a.kind === "file" && b.kind === "file") {
     if (a.repo !== b.repo) return null;
-    return commonPath(parsePattern(a.pattern), parsePattern(b.pattern), budget);
+    // What was reserved before the repository began to ignore case keeps its own rule among its like.
+    const ignoreCase = Boolean(a.ignoreCase) || Boolean(b.ignoreCase);
+    return commonPath(
+      parsePattern(a.pattern, ignoreCase),
+      parsePattern(b.pattern, ignoreCase),
+      budget,
+    );
   }
   return JSON.stringify(a) === JSON.stringify(b) ? "" : null;
 }

@@ -53,7 +53,7 @@ async function leasesAgainst(
   const patterns = new Map(rows.map((row) => [`${row.id} ${row.resource}`, row]));
   return [...patterns.values()].map((row) => ({
     lease: row.id as GuardLease["lease"],
-    pattern: (JSON.parse(row.resource) as Resource & { kind: "file" }).pattern,
+    ...patternOf(row),
     principal: row.holder,
     holder: holderName(row.holder, of.project),
     fence: row.fence,
@@ -62,6 +62,15 @@ async function leasesAgainst(
     reason: row.reason,
     thread: row.thread,
   }));
+}
+
+function patternOf({
+  resource,
+}: {
+  readonly resource: string;
+}): Pick<GuardLease, "pattern" | "ignoreCase"> {
+  const { pattern, ignoreCase = false } = JSON.parse(resource) as Resource & { kind: "file" };
+  return { pattern, ignoreCase };
 }
 
 function blockedBy(

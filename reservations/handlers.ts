@@ -19,6 +19,7 @@ import { listHeld, listHistory } from "./lists.ts";
 import { isFree, obstaclesOf } from "./obstacles.ts";
 import { awaitTicket, enqueue, leaveQueue } from "./queue-calls.ts";
 import type { GrantDeps } from "./quota.ts";
+import { inTheirCase } from "./repositories.ts";
 import { isHeld } from "./rules.ts";
 import { beat } from "./sessions.ts";
 import { checkTtl, SESSION_ENDS_MS } from "./settings.ts";
@@ -28,7 +29,7 @@ export type { ReservationsDeps } from "./call.ts";
 
 export function reservationsHandlers(given: ReservationsDeps): Handlers<typeof reservations> {
   const deps = { ...given, room: openRoom(given.settings.maxOpen) };
-  return { ...asking(deps), ...changing(deps), ...queueing(deps) };
+  return { ...asking(deps), ...changing(deps), ...defining(deps), ...queueing(deps) };
 }
 
 type All = Handlers<typeof reservations>;
@@ -39,7 +40,7 @@ const asking = (
   acquire: (call) => acquire(deps, call),
   check: async ({ params: { project }, body, principal }) => {
     const { log } = deps;
-    const demand = demandOf(principal, project, body);
+    const demand = await inTheirCase(log.query, demandOf(principal, project, body));
     const reader = { query: log.query, dialect: log.db.dialect };
     const obstacles = await obstaclesOf(reader, demand, { now: log.now() });
     const conflicts = await conflictsOf(deps, log.query, { order: demand, obstacles });
@@ -53,7 +54,7 @@ const asking = (
 
 const changing = (
   deps: ReservationsDeps,
-): Pick<All, "renew" | "release" | "setMode" | "transfer" | "forceRelease" | "defineSlot"> => ({
+): Pick<All, "renew" | "release" | "setMode" | "transfer" | "forceRelease"> => ({
   renew: async ({ body, ...call }) => {
     if (body.ttlMs !== undefined) checkTtl(body.ttlMs, deps.settings);
     return changeLease(deps, call, async (tx, lease) => {
@@ -85,6 +86,9 @@ const changing = (
       const { actor } = call.principal;
       await endLease(tx, endContext(deps), { lease, type: "lease.force_released", actor, reason });
     }),
+});
+
+const defining = (deps: ReservationsDeps): Pick<All, "defineSlot" | "defineRepository"> => ({
   defineSlot: ({ params: { project, slot: name }, body: { capacity }, ...call }) =>
     deps.log.once(
       callOf({ principal: call.principal, idempotency: call.idempotency }, lockOf(project)),
@@ -95,6 +99,17 @@ const changing = (
         return { name, capacity };
       },
       () => Promise.resolve({ name, capacity }),
+    ),
+  defineRepository: ({ params: { project, repo: name }, body: { ignoreCase }, ...call }) =>
+    deps.log.once(
+      callOf({ principal: call.principal, idempotency: call.idempotency }, lockOf(project)),
+      async (tx) => {
+        const { actor } = call.principal;
+        const body = { name, ignoreCase };
+        await tx.append({ type: "repository.defined", project, actor, body });
+        return body;
+      },
+      () => Promise.resolve({ name, ignoreCase }),
     ),
 });
 

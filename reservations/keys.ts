@@ -1,3 +1,4 @@
+import { foldCase } from "../contract/pattern/fold.ts";
 import { parsePattern } from "../contract/pattern/pattern.ts";
 import type { Resource } from "../contract/resource.ts";
 
@@ -8,11 +9,16 @@ export interface ResourceKeys {
   readonly keys: readonly string[];
 }
 
-/** Keys of one resource: its identity, or for a file pattern the directories that its paths start with. */
+/**
+ * Keys of one resource: its identity, or for a file pattern the directories that its paths start with; without case, so
+ * that a repository may begin to ignore it at any time.
+ */
 export function keysOf(resource: Resource): ResourceKeys {
   switch (resource.kind) {
     case "file": {
-      const prefixes = parsePattern(resource.pattern).alternatives.map(({ prefix }) => prefix);
+      const prefixes = parsePattern(resource.pattern).alternatives.map(({ prefix }) =>
+        foldCase(prefix),
+      );
       return { scope: `file:${resource.repo}`, keys: [...new Set(prefixes)] };
     }
     case "model":

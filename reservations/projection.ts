@@ -20,6 +20,9 @@ const TRANSFER = "update p_leases set holder = $2, fence = $3, session = null wh
 const DEFINE_SLOT = `insert into p_slots (project, name, capacity) values ($1, $2, $3)
   on conflict (project, name) do update set capacity = excluded.capacity`;
 
+const DEFINE_REPOSITORY = `insert into p_repositories (project, name, ignore_case) values ($1, $2, $3)
+  on conflict (project, name) do update set ignore_case = excluded.ignore_case`;
+
 async function granted(query: Query, { project, at, body }: Event): Promise<void> {
   const lease = body as EventBody<"lease.granted">;
   await query(INSERT, [
@@ -96,9 +99,14 @@ async function slotDefined(query: Query, { project, body }: Event): Promise<void
   await query(DEFINE_SLOT, [project, name, capacity]);
 }
 
+async function repositoryDefined(query: Query, { project, body }: Event): Promise<void> {
+  const { name, ignoreCase } = body as EventBody<"repository.defined">;
+  await query(DEFINE_REPOSITORY, [project, name, Number(ignoreCase)]);
+}
+
 export const reservationsProjection: Projection = {
   name: "reservations",
-  tables: ["p_fences", "p_leases", "p_lease_keys", "p_slots"],
+  tables: ["p_fences", "p_leases", "p_lease_keys", "p_slots", "p_repositories"],
   apply: {
     "lease.granted": granted,
     "lease.released": released,
@@ -110,6 +118,7 @@ export const reservationsProjection: Projection = {
     "lease.downgraded": downgraded,
     "lease.transferred": transferred,
     "slot.defined": slotDefined,
+    "repository.defined": repositoryDefined,
     // For the archive and for people; nothing is decided by it.
     "guard.bypassed": () => Promise.resolve(),
   },

@@ -17,6 +17,7 @@ import { isFree, obstaclesOf } from "./obstacles.ts";
 import { admit, judge, stand } from "./queue.ts";
 import { type GrantDeps, takeRoom } from "./quota.ts";
 import { isHeld } from "./rules.ts";
+import { inTheirCase } from "./repositories.ts";
 import { joinSession } from "./sessions.ts";
 import { TICKET_KEPT_MS, TICKET_PRESENT_MS, TICKET_REMEMBERED_MS } from "./settings.ts";
 import { leaseById } from "./store.ts";
@@ -64,8 +65,9 @@ interface Wish {
 async function grantOrStand(
   tx: LogTx,
   deps: GrantDeps,
-  { id, order, endsAt }: Wish,
+  { id, order: given, endsAt }: Wish,
 ): Promise<TicketRow> {
+  const order = await inTheirCase(tx.query, given);
   await takeRoom(tx.query, deps.room, order);
   const { dialect } = deps.log.db;
   const place = await placeOf(tx, order);

@@ -200,6 +200,29 @@ function defineOperatorVerbs(lease: Command, cli: Cli): void {
       await cli.out.show(freed, leaseView(freed));
     });
 
+  leaf(lease, "repo <name>", "Say whether a repository tells upper from lower case")
+    .addOption(
+      new Option("--case <rule>", "ignore: paths that differ only by case are the same to leases")
+        .choices(["ignore", "match"] as const)
+        .makeOptionMandatory(),
+    )
+    .addHelpText("after", examples("lease repo app --case ignore"))
+    .action(async (repo, { case: rule, ...common }) => {
+      const context = cli.context(common);
+      const api = await context.user();
+      const defined = await api("PUT /v1/projects/:project/repositories/:repo", {
+        params: { project: context.project, repo },
+        body: { ignoreCase: rule === "ignore" },
+      });
+      await cli.out.show(
+        defined,
+        record([
+          ["name", defined.name],
+          ["case", rule],
+        ]),
+      );
+    });
+
   leaf(lease, "slot <name>", "Say how many may hold slot:NAME at the same time")
     .requiredOption("--capacity <n>", "how many", count)
     .action(async (slot, { capacity, ...common }) => {

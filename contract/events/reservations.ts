@@ -46,4 +46,6 @@ export const reservationsEvents = {
     head: z.string().nullable(),
   }),
   "slot.defined": z.object({ name: Name, capacity: z.int() }),
+  /** Leases that were granted before keep their rule. */
+  "repository.defined": z.object({ name: z.string(), ignoreCase: z.boolean() }),
 } as const;

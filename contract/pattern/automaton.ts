@@ -1,5 +1,6 @@
 import { ANY, type ByteSet, NOT_SLASH, only, SLASH } from "./byte-set.ts";
 import { parseClass } from "./char-class.ts";
+import { foldCase } from "./fold.ts";
 import { classEnd } from "./normalise.ts";
 
 /** One byte of `on` leads to the state `to`. */
@@ -28,12 +29,14 @@ interface Draft {
  * `:(glob)<pattern>`. Git first compares the text literally, so that `app/[id]/page.tsx` covers the file of that name;
  * here that holds only without * and ?: otherwise any two patterns for different suffixes would meet below a directory
  * whose name is the first of them.
+ * @param ignoreCase the pattern is folded, and so are the paths that the automaton is asked about
  */
-export function compile(text: string): Automaton {
+export function compile(text: string, ignoreCase = false): Automaton {
   const builder = new Builder();
-  if (!/[*?]/.test(text)) builder.tree(builder.addWith(0), text);
+  const literal = ignoreCase ? foldCase(text) : text;
+  if (!/[*?]/.test(text)) builder.tree(builder.addWith(0), literal);
   const magic = text.search(/[*?[\\]/);
-  if (magic !== -1) wildcards(builder, builder.addWith(0), { text, magic });
+  if (magic !== -1) wildcards(builder, builder.addWith(0), { text, magic, ignoreCase });
   return builder.finish();
 }
 
@@ -41,10 +44,11 @@ interface Source {
   readonly text: string;
   /** Where the first wildcard or escape stands. */
   readonly magic: number;
+  readonly ignoreCase: boolean;
 }
 
 function wildcards(builder: Builder, start: number, source: Source): void {
-  const { text } = source;
+  const { text, ignoreCase } = source;
   let at = start;
   for (let i = 0; i < text.length;) {
     const char = text[i];
@@ -54,7 +58,7 @@ function wildcards(builder: Builder, start: number, source: Source): void {
       i = end;
     } else if (char === "[") {
       const end = classEnd(text, i);
-      at = builder.step(at, parseClass(text.slice(i + 1, end), text));
+      at = builder.step(at, parseClass(text.slice(i + 1, end), { pattern: text, ignoreCase }));
       i = end + 1;
     } else if (char === "?") {
       at = builder.step(at, NOT_SLASH);

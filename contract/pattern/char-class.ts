@@ -16,12 +16,17 @@ const NAMED: Readonly<Record<string, RegExp>> = {
   xdigit: /[A-Fa-f0-9]/,
 };
 
+interface ClassOf {
+  readonly pattern: string;
+  readonly ignoreCase: boolean;
+}
+
 /**
  * Reads the inside of `[…]` as git does: byte ranges, escapes, `[:name:]`, negation by `!` or `^`. Never matches a slash.
  * @param inside the text between the brackets
- * @throws ProblemError UNPROCESSABLE, naming `pattern`, for an unknown name or for what is not ASCII
+ * @throws ProblemError UNPROCESSABLE, naming the pattern, for an unknown name or for what is not ASCII
  */
-export function parseClass(inside: string, pattern: string): ByteSet {
+export function parseClass(inside: string, { pattern, ignoreCase }: ClassOf): ByteSet {
   if (/[^\0-\x7f]/.test(inside))
     throw refusePattern(
       pattern,
@@ -30,8 +35,15 @@ export function parseClass(inside: string, pattern: string): ByteSet {
     );
   const negated = /^[!^]/.test(inside);
   const members = membersOf(negated ? inside.slice(1) : inside, pattern);
+  if (ignoreCase) addOtherCase(members);
   const bytes = Array.from({ length: 255 }, (_, i) => i + 1);
   return new ByteSet(bytes.filter((byte) => byte !== SLASH && members.has(byte) !== negated));
+}
+
+/** The two cases of an ASCII letter differ by one bit. */
+function addOtherCase(members: Set<number>): void {
+  for (const byte of members)
+    if (NAMED["alpha"]?.test(String.fromCharCode(byte))) members.add(byte ^ 0x20);
 }
 
 function membersOf(text: string, pattern: string): Set<number> {

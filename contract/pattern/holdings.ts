@@ -1,21 +1,25 @@
+import { foldCase } from "./fold.ts";
 import { covers, type FilePattern, parsePattern } from "./pattern.ts";
 
 /** A pattern that somebody holds, with whatever is to be told about it. */
 export interface Holding {
   readonly pattern: string;
+  readonly ignoreCase: boolean;
+}
+
+interface Read<H> {
+  readonly holding: H;
+  readonly pattern: FilePattern;
 }
 
 /** Finds who holds a path: looks only at patterns whose fixed directories the path lies in. */
 export class Holdings<H extends Holding> {
-  private readonly byPrefix = new Map<
-    string,
-    { readonly holding: H; readonly pattern: FilePattern }[]
-  >();
+  private readonly byPrefix = new Map<string, Read<H>[]>();
 
   constructor(holdings: Iterable<H>) {
     for (const holding of holdings) {
-      const pattern = parsePattern(holding.pattern);
-      for (const prefix of new Set(pattern.alternatives.map((one) => one.prefix))) {
+      const pattern = parsePattern(holding.pattern, holding.ignoreCase);
+      for (const prefix of new Set(pattern.alternatives.map((one) => foldCase(one.prefix)))) {
         const here = this.byPrefix.get(prefix) ?? [];
         here.push({ holding, pattern });
         this.byPrefix.set(prefix, here);
@@ -30,17 +34,22 @@ export class Holdings<H extends Holding> {
   of(path: string): H[] {
     const normal = path.normalize("NFC").replace(/\/$/, "");
     const found = new Set<H>();
-    for (const prefix of prefixesOf(normal)) {
+    for (const prefix of prefixesOf(foldCase(normal))) {
       for (const { holding, pattern } of this.byPrefix.get(prefix) ?? [])
         if (covers(pattern, normal)) found.add(holding);
     }
     if (path.endsWith("/")) {
-      for (const [prefix, here] of this.byPrefix)
-        if (prefix.startsWith(`${normal}/`)) for (const { holding } of here) found.add(holding);
+      for (const one of [...this.byPrefix.values()].flat())
+        if (liesBelow(one.pattern, normal)) found.add(one.holding);
     }
     return [...found];
   }
 }
+
+const liesBelow = ({ alternatives }: FilePattern, folder: string): boolean =>
+  alternatives.some(({ prefix, ignoreCase }) =>
+    prefix.startsWith(`${ignoreCase ? foldCase(folder) : folder}/`),
+  );
 
 /** `a/b` -> ``, `a/`, `a/b/`: a plain path is its own prefix. */
 function prefixesOf(path: string): string[] {

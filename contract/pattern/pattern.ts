@@ -1,57 +1,71 @@
 import { type Automaton, compile } from "./automaton.ts";
 import { expandBraces } from "./braces.ts";
+import { foldCase, foldPattern } from "./fold.ts";
 import { isPlain, normalise } from "./normalise.ts";
 
 /** One alternative of a pattern, after the expansion of its braces. */
 export interface Alternative {
-  /** Normalised; what git gets behind `:(glob)`. */
+  /** Normalised, folded if it ignores case; what git gets behind `:(glob)`. */
   readonly text: string;
   /** Without wildcards: covers itself and everything below it. */
   readonly plain: boolean;
   /** The directories that each of its paths starts with, ending in a slash; for a plain path itself; or empty. */
   readonly prefix: string;
+  /** Paths are to be folded before they are compared. */
+  readonly ignoreCase: boolean;
 }
 
 /** A file pattern as leases hold it: a git pathspec with glob magic, with braces. */
 export interface FilePattern {
-  /** Its one form: normalised if it has no braces. */
+  /** Its one form: normalised if it has no braces; in the case that was given. */
   readonly text: string;
   readonly alternatives: readonly Alternative[];
 }
 
 const CACHED = 20_000;
-const patterns = new Map<string, FilePattern>();
-const automata = new Map<string, Automaton>();
+
+const newCaches = () => ({
+  patterns: new Map<string, FilePattern>(),
+  automata: new Map<string, Automaton>(),
+});
+const exact = newCaches();
+const folded = newCaches();
 
 /**
  * Reads a pattern, which starts at the root of its repository.
  * @throws ProblemError UNPROCESSABLE if it is refused; the message says why and what to write instead
  */
-export const parsePattern = (text: string): FilePattern => cached(patterns, text, parse);
+export const parsePattern = (text: string, ignoreCase = false): FilePattern =>
+  cached((ignoreCase ? folded : exact).patterns, text, () => parse(text, ignoreCase));
 
-/** The automaton of an alternative. */
-export const automatonOf = (text: string): Automaton => cached(automata, text, compile);
+export const automatonOf = ({ text, ignoreCase }: Alternative): Automaton =>
+  cached((ignoreCase ? folded : exact).automata, text, () => compile(text, ignoreCase));
 
 /** Whether the pattern covers a path of the repository. */
 export function covers(pattern: FilePattern, path: string): boolean {
   const normal = path.normalize("NFC");
-  return pattern.alternatives.some(({ text, plain }) =>
-    plain ? normal === text || normal.startsWith(`${text}/`) : accepts(automatonOf(text), normal),
-  );
+  return pattern.alternatives.some((one) => {
+    const compared = one.ignoreCase ? foldCase(normal) : normal;
+    if (!one.plain) return accepts(automatonOf(one), compared);
+    return compared === one.text || compared.startsWith(`${one.text}/`);
+  });
 }
 
-function parse(given: string): FilePattern {
-  const alternatives = [...new Set(expandBraces(given).map(normalise))].map(alternative);
-  const [first] = alternatives;
-  const text = alternatives.length === 1 && first !== undefined ? first.text : given;
-  return { text: text.normalize("NFC"), alternatives };
+function parse(given: string, ignoreCase: boolean): FilePattern {
+  const texts = [...new Set(expandBraces(given).map(normalise))];
+  const compared = new Set(ignoreCase ? texts.map(foldPattern) : texts);
+  const text = texts.length === 1 ? (texts[0] ?? given) : given;
+  return {
+    text: text.normalize("NFC"),
+    alternatives: [...compared].map((one) => alternative(one, ignoreCase)),
+  };
 }
 
-function alternative(text: string): Alternative {
+function alternative(text: string, ignoreCase: boolean): Alternative {
   const plain = isPlain(text);
   const magic = text.search(/[*?[\\]/);
   const prefix = plain ? `${text}/` : text.slice(0, text.lastIndexOf("/", magic) + 1);
-  return { text, plain, prefix };
+  return { text, plain, prefix, ignoreCase };
 }
 
 function accepts(automaton: Automaton, path: string): boolean {
@@ -67,9 +81,9 @@ function accepts(automaton: Automaton, path: string): boolean {
 }
 
 /** Keeps the newest; what is asked for again counts as new. */
-function cached<V>(cache: Map<string, V>, key: string, make: (key: string) => V): V {
+function cached<V>(cache: Map<string, V>, key: string, make: () => V): V {
   const known = cache.get(key);
-  const value = known ?? make(key);
+  const value = known ?? make();
   cache.delete(key);
   cache.set(key, value);
   if (cache.size > CACHED) {

@@ -1,7 +1,8 @@
-import type { Automaton } from "../../contract/pattern/automaton.ts";
+import { type Automaton, compile } from "../../contract/pattern/automaton.ts";
 import { SLASH } from "../../contract/pattern/byte-set.ts";
-import { automatonOf } from "../../contract/pattern/pattern.ts";
 import { commonText } from "./product.ts";
+
+const ANYTHING = compile("**");
 
 /**
  * The shortest path that an automaton accepts and that is `path` or lies below it, or null. Follows the automaton along
@@ -21,7 +22,7 @@ export function textBelow(
   }
   for (const state of states) if (automaton[state]?.accepts) return path;
   const starts = after(states, SLASH, { automaton, budget });
-  const rest = commonText(automaton, automatonOf("**"), { budget, starts });
+  const rest = commonText(automaton, ANYTHING, { budget, starts });
   return typeof rest === "string" ? `${path}/${rest}` : rest;
 }
 

@@ -16,7 +16,8 @@ const CALL_STEPS = 3_000_000;
 export const callBudget = (): Budget => ({ steps: CALL_STEPS });
 
 /**
- * A path that both patterns cover, or null if there is none. Exact and symmetric in its answer.
+ * A path that both patterns cover, or null if there is none. Exact and symmetric in its answer. Both are of one
+ * repository, so either both ignore case or none does.
  * @throws ProblemError UNPROCESSABLE, naming both, if deciding would take too much work
  */
 export function commonPath(
@@ -46,11 +47,11 @@ function meet(a: Alternative, b: Alternative, budget: Budget): string | null | u
   if (!a.prefix.startsWith(b.prefix) && !b.prefix.startsWith(a.prefix)) return null;
   // Of two plain paths that passed this test, one lies above the other, which is below itself.
   if (a.plain && b.plain) return a.text.length > b.text.length ? a.text : b.text;
-  if (a.plain) return textBelow(a.text, automatonOf(b.text), budget);
-  if (b.plain) return textBelow(b.text, automatonOf(a.text), budget);
+  if (a.plain) return textBelow(a.text, automatonOf(b), budget);
+  if (b.plain) return textBelow(b.text, automatonOf(a), budget);
   const [endOfA, endOfB] = [literalEnd(a.text), literalEnd(b.text)];
   if (!endOfA.endsWith(endOfB) && !endOfB.endsWith(endOfA)) return null;
-  return commonText(automatonOf(a.text), automatonOf(b.text), { budget });
+  return commonText(automatonOf(a), automatonOf(b), { budget });
 }
 
 /**

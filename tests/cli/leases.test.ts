@@ -122,6 +122,7 @@ describe("leases at the command line", () => {
     const handed = await anna.run("lease", "transfer", lease.id, "red", "--json");
     expect(handed.code).toBe(0);
     expect((await bert.run("lease", "force-release", lease.id, "--reason", "x")).code).toBe(5);
+    expect((await bert.run("lease", "repo", "kernels", "--case", "ignore")).code).toBe(5);
     const history = (await anna.run("lease", "history", "docs", ...repo)).json<{
       leases: { id: string }[];
     }>();
@@ -134,6 +135,8 @@ describe("leases at the command line", () => {
       ["reserve", "a", "--ttl", "10"],
       ["reserve", "a", "--wait", "1m", "--dry-run"],
       ["reserve", "a", "--partial", "--", "make"],
+      ["lease", "repo", "kernels"],
+      ["lease", "repo", "kernels", "--case", "maybe"],
       ["release"],
       ["renew", "not-an-id"],
     ])

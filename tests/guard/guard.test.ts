@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { repoAt } from "../support/git-repo.ts";
-import { useGuarded } from "./guarded.ts";
+import { params, useGuarded } from "./guarded.ts";
 
 describe("the Git guard", () => {
   const all = useGuarded();
@@ -38,6 +38,22 @@ describe("the Git guard", () => {
     const head = (await all.repo.git("rev-parse", "HEAD")).output.trim();
     await all.repo.git("update-index", "--add", "--cacheinfo", `160000,${head},lib`);
     expect((await all.repo.git("commit", "-qm", "submodule")).output).toContain("lib/: blue holds");
+  });
+
+  it("blocks a path in any case where the repository ignores it", async () => {
+    const { admin } = all.server;
+    const repository = { params: { ...params, repo: "app" } };
+    await admin.client.reservations.defineRepository({ ...repository, body: { ignoreCase: true } });
+    await all.hold("Src/New.ts");
+    await admin.client.reservations.defineRepository({
+      ...repository,
+      body: { ignoreCase: false },
+    });
+    await all.guard("install");
+    await all.repo.stage("src/new.ts");
+    const blocked = await all.repo.git("commit", "-qm", "src");
+    expect(blocked.code).toBe(1);
+    expect(blocked.output).toContain("src/new.ts: blue holds Src/New.ts");
   });
 
   it("knows the caller's own leases and the branch", async () => {

@@ -119,7 +119,7 @@ describe("overlap of two patterns", () => {
 
   it("is decided as git matches, for over 50,000 random pairs in both directions", async () => {
     const texts = [...new Set(fc.sample(pattern, { numRuns: PATTERNS * 2, seed: SEED }))];
-    const patterns = texts.slice(0, PATTERNS).map(parsePattern);
+    const patterns = texts.slice(0, PATTERNS).map((one) => parsePattern(one));
     const paths = allPaths(4);
     const witnesses = patterns.flatMap((a) => patterns.map((b) => commonPath(a, b)));
     const git = new GitMatcher(folder);

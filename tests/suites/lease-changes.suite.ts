@@ -118,6 +118,36 @@ export function leaseChangesSuite(driver: Driver): void {
       });
     });
 
+    it("takes paths of a repository that ignores case for the same, from when that was said", async () => {
+      const ignoring = (ignoreCase: boolean) =>
+        bench.handlers.defineRepository({
+          params: { ...params, repo: "app" },
+          body: { ignoreCase },
+          ...as("admin"),
+        });
+      await acquire("blue", ["Src/A.ts"]);
+      await acquire("red", ["src/a.ts"]);
+      await ignoring(true);
+      for (const name of ["green", "red"])
+        await expect(acquire(name, ["SRC/**"])).rejects.toMatchObject({
+          details: expect.arrayContaining([expect.objectContaining({ holder: "blue" })]) as unknown,
+        });
+      const lib = await acquire("green", ["Lib/[A-C]*"]);
+      expect(lib.resources).toEqual([
+        { kind: "file", repo: "app", pattern: "Lib/[A-C]*", ignoreCase: true },
+      ]);
+      await expect(queue("red", ["lib/b"])).resolves.toMatchObject({
+        lease: null,
+        conflicts: [{ holder: "green", witness: "lib/b" }],
+      });
+      await ignoring(false);
+      // A lease that ignores case does so towards all that come later.
+      await expect(acquire("yellow", ["lIB"])).rejects.toMatchObject({
+        details: [{ holder: "green" }, { holder: "red" }],
+      });
+      await acquire("yellow", ["SRC"]);
+    });
+
     it("keeps leases of different branches apart", async () => {
       await acquire("blue", ["src"], { refs: ["main"] });
       await acquire("red", ["src"], { refs: ["dev", "refs/heads/next"] });

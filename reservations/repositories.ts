@@ -1,0 +1,16 @@
+import type { Query } from "../storage/db.ts";
+import type { Demand } from "./demand.ts";
+
+const IGNORING_CASE = "select name from p_repositories where project = $1 and ignore_case = 1";
+
+/** The demand with the files marked that are of repositories which ignore case; read in the transaction that judges it. */
+export async function inTheirCase<D extends Demand>(query: Query, demand: D): Promise<D> {
+  if (demand.resources.every(({ kind }) => kind !== "file")) return demand;
+  const rows = await query<{ name: string }>(IGNORING_CASE, [demand.project]);
+  if (rows.length === 0) return demand;
+  const names = new Set(rows.map(({ name }) => name));
+  const resources = demand.resources.map((one) =>
+    one.kind === "file" && names.has(one.repo) ? { ...one, ignoreCase: true as const } : one,
+  );
+  return { ...demand, resources };
+}
