@@ -89,6 +89,10 @@ export class AttemptFolder {
     return out;
   }
 
+  async removeOut(n: number): Promise<void> {
+    await rm(this.out(n), { recursive: true, force: true });
+  }
+
   /**
    * The time now by the clock of the file system that results are written to, milliseconds; the first call for an
    * execution decides. A file that is older was not written by it.

@@ -23,9 +23,15 @@ export function freeCapacity(node: Node, ending?: string): Offer | null {
   return gpus.length === 0 && slots === 0 ? null : { gpus, slots, runtimes: engines.runtimes() };
 }
 
+/** Why this node is not ready, whoever asks; null when it is. */
+export const obstacle = ({ engines, disk }: Pick<Node, "engines" | "disk">): string | null =>
+  engines.problem ?? disk.problem;
+
 /** Why this node takes no work now; null when it does. */
-export function refusal({ contact, engines }: Pick<Node, "contact" | "engines">): string | null {
-  if (engines.problem !== null) return engines.problem;
+export function refusal(node: Pick<Node, "contact" | "engines" | "disk">): string | null {
+  const { contact } = node;
+  const unready = obstacle(node);
+  if (unready !== null) return unready;
   if (Math.abs(contact.skewMs) > MOST_SKEW_MS) {
     const minutes = Math.round(Math.abs(contact.skewMs) / 60_000);
     const side = contact.skewMs > 0 ? "behind" : "ahead of";

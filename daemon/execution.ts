@@ -1,6 +1,7 @@
 import type { GrantedRun } from "../contract/cells.ts";
 import type { AttemptFolder } from "./attempt-folder.ts";
 import { type AttemptLog, ExecutionLog, saveLog } from "./attempt-log.ts";
+import { choose, layBy } from "./evidence.ts";
 import { followExecution } from "./follow.ts";
 import {
   EngineGoneError,
@@ -12,10 +13,10 @@ import {
   specOf,
 } from "./launcher.ts";
 import { DetachedError, type Node } from "./node.ts";
-import { collect, type OutFile } from "./results/collect.ts";
+import { collect } from "./results/collect.ts";
 import { judge } from "./results/outcome.ts";
 import { readResults } from "./results/read-results.ts";
-import type { Ended, ExecutionRow, KeptFile, StopReason } from "./spool-rows.ts";
+import type { Ended, ExecutionRow, StopReason } from "./spool-rows.ts";
 
 /** What the executions of one attempt have in common. */
 export interface AttemptParts {
@@ -51,16 +52,14 @@ export const isWarmup = ({ repeat }: Step): boolean => repeat < 1;
 export async function execute(parts: AttemptParts, step: Step): Promise<Ended> {
   const { node, run, launcher } = parts;
   const attempt = run.attempt.id;
-  const name = executionName(attempt, step.n);
   const row = node.spool.executions(attempt).find(({ n }) => n === step.n);
   if (row?.ended) {
-    await removeExecution(parts, name);
+    await clearUp(parts, step, row.ended);
     return row.ended;
   }
   const log = new ExecutionLog(parts.log, titleOf(run, step));
   const launch = await launchOf(parts, step);
-  node.spool.creating(attempt, step.n);
-  const found = await ensureCreated(parts, launch, row);
+  const found = await ensureCreated(parts, { n: step.n, launch, row });
   if (found === null) return finish(parts, step, { log, last: null });
   node.spool.created(attempt, step.n, found.id);
   const startedMs = await parts.folder.startMark(step.n);
@@ -90,21 +89,35 @@ async function launchOf({ launch, folder }: AttemptParts, { n, repeat }: Step): 
   };
 }
 
+interface Wanted {
+  readonly n: number;
+  readonly launch: Launch;
+  /** What an earlier life has written down. */
+  readonly row: ExecutionRow | undefined;
+}
+
 /** What there is to start or to follow; null when it was there in an earlier life and has vanished. */
 async function ensureCreated(
-  { node, launcher }: AttemptParts,
-  launch: Launch,
-  row: ExecutionRow | undefined,
+  { node: { engines, spool, detach }, launcher }: AttemptParts,
+  { n, launch, row }: Wanted,
 ): Promise<Launched | null> {
-  return node.engines.answered(node.detach, async () => {
-    const there = await launcher.inspect(launch.name);
-    if (there === null)
-      return row === undefined || row.state === "creating" ? launcher.create(launch) : null;
-    if (there.spec !== specOf(launch))
-      throw new LaunchError(`an execution ${launch.name} exists and is not the one to create`);
-    return there;
+  const { attempt, name } = launch;
+  return engines.answered(detach, async () => {
+    const there = await launcher.inspect(name);
+    if (there === null && row !== undefined && row.state !== "creating") return null;
+    if (there !== null && !isWanted(there, launch, row))
+      throw new LaunchError(`an execution ${name} exists and is not the one to create`);
+    spool.creating(attempt, n, there?.spec ?? specOf(launch));
+    return there ?? launcher.create(launch);
   });
 }
+
+/**
+ * Whether it is what was asked for: by this version of the daemon, or by the one that wrote the row, which may have
+ * described the same launch in another way.
+ */
+const isWanted = ({ spec }: Launched, launch: Launch, row: ExecutionRow | undefined): boolean =>
+  spec === specOf(launch) || (row !== undefined && (row.spec ?? spec) === spec);
 
 /** A start whose answer was lost may have happened: only what is still `created` is started. */
 async function startOnce({ node, launcher }: AttemptParts, id: string): Promise<void> {
@@ -129,15 +142,27 @@ async function finish(parts: AttemptParts, step: Step, finished: Finished): Prom
   const ended = await endedOf(parts, step, finished);
   await saveLog(folder, step.n, parts.log.bounded);
   node.spool.ended(run.attempt.id, step.n, ended);
-  await removeExecution(parts, executionName(run.attempt.id, step.n));
+  await clearUp(parts, step, ended);
   return ended;
+}
+
+/** Leaves nothing of an ended execution but the files that back its result. */
+async function clearUp(parts: AttemptParts, step: Step, { files }: Ended): Promise<void> {
+  const { node, run, folder } = parts;
+  const name = executionName(run.attempt.id, step.n);
+  await removeExecution(parts, name);
+  try {
+    await layBy(folder, step, files);
+  } catch (error) {
+    node.log.warn({ name, error: String(error) }, "cannot clear the folder of an execution");
+  }
 }
 
 /** What is known of an execution that has vanished. */
 const UNSEEN = { exitCode: null, oom: false, durationMs: null };
 
 async function endedOf(
-  { run, folder, stopReason }: AttemptParts,
+  { node, run, folder, stopReason }: AttemptParts,
   step: Step,
   { log, last, startedMs = Number.POSITIVE_INFINITY }: Finished,
 ): Promise<Ended> {
@@ -147,6 +172,8 @@ async function endedOf(
   const parsed = isWarmup(step) ? null : await readResults(run.cell.parser, output);
   const { exitCode, oom, durationMs } = last ?? UNSEEN;
   const judged = judge({ exitCode, oom, stop: stopReason(), parsed });
+  const earlier = node.spool.executions(run.attempt.id).flatMap((one) => one.ended?.files ?? []);
+  const files = isWarmup(step) ? [] : choose(collected.files, { earlier, step, folder });
   const readings = judged.outcome === "ok" && parsed?.ok ? parsed.readings : [];
   return {
     ...judged,
@@ -154,16 +181,10 @@ async function endedOf(
     exitCode,
     durationMs: durationMs ?? 0,
     samples: readings.map((reading) => ({ ...reading, repeat: step.repeat })),
-    files: isWarmup(step) ? [] : collected.files.map((file) => keptFile(file, step)),
+    files,
+    filesLeftOut: isWarmup(step) ? 0 : collected.files.length - files.length,
   };
 }
-
-const keptFile = ({ name, path, sha256, size }: OutFile, { repeat }: Step): KeptFile => ({
-  name: `repeat-${repeat}/${name}`,
-  path,
-  sha256,
-  size,
-});
 
 /** What cannot be removed now is an orphan that is reaped later: its result is safe. */
 async function removeExecution({ node, launcher }: AttemptParts, name: string): Promise<void> {

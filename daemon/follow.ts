@@ -88,6 +88,7 @@ async function guard(
   const attempt = run.attempt.id;
   const told = node.stops.signal(attempt);
   while (!over.aborted && !node.detach.aborted) {
+    await node.disk.look();
     const reason = parts.stopReason() ?? limitPassed(parts, following, pulse);
     if (reason !== null) {
       node.stops.request(attempt, reason);
@@ -129,6 +130,7 @@ function limitPassed(
   if (log.position.stdout + log.position.stderr > MOST_LOG_BYTES)
     return { outcome: "failed", message: "printed more than 1 GiB" };
   // The node's fault, not the cell's: another node may try.
+  if (node.disk.exhausted !== null) return { outcome: "invalid", message: node.disk.exhausted };
   if (now > node.contact.stopAt(run.lostAfterMs, stop.timeout))
     return {
       outcome: "invalid",

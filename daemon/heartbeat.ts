@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { contract } from "../contract/index.ts";
 import { ProblemError } from "../contract/problem.ts";
 import { mayPass } from "./calls.ts";
-import { refusal } from "./capacity.ts";
+import { obstacle, refusal } from "./capacity.ts";
 import type { Node } from "./node.ts";
 import { backoff, jitter } from "./timers.ts";
 
@@ -31,7 +31,7 @@ export async function heartbeatLoop(options: HeartbeatOptions): Promise<void> {
   let failures = 0;
   while (!node.detach.aborted) {
     try {
-      await node.engines.look();
+      await Promise.all([node.engines.look(), node.disk.look()]);
       const runtimes = node.engines.runtimes().join();
       if (registered !== runtimes) {
         beatMs = await register(options);
@@ -72,7 +72,7 @@ async function register({ node, bootId, survey }: HeartbeatOptions): Promise<num
 
 async function beat(node: Node): Promise<number> {
   const { contact, clock, engines, spool, server, wakeClaims } = node;
-  const ready = engines.problem === null;
+  const problem = obstacle(node);
   // Taken before the call leaves: the server's count begins no earlier.
   const sentAt = clock.monotonic();
   const sentWall = clock.now();
@@ -80,8 +80,8 @@ async function beat(node: Node): Promise<number> {
     {
       body: {
         installId: spool.installId,
-        ready,
-        reason: ready ? null : (engines.problem?.slice(0, 500) ?? null),
+        ready: problem === null,
+        reason: problem?.slice(0, 500) ?? null,
         sessions: spool.sessions().map(({ id }) => id),
         images: engines.images,
       },

@@ -17,11 +17,13 @@ import { bootClock, readBootId } from "./boot-clock.ts";
 import { ClaimTurn } from "./capacity.ts";
 import { claimLoop } from "./claims.ts";
 import { Contact } from "./contact.ts";
+import { Disk } from "./disk.ts";
 import { Engines } from "./engines.ts";
 import { gpuCare } from "./gpu-care.ts";
 import { heartbeatLoop, type HeartbeatOptions } from "./heartbeat.ts";
 import { hintLoop } from "./hints.ts";
 import { findGpus, machine, readSimulatedGpus } from "./inventory/inventory.ts";
+import { removeLeftFolders } from "./left-folders.ts";
 import type { Node } from "./node.ts";
 import { DaemonOptions } from "./options.ts";
 import type { Log, SpoolDb } from "./ports.ts";
@@ -77,13 +79,15 @@ export async function startDaemon(
       log,
       processRoot: processesIn(roots),
     });
-    await engines.look();
+    const disk = new Disk([options.data, roots.process]);
+    await Promise.all([engines.look(), disk.look()]);
     const survey = await surveyor(options, engines, log);
     const node: Node = {
       options,
       server,
       spool,
       engines,
+      disk,
       clock,
       log,
       contact: new Contact({ clock, spool, bootId }),
@@ -95,6 +99,7 @@ export async function startDaemon(
       hinted: false,
       detach: detach.signal,
     };
+    await removeLeftFolders(node, roots);
     const settled = work({ node, roots, heartbeat: { node, bootId, survey } });
     return {
       stop: async () => {

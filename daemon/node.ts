@@ -2,6 +2,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Inventory } from "../contract/inventory.ts";
 import type { Contact } from "./contact.ts";
 import type { Engines } from "./engines.ts";
+import type { Disk } from "./disk.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { Log, Server } from "./ports.ts";
 import type { Spool } from "./spool.ts";
@@ -14,6 +15,7 @@ export interface Node {
   readonly server: Server;
   readonly spool: Spool;
   readonly engines: Engines;
+  readonly disk: Disk;
   readonly contact: Contact;
   readonly stops: Stops;
   readonly clock: Clock;

@@ -4,9 +4,7 @@ import { LaunchError } from "./launcher.ts";
 import { fingerprint } from "./output/bounded-log.ts";
 import type { AttemptRow, Ended, KeptFile, KeptReport, Plan, StopReason } from "./spool-rows.ts";
 
-/** The server takes no more evidence for one attempt. */
-const MOST_EVIDENCE = 64;
-/** Nor longer messages, in characters. */
+/** The server takes no longer messages, in characters. */
 const LONGEST_MESSAGE = 4_000;
 /** Nor more values, or a longer report, of which they are nearly all; in characters of JSON. */
 const MOST_SAMPLES = 100_000;
@@ -25,13 +23,12 @@ export interface Measured {
 /** Everything that the server is told of an attempt that was carried out. */
 export async function reportOf(measured: Measured): Promise<KeptReport> {
   const { row, plan, ended, folder } = measured;
-  const results = ended.flatMap(({ files }) => files);
   const files = [
     await keep(folder, "log.txt", measured.log),
     await keep(folder, "config.json", JSON.stringify({ run: row.run, plan }, null, 2)),
-    ...results.slice(0, MOST_EVIDENCE - 2),
+    ...ended.flatMap((one) => one.files),
   ];
-  const left = results.length - (files.length - 2);
+  const left = ended.reduce((sum, { filesLeftOut }) => sum + filesLeftOut, 0);
   const samples = ended.flatMap((one) => one.samples);
   const tooMuch = tooMany(samples);
   return {

@@ -36,6 +36,8 @@ export const Ended = z.object({
   durationMs: z.number(),
   samples: z.array(Sample),
   files: z.array(KeptFile),
+  /** How many of its files did not fit into the evidence of the attempt. */
+  filesLeftOut: z.int().default(0),
 });
 export type Ended = z.infer<typeof Ended>;
 
@@ -48,6 +50,8 @@ export interface ExecutionRow {
   /** `creating` is written before the engine is asked, `started` after it has answered. */
   readonly state: "creating" | "created" | "started" | "ended";
   readonly container: string | null;
+  /** `specOf` the launch, by the version of the daemon that created it; null when that did not write it down. */
+  readonly spec: string | null;
   /** Milliseconds after boot. */
   readonly startedAt: number | null;
   readonly ended: Ended | null;
@@ -94,6 +98,7 @@ export const Rows = {
       n: z.int(),
       state: z.enum(["creating", "created", "started", "ended"]),
       container: z.string().nullable(),
+      spec: z.string().nullable(),
       started_at: z.number().nullable(),
       ended: z.string().nullable(),
     }),

@@ -14,10 +14,9 @@ import {
   StopReason,
 } from "./spool-rows.ts";
 
-const VERSION = "1";
-
-const SCHEMA = `
-create table if not exists meta (key text primary key, value text not null);
+/** Each brings the spool from the version before to its own; the first one to version 1. Never changed, only added to. */
+const VERSIONS = [
+  `
 create table if not exists sessions (id text primary key, session text not null);
 create table if not exists attempts (
   id text primary key, session text not null, position integer not null, run text not null,
@@ -28,7 +27,11 @@ create table if not exists executions (
   container text, started_at real, ended text, primary key (attempt, n)
 );
 create table if not exists gpu_locks (uuid text primary key, session text not null);
-`;
+`,
+  "alter table executions add column spec text",
+] as const;
+
+const META = "create table if not exists meta (key text primary key, value text not null)";
 
 /**
  * The daemon's memory: every step of an attempt is written here before it is taken, so that the next life of the
@@ -40,9 +43,9 @@ export class Spool {
   /** @throws ProblemError PROTOCOL_UNSUPPORTED for a spool of a newer version */
   constructor(db: SpoolDb) {
     this.db = db;
-    db.run(SCHEMA);
-    const version = this.meta("version") ?? VERSION;
-    if (version !== VERSION)
+    db.run(META);
+    const version = Number(this.meta("version") ?? 0);
+    if (version > VERSIONS.length)
       throw new ProblemError(
         "PROTOCOL_UNSUPPORTED",
         `the spool has version ${version}, newer than this daemon`,
@@ -50,7 +53,10 @@ export class Spool {
           next: "start the version that wrote it",
         },
       );
-    this.setMeta("version", VERSION);
+    db.tx(() => {
+      for (const change of VERSIONS.slice(version)) db.run(change);
+      this.setMeta("version", String(VERSIONS.length));
+    });
     if (this.meta("install") === undefined) this.setMeta("install", newId());
   }
 
@@ -148,7 +154,7 @@ export class Spool {
 
   executions(attempt: string): ExecutionRow[] {
     const rows = this.db.all(
-      "select n, state, container, started_at, ended from executions where attempt = $1 order by n",
+      "select n, state, container, spec, started_at, ended from executions where attempt = $1 order by n",
       [attempt],
     );
     return Rows.execution.parse(rows).map(({ started_at, ended, ...row }) => ({
@@ -158,10 +164,12 @@ export class Spool {
     }));
   }
 
-  creating(attempt: string, n: number): void {
+  /** `spec` is what is or was asked of the engine; what exists already keeps its state. */
+  creating(attempt: string, n: number, spec: string): void {
     this.db.run(
-      "insert into executions (attempt, n, state) values ($1, $2, 'creating') on conflict do nothing",
-      [attempt, n],
+      `insert into executions (attempt, n, spec, state) values ($1, $2, $3, 'creating') on conflict (attempt, n)
+       do update set spec = excluded.spec`,
+      [attempt, n, spec],
     );
   }
 

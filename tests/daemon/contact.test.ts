@@ -5,6 +5,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { refusal } from "../../daemon/capacity.ts";
 import { Contact } from "../../daemon/contact.ts";
+import { Disk } from "../../daemon/disk.ts";
 import { Engines } from "../../daemon/engines.ts";
 import { processLauncher } from "../../daemon/process/driver.ts";
 import { Spool } from "../../daemon/spool.ts";
@@ -16,6 +17,8 @@ describe("a node", () => {
   let spool: Spool;
   let engines: Engines;
   let clock: TestClock;
+  let room: number;
+  let disk: Disk;
   const met = (): Contact => new Contact({ clock, spool, bootId: "b" });
 
   beforeEach(async () => {
@@ -29,6 +32,8 @@ describe("a node", () => {
       docker: () => Promise.reject(new Error("there is none")),
     });
     await engines.look();
+    room = 2 ** 40;
+    disk = new Disk([folder], () => Promise.resolve(room));
   });
   afterEach(async () => {
     spool.close();
@@ -37,12 +42,29 @@ describe("a node", () => {
 
   it("takes no work before the server has answered it once in this life, and none while cut off", () => {
     const contact = met();
-    expect(refusal({ contact, engines })).toContain("cut off");
+    expect(refusal({ contact, engines, disk })).toContain("cut off");
     contact.acknowledge(clock.monotonic());
-    expect(refusal({ contact, engines })).toBeNull();
+    expect(refusal({ contact, engines, disk })).toBeNull();
     clock.advance(46_000);
-    expect(refusal({ contact, engines })).toContain("cut off");
+    expect(refusal({ contact, engines, disk })).toContain("cut off");
     contact.acknowledge(clock.monotonic());
-    expect(refusal({ contact: met(), engines })).toContain("cut off");
+    expect(refusal({ contact: met(), engines, disk })).toContain("cut off");
+  });
+
+  it("takes no work without room on its disk, and lets nothing run that would take the last of it", async () => {
+    const contact = met();
+    contact.acknowledge(clock.monotonic());
+    room = 255 * 2 ** 20;
+    await disk.look();
+    expect(refusal({ contact, engines, disk })).toBe(
+      `only 255 MiB are free on the disk of ${folder}: free 256 MiB there`,
+    );
+    expect(disk.exhausted).toBeNull();
+    room = 63 * 2 ** 20;
+    await disk.look();
+    expect(disk.exhausted).toContain("only 63 MiB are free");
+    room = 2 ** 30;
+    await disk.look();
+    expect([refusal({ contact, engines, disk }), disk.exhausted]).toEqual([null, null]);
   });
 });

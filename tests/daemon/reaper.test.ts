@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Session } from "../../contract/cells.ts";
 import { newId } from "../../contract/ids.ts";
 import { gpuCare } from "../../daemon/gpu-care.ts";
 import { executionName, type Launch, type Launcher } from "../../daemon/launcher.ts";
@@ -14,6 +13,7 @@ import { ORPHAN_GRACE_MS, reap, reapLoop } from "../../daemon/reaper.ts";
 import { Spool } from "../../daemon/spool.ts";
 import { openLocalFile } from "../../storage/local-file.ts";
 import { TestClock } from "../support/clock.ts";
+import { grantedSession } from "./support.ts";
 
 describe.runIf(process.platform === "linux")("the reaper", () => {
   let folder: string;
@@ -66,7 +66,7 @@ describe.runIf(process.platform === "linux")("the reaper", () => {
 
   it("ends and removes what belongs to no attempt, after the grace, and nothing else", async () => {
     const [orphan, known] = [await launch(), await launch()];
-    spool.creating(known, 1);
+    spool.creating(known, 1, "spec");
     await reap(node(), launcher);
     expect([await there(orphan), await there(known)]).toEqual([true, true]);
     clock.advance(ORPHAN_GRACE_MS + 1_000);
@@ -91,12 +91,12 @@ describe.runIf(process.platform === "linux")("the reaper", () => {
   });
 
   it("forgets an attempt with its GPU locks only when its result is acknowledged", () => {
-    const session = sessionOf(["GPU-1", "GPU-2"]);
+    const session = grantedSession(["GPU-1", "GPU-2"]);
     const [run] = session.runs;
     spool.endClaim(session);
     expect([...spool.gpuLocks().keys()]).toEqual(["GPU-1", "GPU-2"]);
-    spool.creating(run?.attempt.id ?? "", 1);
-    const next = sessionOf(["GPU-1"]);
+    spool.creating(run?.attempt.id ?? "", 1, "spec");
+    const next = grantedSession(["GPU-1"]);
     spool.acknowledge(run?.attempt.id ?? "", next);
     expect(spool.gpuLocks()).toEqual(new Map([["GPU-1", next.id]]));
     expect(spool.sessions().map(({ id }) => id)).toEqual([next.id]);
@@ -104,7 +104,7 @@ describe.runIf(process.platform === "linux")("the reaper", () => {
   });
 
   it("remembers that nothing was offered with a result, which is not the same as not having decided", () => {
-    const session = sessionOf([]);
+    const session = grantedSession([]);
     const attempt = session.runs[0]?.attempt.id ?? "";
     const offer = (): unknown => spool.attempts(session.id)[0]?.offer;
     spool.endClaim(session);
@@ -115,43 +115,3 @@ describe.runIf(process.platform === "linux")("the reaper", () => {
     expect(offer()).toEqual({ gpus: [], slots: 1, runtimes: ["process"] });
   });
 });
-
-function sessionOf(gpus: string[]): Session {
-  return Session.parse({
-    id: newId(),
-    gpus,
-    lease: { id: newId(), fence: 1, ttlMs: 1 },
-    runs: [
-      {
-        project: "default",
-        sweep: newId(),
-        sweepName: "s",
-        thread: "t",
-        block: 1,
-        attempt: { id: newId(), run: newId(), n: 1 },
-        cell: {
-          id: "0".repeat(64),
-          image: null,
-          command: ["true"],
-          env: {},
-          files: [],
-          mounts: [],
-          runtime: "process",
-          resources: { memory: null, cpus: null, shm: null, pids: null },
-          gpus: 0,
-          vendor: null,
-          arch: null,
-          memory: null,
-          models: [],
-          parser: { kind: "performance" },
-          axes: {},
-        },
-        image: null,
-        repeats: 1,
-        warmup: 0,
-        phases: { setup: { timeout: 1 }, run: { timeout: 1 }, stop: { timeout: 1 } },
-        lostAfterMs: 1,
-      },
-    ],
-  });
-}

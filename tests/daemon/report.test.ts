@@ -23,6 +23,7 @@ const repeat = (n: number, metrics: number): Ended => ({
     n: 1,
   })),
   files: [],
+  filesLeftOut: 0,
 });
 
 it("reports a failure with the reason when a run gave more values than the server takes", async () => {

@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import type { z } from "zod";
 import type { SweepFile } from "../../contract/cell/sweep-file.ts";
-import type { SweepView } from "../../contract/cells.ts";
+import { Session, type SweepView } from "../../contract/cells.ts";
+import { newId } from "../../contract/ids.ts";
 import { DaemonOptions, type RunningDaemon, startDaemon } from "../../daemon/main.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { openLocalFile } from "../../storage/local-file.ts";
@@ -173,4 +174,45 @@ export async function finished(
 export async function evidence(server: TestServer, sha256: string | undefined): Promise<string> {
   const hash = sha256 ?? "";
   return readFile(join(server.data, "blobs", hash.slice(0, 2), hash.slice(2, 4), hash), "utf8");
+}
+
+/** A session of one run, as a claim grants it. */
+export function grantedSession(gpus: string[]): Session {
+  return Session.parse({
+    id: newId(),
+    gpus,
+    lease: { id: newId(), fence: 1, ttlMs: 1 },
+    runs: [
+      {
+        project: "default",
+        sweep: newId(),
+        sweepName: "s",
+        thread: "t",
+        block: 1,
+        attempt: { id: newId(), run: newId(), n: 1 },
+        cell: {
+          id: "0".repeat(64),
+          image: null,
+          command: ["true"],
+          env: {},
+          files: [],
+          mounts: [],
+          runtime: "process",
+          resources: { memory: null, cpus: null, shm: null, pids: null },
+          gpus: 0,
+          vendor: null,
+          arch: null,
+          memory: null,
+          models: [],
+          parser: { kind: "performance" },
+          axes: {},
+        },
+        image: null,
+        repeats: 1,
+        warmup: 0,
+        phases: { setup: { timeout: 1 }, run: { timeout: 1 }, stop: { timeout: 1 } },
+        lostAfterMs: 1,
+      },
+    ],
+  });
 }

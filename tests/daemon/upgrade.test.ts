@@ -1,0 +1,84 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { executionName } from "../../daemon/launcher.ts";
+import { Spool } from "../../daemon/spool.ts";
+import { makeWorkRoots, processesIn } from "../../daemon/attempt-folder.ts";
+import { openLocalFile } from "../../storage/local-file.ts";
+import { startTestServer } from "../support/server.ts";
+import { eventually, evidence, finished, makeNode, submit, sweepOf } from "./support.ts";
+
+const params = { project: "default" };
+
+describe.runIf(process.platform === "linux")("a newer daemon", () => {
+  it("goes on with what the version before it started, however that described it", async () => {
+    const server = await startTestServer();
+    const node = await makeNode(server, "n1", { allowProcess: true });
+    const script = "echo run >> ${out}/count; echo begin; sleep 3; echo performance: 7 x";
+    const sweep = await submit(server, sweepOf(script));
+    const { cells } = server.admin.client;
+    const older = await node.start();
+    const { runs } = await cells.runs({ params: { ...params, sweep: sweep.sweep } });
+    const run = runs[0]?.id ?? "";
+    const attempt = await eventually(async () => {
+      const { text } = await cells.runLogs({ params: { ...params, run } });
+      const view = await cells.run({ params: { ...params, run } });
+      return text.includes("begin") ? (view.attemptId ?? undefined) : undefined;
+    });
+    await older.stop();
+    await describeAsBefore(node.data, attempt);
+    const newer = await node.start();
+    const { view, runs: ended } = await finished(server, sweep);
+    expect(view.states).toEqual({ succeeded: 1 });
+    const files = ended[0]?.attempts[0]?.report?.evidence ?? [];
+    const count = files.find(({ name }) => name === "repeat-1/count")?.sha256;
+    expect(await evidence(server, count)).toBe("run\n");
+    await newer.stop();
+    await node.remove();
+    await server.stop();
+  }, 60_000);
+
+  it("reads the spool of the first version, and no spool of a version that it does not know", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "gridpost-spool-"));
+    const file = join(folder, "spool.db");
+    const first = openLocalFile(file);
+    first.run(`
+      create table meta (key text primary key, value text not null);
+      create table sessions (id text primary key, session text not null);
+      create table attempts (
+        id text primary key, session text not null, position integer not null, run text not null,
+        plan text, stop text, report text, offer text
+      );
+      create table executions (
+        attempt text not null, n integer not null, state text not null,
+        container text, started_at real, ended text, primary key (attempt, n)
+      );
+      create table gpu_locks (uuid text primary key, session text not null);
+      insert into meta values ('version', '1'), ('install', 'i');
+      insert into executions (attempt, n, state) values ('a', 1, 'created');
+    `);
+    first.close();
+    const spool = new Spool(openLocalFile(file));
+    expect(spool.installId).toBe("i");
+    expect(spool.executions("a")).toMatchObject([{ n: 1, state: "created", spec: null }]);
+    spool.setMeta("version", "99");
+    spool.close();
+    const db = openLocalFile(file);
+    expect(() => new Spool(db)).toThrow("version 99");
+    db.close();
+    await rm(folder, { recursive: true });
+  });
+});
+
+/** Makes row and label what a version with another description of a launch would have left. */
+async function describeAsBefore(data: string, attempt: string): Promise<void> {
+  const db = openLocalFile(join(data, "spool.db"));
+  const { installId } = new Spool(db);
+  db.run("update executions set spec = 'as before' where attempt = $1", [attempt]);
+  db.close();
+  const roots = await makeWorkRoots(data, installId);
+  const record = join(processesIn(roots), executionName(attempt, 1), "spec.json");
+  const told = JSON.parse(await readFile(record, "utf8")) as object;
+  await writeFile(record, JSON.stringify({ ...told, spec: "as before" }));
+}
