@@ -2,6 +2,7 @@ import type { RawData, WebSocket } from "ws";
 import type { ProblemCode } from "../contract/problem.ts";
 import { type Downstream, Upstream } from "../contract/stream.ts";
 import type { Query } from "../storage/db.ts";
+import { FrameBudget } from "./frame-budget.ts";
 import type { Hub } from "./hub.ts";
 import type { Authenticated, Authenticator } from "./identity/authenticate.ts";
 import { InboxPump } from "./inbox-pump.ts";
@@ -9,9 +10,12 @@ import { WORK_TOPIC } from "./topics.ts";
 
 /** Hints to one node are at least so far apart. */
 const WORK_PAUSE_MS = 50;
-/** Sockets close with the HTTP status in the private range of codes: 4401, 4403. */
+/** Sockets close with the HTTP status in the private range of codes: 4401, 4408, 4429. */
 const CLOSE_UNAUTHENTICATED = 4401;
 const CLOSE_SLOW = 4408;
+const CLOSE_TOO_MANY = 4429;
+/** What a reader has not taken of what it was sent; beyond it comes back later, and goes on by its cursor. */
+const MAX_UNREAD_BYTES = 1_048_576;
 /** Let the problem frame and the close frame out before the socket is cut. */
 const CUT_MS = 2_000;
 
@@ -20,6 +24,8 @@ export interface SessionDeps {
   readonly hub: Hub;
   readonly query: Query;
   readonly now: () => number;
+  /** Milliseconds that never run backwards. */
+  readonly monotonic: () => number;
   readonly caller: Authenticated;
 }
 
@@ -30,11 +36,14 @@ export class StreamSession {
   private readonly expiry: NodeJS.Timeout;
   private inbox: InboxPump | undefined;
   private endHints: (() => void) | undefined;
+  private readonly budget: FrameBudget;
   private unanswered = 0;
+  private ending = false;
 
   constructor(socket: WebSocket, deps: SessionDeps) {
     this.socket = socket;
     this.deps = deps;
+    this.budget = new FrameBudget(deps.monotonic);
     const left = deps.caller.claims.exp - deps.now();
     this.expiry = setTimeout(() => this.expire(), Math.max(0, left));
     socket.on("message", (data) => this.onFrame(data));
@@ -42,8 +51,18 @@ export class StreamSession {
     socket.once("close", () => this.onClose());
   }
 
+  /** Nothing is laid up for a reader that takes nothing: its socket closes instead. */
   send(frame: Downstream): void {
-    if (this.socket.readyState === this.socket.OPEN) this.socket.send(JSON.stringify(frame));
+    if (this.ending || this.socket.readyState !== this.socket.OPEN) return;
+    if (this.socket.bufferedAmount > MAX_UNREAD_BYTES) this.endSlow();
+    else this.socket.send(JSON.stringify(frame));
+  }
+
+  /** Its principal has as many sockets as it may. */
+  refuse(most: number): void {
+    const { id } = this.deps.caller.principal;
+    const message = `${id} has ${most} streams open: close one, then connect anew`;
+    this.end(CLOSE_TOO_MANY, "RATE_LIMITED", message);
   }
 
   /** Sends a ping; cuts the socket if the last two were not answered. */
@@ -60,7 +79,12 @@ export class StreamSession {
 
   /** Says why, then closes. */
   end(code: number, problem: ProblemCode, message: string): void {
-    this.send({ type: "problem", code: problem, message });
+    if (this.ending) return;
+    if (this.socket.bufferedAmount <= MAX_UNREAD_BYTES)
+      this.send({ type: "problem", code: problem, message });
+    this.ending = true;
+    this.inbox?.stop();
+    this.endHints?.();
     this.socket.close(code, message.slice(0, 100));
     setTimeout(() => this.socket.terminate(), CUT_MS).unref();
   }
@@ -68,6 +92,11 @@ export class StreamSession {
   private expire(): void {
     const message = "the access token has ended, was revoked or gives less; connect anew";
     this.end(CLOSE_UNAUTHENTICATED, "UNAUTHENTICATED", message);
+  }
+
+  private endSlow(): void {
+    const message = "frames are not read fast enough; connect anew with the last seq that was read";
+    this.end(CLOSE_SLOW, "RATE_LIMITED", message);
   }
 
   private onClose(): void {
@@ -78,6 +107,11 @@ export class StreamSession {
 
   private onFrame(data: RawData): void {
     this.unanswered = 0;
+    if (this.ending) return;
+    if (!this.budget.take()) {
+      this.end(CLOSE_TOO_MANY, "RATE_LIMITED", "more frames than a stream may send");
+      return;
+    }
     const frame = parseFrame(data);
     if (frame === undefined)
       this.send(refusal("this is not a frame that the server knows", "BAD_REQUEST"));
@@ -100,7 +134,7 @@ export class StreamSession {
       {
         socket: this.socket,
         send: (frame) => this.send(frame),
-        onSlow: () => this.end(CLOSE_SLOW, "RATE_LIMITED", "frames are not read fast enough"),
+        onSlow: () => this.endSlow(),
       },
     );
   }

@@ -9,6 +9,8 @@ import { StreamSession } from "./stream-session.ts";
 
 const PING_MS = 15_000;
 const MAX_FRAME_BYTES = 65_536;
+/** Open sockets of one principal. */
+const MOST_SOCKETS = 64;
 
 export interface StreamDeps {
   readonly gate: Gate;
@@ -29,6 +31,7 @@ export interface Streams {
 export async function mountStream(app: FastifyInstance, deps: StreamDeps): Promise<Streams> {
   const { gate, version } = deps;
   const sessions = new Set<StreamSession>();
+  const counts = new Counts();
   await app.register(websocket, { options: { maxPayload: MAX_FRAME_BYTES } });
   app.get(
     "/v1/stream",
@@ -44,9 +47,20 @@ export async function mountStream(app: FastifyInstance, deps: StreamDeps): Promi
     (socket: WebSocket, request) => {
       const { caller } = request;
       if (caller === null) return;
-      const session = new StreamSession(socket, { ...deps, caller });
+      const session = new StreamSession(socket, {
+        ...deps,
+        caller,
+        monotonic: () => performance.now(),
+      });
+      if (!counts.enter(caller.principal.id)) {
+        session.refuse(MOST_SOCKETS);
+        return;
+      }
       sessions.add(session);
-      socket.once("close", () => sessions.delete(session));
+      socket.once("close", () => {
+        sessions.delete(session);
+        counts.leave(caller.principal.id);
+      });
       session.send({ type: "hello", protocol: PROTOCOL_VERSION, version, pingMs: PING_MS });
     },
   );
@@ -63,4 +77,23 @@ export async function mountStream(app: FastifyInstance, deps: StreamDeps): Promi
       for (const session of sessions) void session.recheck();
     },
   };
+}
+
+/** How many sockets each principal has open. */
+class Counts {
+  private readonly open = new Map<string, number>();
+
+  /** False when it has as many as it may. */
+  enter(principal: string): boolean {
+    const now = this.open.get(principal) ?? 0;
+    if (now >= MOST_SOCKETS) return false;
+    this.open.set(principal, now + 1);
+    return true;
+  }
+
+  leave(principal: string): void {
+    const now = this.open.get(principal) ?? 0;
+    if (now <= 1) this.open.delete(principal);
+    else this.open.set(principal, now - 1);
+  }
 }

@@ -101,6 +101,25 @@ describe("the stream", () => {
     agent.close();
   });
 
+  it("closes the socket of a client that floods it, and the one too many of a principal", async () => {
+    const token = await anna.agentToken("green");
+    const flood = await openStream(server.url, token);
+    for (let i = 0; i < 100; i += 1) flood.send({ type: "pong" });
+    expect(await flood.closed).toBe(4429);
+    expect(flood.frames.at(-1)).toMatchObject({ type: "problem", code: "RATE_LIMITED" });
+    const many = await Promise.all(Array.from({ length: 64 }, () => openStream(server.url, token)));
+    const last = await openStream(server.url, token);
+    expect(await last.closed).toBe(4429);
+    expect(last.frames).toMatchObject([
+      { type: "problem", message: expect.stringContaining("has 64 streams open") },
+    ]);
+    many[0]?.close();
+    await many[0]?.closed;
+    const next = await openStream(server.url, token);
+    await next.until((frame) => frame.type === "hello");
+    for (const stream of [...many, next]) stream.close();
+  });
+
   it("closes sockets of a revoked principal at once", async () => {
     const ben = await server.join("user", "ben");
     await ben.asAgent("red");
