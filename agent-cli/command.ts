@@ -62,7 +62,8 @@ export function leaf<const Usage extends string>(
     .option("--json", "print one JSON document")
     .option("--as <agent>", "act as this agent (GRIDPOST_AGENT)")
     .option("--project <name>", "the project (GRIDPOST_PROJECT, else default)")
-    .option("--url <url>", "the server (GRIDPOST_URL, else the one joined last)");
+    .option("--url <url>", "the server (GRIDPOST_URL, else the one joined last)")
+    .option("--insecure", "allow plain HTTP beyond this machine; a join with it is remembered");
 }
 
 /** The same for a command that changes something on the server. */

@@ -14,6 +14,7 @@ export interface CommonOptions {
   readonly as?: string | undefined;
   readonly project?: string | undefined;
   readonly url?: string | undefined;
+  readonly insecure?: true | undefined;
 }
 
 /** An agent and the calls made as it. */
@@ -65,6 +66,7 @@ export function createContext({ environment, out, options }: ContextOptions): Co
     tokenSource({
       home,
       url: await url(),
+      insecure: options.insecure === true,
       ...(name === undefined ? {} : { agent: { project, name } }),
     });
   const as = async (name?: string): Promise<Api> =>

@@ -19,7 +19,7 @@ export const DaemonOptions = z.strictObject({
   simulateGpus: z.string().min(1).optional(),
   /** Folders under which a cell may mount a directory, read only. */
   mountRoots: z.array(z.string().startsWith("/")).readonly().default([]),
-  /** Join over plain HTTP beyond loopback. */
+  /** Talk to the server over plain HTTP beyond loopback; a join with it is remembered. */
   insecure: z.boolean().default(false),
 });
 export type DaemonOptions = z.infer<typeof DaemonOptions>;

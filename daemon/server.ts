@@ -4,17 +4,22 @@ import { ProblemError } from "../contract/problem.ts";
 import { tokenSource } from "../runtime/access-token.ts";
 import { openHome } from "../runtime/home.ts";
 import { joinServer } from "../runtime/join.ts";
+import { originOf, refusePlainHttp } from "../runtime/server-url.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { Server } from "./ports.ts";
 
 /**
  * The server as this node: joins with the token at the first start, and uses the key in the data folder afterwards.
- * @throws ProblemError BAD_REQUEST without a key and without a token file, what the server answers; UnreachableError
+ * @throws ProblemError BAD_REQUEST without a key and without a token file, or for plain HTTP beyond loopback; what the server answers; UnreachableError
  */
 export async function connect(options: DaemonOptions): Promise<Server> {
-  const { url, data } = options;
-  if ((await openHome(data).defaultUrl()) === undefined) await join(options);
-  const token = tokenSource({ home: data, url });
+  const { url, data, insecure } = options;
+  const home = openHome(data);
+  if ((await home.defaultUrl()) === undefined) await join(options);
+  // Now, and not with the first call: a daemon whose calls can never go out must not seem to start.
+  const origin = originOf(url);
+  refusePlainHttp(origin, insecure || (await home.isPlainHttpAllowed(origin)));
+  const token = tokenSource({ home: data, url, insecure });
   return { url, token, client: createClient({ url, token }) };
 }
 

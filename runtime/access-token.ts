@@ -1,5 +1,5 @@
 import { type AgentRef, openHome, type TokenFor } from "./home.ts";
-import { originOf } from "./server-url.ts";
+import { originOf, refusePlainHttp } from "./server-url.ts";
 
 /** A cached token is not used in its last minute: it must outlive the call. */
 const SPARE_MS = 60_000;
@@ -9,6 +9,8 @@ export interface TokenSourceOptions {
   readonly url: string;
   /** Act as this agent, which the home's user must own. */
   readonly agent?: AgentRef;
+  /** Allows plain HTTP beyond loopback, as a join at this address may have done before. */
+  readonly insecure?: boolean;
 }
 
 /** Gives the access token to send; `fresh` asks for a new one, after a 401. */
@@ -17,7 +19,7 @@ export type TokenSource = (fresh: boolean) => Promise<string>;
 /**
  * Access tokens from a home: the cached one until 60 s before its end, then a new one for a signed assertion. Calls at
  * the same time share one exchange.
- * @throws (each call) NoCredentialsError, UnreachableError, ProblemError as the server answers
+ * @throws (each call) ProblemError BAD_REQUEST for plain HTTP beyond loopback; NoCredentialsError, UnreachableError, ProblemError as the server answers
  */
 export function tokenSource(options: TokenSourceOptions): TokenSource {
   const home = openHome(options.home);
@@ -33,6 +35,7 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
     return cached.token;
   };
   return async (fresh) => {
+    refusePlainHttp(url, options.insecure === true || (await home.isPlainHttpAllowed(url)));
     if (!fresh) {
       cached ??= await home.cachedToken(of);
       if (cached !== undefined && Date.parse(cached.expiresAt) - SPARE_MS > Date.now())

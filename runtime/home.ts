@@ -31,6 +31,9 @@ export interface Home {
   setDefaultUrl(url: string): Promise<void>;
   cachedToken(of: TokenFor): Promise<CachedToken | undefined>;
   cacheToken(of: TokenFor, token: CachedToken): Promise<void>;
+  /** Whether credentials may go to this address over plain HTTP, as a join with `--insecure` has said. */
+  isPlainHttpAllowed(url: string): Promise<boolean>;
+  allowPlainHttp(url: string): Promise<void>;
 }
 
 /** Opens a home; files and folder appear with the first write. */
@@ -38,6 +41,7 @@ export function openHome(path: string): Home {
   const latest = join(path, "latest.json");
   const token = ({ url, agent }: TokenFor): string =>
     join(path, "tokens", `${digest(JSON.stringify([url, agent?.project, agent?.name]))}.json`);
+  const plain = (url: string): string => join(path, "insecure", `${digest(url)}.json`);
   return {
     path,
     defaultUrl: async () => {
@@ -51,6 +55,8 @@ export function openHome(path: string): Home {
       return isCachedToken(found) ? found : undefined;
     },
     cacheToken: (of, made) => writePrivate(token(of), JSON.stringify(made)),
+    isPlainHttpAllowed: async (url) => (await readObject(plain(url)))?.["url"] === url,
+    allowPlainHttp: (url) => writePrivate(plain(url), JSON.stringify({ url })),
   };
 }
 

@@ -6,7 +6,8 @@ import { ProblemError } from "../contract/problem.ts";
 import { fingerprintOf, TOKEN_ALGORITHM, TOKEN_TYPES } from "../contract/token.ts";
 import { signAssertion, thumbprintOf } from "./assertion.ts";
 import { createKeyStore, publicHalf } from "./key-store.ts";
-import { originOf } from "./server-url.ts";
+import { openHome } from "./home.ts";
+import { originOf, refusePlainHttp } from "./server-url.ts";
 
 export interface JoinOptions {
   /** `http://host:port` or `https://…`, without a path. */
@@ -17,7 +18,7 @@ export interface JoinOptions {
   readonly name?: string;
   /** The folder for key and tokens. */
   readonly home: string;
-  /** Allows plain HTTP beyond loopback. */
+  /** Allows plain HTTP beyond loopback, for this join and everything after it at this address. */
   readonly insecure?: boolean;
 }
 
@@ -69,17 +70,9 @@ export async function joinServer(options: JoinOptions): Promise<Joined> {
     fingerprint,
     expected: { nonce, principal, thumbprint },
   });
+  if (options.insecure === true) await openHome(options.home).allowPlainHttp(url);
   await store.addMembership({ audience, principal, url });
   return { principal, url };
-}
-
-function refusePlainHttp(url: string, insecure: boolean): void {
-  const { protocol, hostname } = new URL(url);
-  const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-  if (protocol === "https:" || loopback || insecure) return;
-  throw new ProblemError("BAD_REQUEST", `${url} is plain HTTP beyond this machine`, {
-    next: "use https://, or --insecure on a network that you trust",
-  });
 }
 
 const ReceiptClaims = z.object({ nonce: z.string(), sub: z.string(), thumbprint: z.string() });

@@ -7,7 +7,6 @@ export const defineJoin: Define = (program, cli) => {
   leaf(program, "join <url>", "Make a key on this machine and register it with a server")
     .requiredOption("--token-file <file>", "the join token; - is stdin")
     .option("--as-user <name>", "your name, when the token is not bound to one")
-    .option("--insecure", "allow plain HTTP beyond this machine")
     .addHelpText(
       "after",
       `${examples("join http://127.0.0.1:7411 --token-file data/admin.join --as-user anna")}

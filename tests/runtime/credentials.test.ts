@@ -1,8 +1,12 @@
 import { chmod, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { connect, createServer, type Socket } from "node:net";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createClient } from "../../contract/client.ts";
+
+import { DaemonOptions } from "../../daemon/options.ts";
+import { connect as connectDaemon } from "../../daemon/server.ts";
 import { tokenSource } from "../../runtime/access-token.ts";
 import { joinServer } from "../../runtime/join.ts";
 import { NoCredentialsError } from "../../runtime/no-credentials.ts";
@@ -80,6 +84,42 @@ describe("a home with credentials", () => {
       code: "BAD_REQUEST",
       next: `chmod 600 ${join(home, "key.json")}`,
     });
+  });
+
+  it("sends no token over plain HTTP beyond this machine, unless the join there allowed it", async (context) => {
+    const address = Object.values(networkInterfaces())
+      .flat()
+      .find((one) => one?.family === "IPv4" && !one.internal);
+    if (address === undefined) return context.skip("this machine has no address beyond loopback");
+    const { port } = new URL(server.url);
+    const beyond = `http://${address.address}:${port}`;
+    const sockets = new Set<Socket>();
+    const proxy = createServer((socket) => {
+      const up = connect(Number(port), "127.0.0.1");
+      for (const one of [socket, up]) sockets.add(one.on("error", () => undefined));
+      socket.pipe(up).pipe(socket);
+    });
+    await new Promise<void>((resolve) => proxy.listen(Number(port), address.address, resolve));
+    try {
+      await joinServer({ url: server.url, token: await newToken("hedy"), home });
+      await tokenSource({ home, url: server.url })(false);
+      const refused = {
+        code: "BAD_REQUEST",
+        message: `${beyond} is plain HTTP beyond this machine`,
+      };
+      await expect(tokenSource({ home, url: beyond })(false)).rejects.toMatchObject(refused);
+      await tokenSource({ home, url: beyond, insecure: true })(false);
+      // It is cached now, and a cached one is not sent either.
+      await expect(tokenSource({ home, url: beyond })(false)).rejects.toMatchObject(refused);
+      const options = { url: beyond, name: "n", data: home };
+      await expect(connectDaemon(DaemonOptions.parse(options))).rejects.toMatchObject(refused);
+      const token = await newToken("hedy");
+      await joinServer({ url: beyond, token, home, insecure: true });
+      expect(await tokenSource({ home, url: beyond })(false)).toMatch(/^ey/);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => proxy.close(resolve));
+    }
   });
 
   it("says so when it has never joined a server", async () => {
