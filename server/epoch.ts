@@ -1,4 +1,5 @@
 import { EPOCH_GAP } from "../archive/epoch.ts";
+import type { EventBody } from "../contract/events/index.ts";
 import { newId } from "../contract/ids.ts";
 import type { Db, Query } from "../storage/db.ts";
 import { applyAll, eventsAfter, insertLoggedEvent } from "../storage/events.ts";
@@ -36,11 +37,11 @@ const REARM = [
   `${DEADLINE} select 'run.stranded', id, $1 from p_runs where state = 'queued' and lane <> '' ${ONCE_EACH}`,
   `${DEADLINE} select 'sweep.idle', id, $1 from p_sweeps where state = 'active' ${ONCE_EACH}`,
 ];
-const REMIND = `${DEADLINE}
-  select 'mail.ack', m.id, max($1, m.at + m.ack_within) from p_messages m
+const UNACKED = `select m.id, max($1, m.at + m.ack_within) as due from p_messages m
   where m.ack_within is not null and exists (
-    select 1 from p_deliveries d where d.message = m.id and d.ack_within is not null and d.acked_at is null)
-  ${ONCE_EACH}`;
+    select 1 from p_deliveries d where d.message = m.id and d.ack_within is not null and d.acked_at is null)`;
+const REMINDED = "select body from events where type = 'ack.overdue'";
+const REMIND = `${DEADLINE} values ('mail.ack', $1, $2) ${ONCE_EACH}`;
 
 /**
  * Begins a new epoch behind the last event: appends `server.restored` a million places later, which moves every
@@ -65,9 +66,19 @@ export async function beginEpoch(db: Db, lastSeq: number): Promise<{ readonly ep
     await insertLoggedEvent(query, event);
     await apply(query, event);
     for (const statement of REARM) await query(statement, [event.at + RETURN_MS]);
-    await query(REMIND, [event.at]);
+    await remind(query, event.at);
     return { epoch };
   });
+}
+
+/** Whoever was reminded of a message before is not reminded of it again. */
+async function remind(query: Query, now: number): Promise<void> {
+  const reminders = await query<{ body: string }>(REMINDED);
+  const done = new Set(
+    reminders.map(({ body }) => (JSON.parse(body) as EventBody<"ack.overdue">).message as string),
+  );
+  const unacked = await query<{ id: string; due: number }>(UNACKED, [now]);
+  for (const { id, due } of unacked) if (!done.has(id)) await query(REMIND, [id, due]);
 }
 
 /** Makes what no event tells of but every event implies: remembered idempotency keys, and the readers' places. */

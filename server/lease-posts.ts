@@ -1,4 +1,5 @@
 import type { EventBody } from "../contract/events/index.ts";
+import { toSubject } from "../contract/mail/text.ts";
 import { formatResource, type Resource } from "../contract/resource.ts";
 import { holderName } from "../reservations/rules.ts";
 import { leaseById } from "../reservations/store.ts";
@@ -31,7 +32,7 @@ async function postOf(
     project,
     thread: `lease-${id}`,
     open: false,
-    subject: `Your lease was taken away: ${shown.join(", ")}`.slice(0, 200),
+    subject: toSubject(`Your lease was taken away: ${shown.join(", ")}`),
     body: `${actor} released your lease ${id} by force: ${reason}\n\nIts fence ${lease.fence} is dead: work under it is not accepted any longer.`,
     to: [name],
     importance: "high",

@@ -1,5 +1,5 @@
 import type { EventBody } from "../contract/events/index.ts";
-import { MAX_BODY_BYTES } from "../contract/mail/text.ts";
+import { MAX_BODY_BYTES, toSubject } from "../contract/mail/text.ts";
 import type { ServerPost } from "../mailbox/server-post.ts";
 import { reportOf, type ReportsDeps } from "../reports/handlers.ts";
 import { renderMarkdown } from "../reports/render.ts";
@@ -57,7 +57,7 @@ export async function resultEntry(
   const by = row.holder === null ? "" : ` on ${row.holder}`;
   return {
     thread: row.thread,
-    subject: `${row.state}: ${where}`.slice(0, 200),
+    subject: toSubject(`${row.state}: ${where}`),
     body: `${said}\n\nAttempt ${row.attempt}${by}, run ${run} of sweep ${row.name}.`,
   };
 }

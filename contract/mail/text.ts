@@ -17,6 +17,13 @@ export const Subject = Text.min(1, "must not be empty")
   .max(MAX_SUBJECT, `must be at most ${MAX_SUBJECT} characters`)
   .refine((text) => !/[\r\n]/.test(text), { message: "must be one line" });
 
+/** As much of a text as a subject holds, without half a character at its end. */
+export const toSubject = (text: string): string =>
+  text
+    .replaceAll(/[\r\n]+/g, " ")
+    .slice(0, MAX_SUBJECT)
+    .replace(/\p{Surrogate}$/u, "");
+
 const fits = (text: string, bytes: number): boolean =>
   // No character takes more than three bytes per UTF-16 unit, so that most texts need not be encoded.
   text.length * 3 <= bytes ||

@@ -167,6 +167,23 @@ describe("a restore from the journal", () => {
     ]);
   });
 
+  it("reminds of an acknowledgement that is due, unless it has done so before", async () => {
+    const body = { to: ["red"], subject: "please", ackWithinMs: 60_000 };
+    const { id: reminded } = await blue.mailbox.send({ params: project, body });
+    await server.running.eventLog.tx([], ({ query }) => query("update e_deadlines set due = 0"));
+    await server.fireDeadlines();
+    const { id: waiting } = await blue.mailbox.send({ params: project, body });
+    await server.running.archive.flush();
+    const restored = await restoreServer(clone(), join(work, "new"));
+    const { query } = (await startRestored(restored.data)).eventLog;
+    expect(await query("select subject from e_deadlines where kind = 'mail.ack'")).toEqual([
+      { subject: waiting },
+    ]);
+    expect(await query("select body from events where type = 'ack.overdue'")).toEqual([
+      { body: JSON.stringify({ message: reminded, agents: ["red"] }) },
+    ]);
+  });
+
   it("names segment and line of a damaged journal and leaves the folder empty", async () => {
     await send("one");
     await server.running.archive.flush();

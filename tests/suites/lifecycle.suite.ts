@@ -1,13 +1,15 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { Driver } from "../support/drivers.ts";
-import { type PostOffice, usePostOffice } from "../support/post-office.ts";
+import { openMigrated } from "../support/log-bench.ts";
+import { openPostOffice, type PostOffice, usePostOffice } from "../support/post-office.ts";
 
 /** What becomes of a message after it was sent, on every driver. */
 export function lifecycleSuite(driver: Driver): void {
   describe(`the life of a message on ${driver.name}`, () => {
     const office = usePostOffice(driver);
     describe("acknowledgement", () => acknowledgement(office));
+    it("reminds once, whenever the server was started anew", () => remindsOnce(driver));
     describe("inbox filters", () => filters(office));
     describe("attachments", () => attachments(office));
   });
@@ -35,6 +37,24 @@ function acknowledgement(office: () => PostOffice): void {
     ]);
   });
 
+  it("tells the sender alone who did not acknowledge in time", async () => {
+    const { red, blue } = await office().agents("red", "blue", "green");
+    const to = { to: ["blue"], bcc: ["green"] };
+    const { id } = await red.send({
+      body: { ...to, ...note, thread: "lab", open: true, ackWithinMs: 60_000 },
+    });
+    office().clock.advance(60_000);
+    await office().log.deadlines.fireDue();
+    const told = await red.message(read("1"));
+    expect(told).toMatchObject({ from: "gridpost", subject: "Not acknowledged in time: build" });
+    expect(told.body).toBe(
+      `Without an acknowledgement by blue, green.\n\nHow it fared: gridpost receipts ${id}`,
+    );
+    await expect(blue.message(read(told.id))).rejects.toMatchObject({ code: "NOT_FOUND" });
+    const { messages } = await blue.thread({ params: { thread: "lab" } });
+    expect(messages).toHaveLength(1);
+  });
+
   it("shows the sender alone how the message fared with each recipient", async () => {
     const { red, blue, green } = await office().agents("red", "blue", "green");
     const { id } = await red.send({ body: { to: ["blue"], bcc: ["green"], ...note } });
@@ -46,6 +66,35 @@ function acknowledgement(office: () => PostOffice): void {
     ]);
     await expect(blue.receipts(read(id))).rejects.toMatchObject({ code: "FORBIDDEN" });
   });
+}
+
+/** Over restarts before the deadline, between deadline and reminder, and after it. */
+async function remindsOnce(driver: Driver): Promise<void> {
+  const opened = await openMigrated(driver);
+  try {
+    let office = openPostOffice(opened);
+    const reminders = async (): Promise<number> => {
+      await office.log.deadlines.fireDue();
+      const sql = "select 1 from events where type = 'ack.overdue'";
+      return (await office.db.query(sql)).length;
+    };
+    const restart = async (): Promise<void> => {
+      const { clock } = office;
+      office = openPostOffice({ db: await opened.reopen(clock), clock });
+    };
+    const { red } = await office.agents("red", "blue");
+    await red.send({ body: { to: ["blue"], ...note, ackWithinMs: 60_000 } });
+    await restart();
+    expect(await reminders()).toBe(0);
+    office.clock.advance(60_000);
+    await restart();
+    expect(await reminders()).toBe(1);
+    await restart();
+    office.clock.advance(3_600_000);
+    expect(await reminders()).toBe(1);
+  } finally {
+    await opened.close();
+  }
 }
 
 function filters(office: () => PostOffice): void {
