@@ -36,12 +36,12 @@ const DROP_WAITS = "delete from e_lease_waits where ticket = $1";
 const DROP_BLOCKER = "delete from e_lease_waits where blocker = $1";
 const STILL_WAITS = "select 1 from e_lease_waits where ticket = $1 limit 1";
 const QUEUE_LENGTH = "select count(*) as length from e_lease_waits where blocker = $1";
-/** Whom a holder waits for, by all of its tickets. A semaphore is nobody: any unit will do. */
-const WAITS_FOR = `select t.id as ticket, t.n, coalesce(l.holder, b.holder) as holder
+/** What has ended and is only locked is nobody's to let go. */
+const WAITS_OF = `select t.id as ticket, t.n, w.blocker, coalesce(l.holder, b.holder) as holder
   from e_lease_tickets t join e_lease_waits w on w.ticket = t.id
-  left join p_leases l on l.id = w.blocker left join e_lease_tickets b on b.id = w.blocker
-  where t.project = $1 and t.holder = $2 and t.state = 'waiting'
-  and coalesce(l.holder, b.holder) is not null`;
+  left join p_leases l on l.id = w.blocker and l.state in ('held', 'grace')
+  left join e_lease_tickets b on b.id = w.blocker and b.state = 'waiting'
+  where t.project = $1 and t.holder = $2 and t.state = 'waiting'`;
 
 export interface NewTicket {
   readonly id: string;
@@ -134,20 +134,26 @@ export async function queueLength(query: Query, blocker: string): Promise<number
   return row?.length ?? 0;
 }
 
-export interface WaitsForRow {
+export interface WaitRow {
   readonly ticket: string;
   readonly n: number;
-  readonly holder: string;
+  readonly blocker: string;
+  /** Of the lease or the earlier ticket; null for a semaphore, and for what is held no longer. */
+  readonly holder: string | null;
 }
 
-export const whomWaitsFor = (
-  query: Query,
-  project: string,
-  holder: string,
-): Promise<WaitsForRow[]> => query<WaitsForRow>(WAITS_FOR, [project, holder]);
+/** What a holder waits for, by all of its tickets. */
+export const waitsOf = (query: Query, project: string, holder: string): Promise<WaitRow[]> =>
+  query<WaitRow>(WAITS_OF, [project, holder]);
 
 export const orderOf = ({ request }: TicketRow): Order => JSON.parse(request) as Order;
 
 /** The semaphores among resources, as blockers: whoever waits for one is asked again when any unit is given back. */
 export const slotBlockers = (project: string, resources: readonly Resource[]): string[] =>
   resources.flatMap((one) => (one.kind === "slot" ? [`slot:${project}/${one.name}`] : []));
+
+/** The name of the semaphore that a blocker is, if it is one. */
+export function semaphoreOf(project: string, blocker: string): string | undefined {
+  const start = `slot:${project}/`;
+  return blocker.startsWith(start) ? blocker.slice(start.length) : undefined;
+}

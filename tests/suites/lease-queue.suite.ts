@@ -141,6 +141,71 @@ export function leaseQueueSuite(driver: Driver): void {
       });
     });
 
+    it("refuses a wait for a semaphore of which nobody can give a unit back, and only that", async () => {
+      const slot = (name: string) => ({ resources: [{ kind: "slot" as const, name }] });
+      await acquire("blue", [], slot("licence"));
+      await acquire("red", ["a"]);
+      await queue("blue", ["a"]);
+      await expect(queue("red", [], slot("licence"))).rejects.toMatchObject({
+        code: "WAIT_CYCLE",
+        details: [{ holders: ["red", "blue", "red"] }],
+        message: expect.stringContaining("red waits for blue waits for red") as string,
+      });
+      const capacity = (units: number) =>
+        bench.handlers.defineSlot({
+          params: { ...params, slot: "licence" },
+          body: { capacity: units },
+          ...as("admin"),
+        });
+      await capacity(2);
+      await acquire("green", [], slot("licence"));
+      // Green may give its unit back.
+      const red = await queue("red", [], slot("licence"));
+      await expect(queue("green", ["a"])).rejects.toMatchObject({
+        code: "WAIT_CYCLE",
+        details: [{ holders: ["green", "red", "green"] }],
+      });
+      await capacity(3);
+      expect((await look("red", red.id)).lease).toMatchObject({ holder: "red" });
+    });
+
+    it("lets one process of an agent wait for the unit of another one", async () => {
+      const slot = { resources: [{ kind: "slot", name: "licence" }] };
+      const held = await acquire("blue", [], slot);
+      const second = await queue("blue", [], slot);
+      await release("blue", held.id);
+      expect((await look("blue", second.id)).lease).toMatchObject({ holder: "blue" });
+    });
+
+    it("finds a circle of leases on a file, a model, a GPU and a semaphore", async () => {
+      const of = {
+        blue: { kind: "model", name: "llama@main" },
+        red: { kind: "gpu", node: "n1", uuid: "GPU-1" },
+        green: { kind: "slot", name: "licence" },
+        yellow: { kind: "file", repo: "app", pattern: "src" },
+      } as const;
+      const names = Object.keys(of) as (keyof typeof of)[];
+      for (const name of names) await acquire(name, [], { resources: [of[name]] });
+      const next = (name: keyof typeof of) => names[(names.indexOf(name) + 1) % 4] ?? "blue";
+      for (const name of names.slice(0, 3)) await queue(name, [], { resources: [of[next(name)]] });
+      await expect(queue("yellow", [], { resources: [of.blue] })).rejects.toMatchObject({
+        details: [{ holders: ["yellow", "blue", "red", "green", "yellow"] }],
+      });
+    });
+
+    it("waits out the lock-delay of somebody who waits itself", async () => {
+      await acquire("blue", ["a"], { ttlMs: 60_000 });
+      await acquire("red", ["b"]);
+      await bench.pass(61_000);
+      const blue = await queue("blue", ["b"]);
+      const red = await queue("red", ["a"]);
+      await bench.pass(29_000);
+      await look("blue", blue.id);
+      await look("red", red.id);
+      await bench.pass(2_000);
+      expect((await look("red", red.id)).lease).toMatchObject({ holder: "red" });
+    });
+
     it("finds a circle that a transfer closes, and tells the younger waiter", async () => {
       const a = await acquire("blue", ["a"]);
       await acquire("red", ["b"]);
