@@ -1,5 +1,5 @@
 import type { Log } from "../storage/log.ts";
-import { EPOCH_GAP } from "./epoch.ts";
+import { EPOCH_GAP } from "../contract/epoch.ts";
 import { placedSeq } from "./places.ts";
 
 /** How far the archive follows the log. */

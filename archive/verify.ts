@@ -18,8 +18,19 @@ export interface VerifyOptions {
   readonly repository?: string;
   /** A head that the auditor kept: the history must contain it. */
   readonly since?: string;
+  /** The keys of the journal: filled by its verification, and what those of a readable repository must be. */
+  readonly keys?: KnownKeys;
   /** Gets the events of the journal, in order, after their segment was found good. */
   readonly onEvents?: (events: readonly LoggedEvent[]) => Promise<void>;
+}
+
+/** A commit from which on another key signs that no earlier key has signed, as after a restore. */
+export interface Handover {
+  readonly repository: string;
+  readonly kid: string;
+  readonly commit: string;
+  /** The last event of the commit. */
+  readonly seq: number;
 }
 
 export interface Verified {
@@ -27,6 +38,7 @@ export interface Verified {
   readonly head: string | null;
   readonly commits: number;
   readonly lastSeq: number;
+  readonly handovers: readonly Handover[];
   /** null: everything is as it was written. */
   readonly fault: Fault | null;
 }
@@ -38,6 +50,7 @@ interface State extends Place {
   commits: number;
   seq: number;
   chain: string;
+  handovers: Handover[];
 }
 
 /** Checks chain, signatures and Git's objects of one repository, from the first commit to the last, up to the first fault. */
@@ -50,12 +63,14 @@ export async function verifyRepository(options: VerifyOptions): Promise<Verified
     commits: 0,
     seq: 0,
     chain: CHAIN_START,
+    handovers: [],
   };
   const done = (fault: Fault | null): Verified => ({
     repository: state.repository,
     head: state.head,
     commits: state.commits,
     lastSeq: state.seq,
+    handovers: state.handovers,
     fault,
   });
   try {
@@ -85,7 +100,7 @@ async function headOf(folder: string): Promise<string | null> {
 
 async function checkHistory(options: VerifyOptions, state: State, head: string): Promise<void> {
   const objects = new CatFile(options.folder);
-  const keys = new KnownKeys();
+  const keys = options.keys ?? new KnownKeys();
   try {
     for await (const batch of historyOf(options.folder, head)) {
       const seal = readSeal(batch.message);
@@ -94,14 +109,15 @@ async function checkHistory(options: VerifyOptions, state: State, head: string):
       const before = state.chain;
       if (seal.repository === "journal")
         await checkJournal({ batch, objects, keys, state, options });
-      else await checkReadable({ batch, objects, keys, state });
+      else await checkReadable({ batch, objects, keys, state, options });
       const { commit } = batch;
+      const { repository, kid, to: seq } = seal;
       within(commit, () => {
         if (state.chain !== seal.chain) throw new FaultFound("the chain does not fit the files");
         if (state.seq > seal.to || (seal.repository === "journal" && state.seq !== seal.to))
           throw new FaultFound(`it says that it ends at event ${seal.to}`);
         if (before === state.chain) throw new FaultFound("it changes nothing");
-        keys.check(seal, state.parent);
+        if (keys.check(seal, state.parent)) state.handovers.push({ repository, kid, commit, seq });
       });
       state.seq = seal.to;
       state.parent = commit;
@@ -141,9 +157,10 @@ interface Step {
   readonly objects: CatFile;
   readonly keys: KnownKeys;
   readonly state: State;
+  readonly options: VerifyOptions;
 }
 
-async function checkJournal(step: Step & { readonly options: VerifyOptions }): Promise<void> {
+async function checkJournal(step: Step): Promise<void> {
   const { batch, objects, keys, state, options } = step;
   const { commit, changes } = batch;
   for (const { kind, mode, path, object } of changes) {
@@ -153,21 +170,27 @@ async function checkJournal(step: Step & { readonly options: VerifyOptions }): P
       throw new FaultFound("this is no file of a journal", { commit, file: path });
     const content = await readFile(objects, { commit, file: path, object });
     const segment = within(commit, () => checkSegment(path, content.toString(), state));
-    for (const { type, body } of segment.events)
-      if (type === "signing_key.published") keys.addEvent(body);
+    within(commit, () => {
+      for (const { type, body } of segment.events)
+        if (type === "signing_key.published") keys.addEvent(body);
+    });
     state.seq = segment.seq;
     state.chain = segment.chain;
     await options.onEvents?.(segment.events);
   }
 }
 
-async function checkReadable({ batch, objects, keys, state }: Step): Promise<void> {
+async function checkReadable(step: Step): Promise<void> {
+  const { batch, objects, keys, state, options } = step;
   const { commit, changes } = batch;
   for (const { kind, mode, path, object } of changes) {
     if (kind === "D") throw new FaultFound("the file was removed", { commit, file: path });
     if (mode !== "100644") throw new FaultFound("this is no plain file", { commit, file: path });
     const content = await readFile(objects, { commit, file: path, object });
-    keys.addFile(path, content.toString());
+    const text = content.toString();
+    if (options.keys === undefined) within(commit, () => keys.addFile(path, text));
+    else if (!keys.hasFile(path, text))
+      throw new FaultFound("this key is not in the journal", { commit, file: path });
     state.chain = nextChain(state.chain, changeEntry(path, contentHash(content)));
   }
 }

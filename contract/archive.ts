@@ -15,6 +15,16 @@ export const Remote = z.object({
   error: z.string().nullable(),
 });
 
+/** A commit from which on another key signs that no earlier key has signed: after a restore, or by somebody else. */
+const Handover = z.object({
+  repository: z.string(),
+  /** Names the new key. */
+  kid: z.string(),
+  commit: z.string(),
+  /** The last event of the commit. */
+  seq: z.int(),
+});
+
 const ArchiveFault = z.object({
   repository: z.string(),
   commit: z.string().nullable(),
@@ -68,6 +78,7 @@ export const archive = {
         }),
       ),
       fault: ArchiveFault.nullable(),
+      handovers: z.array(Handover),
       /** The first difference between database and replay, in one line; null when they are equal or were not compared. */
       difference: z.string().nullable(),
       /** SHA-256 of the durable state; null unless it was compared and equal. */

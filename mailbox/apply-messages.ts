@@ -1,3 +1,4 @@
+import { EPOCH_GAP } from "../contract/epoch.ts";
 import type { EventBody } from "../contract/events/index.ts";
 import type { Query } from "../storage/db.ts";
 import type { Apply, Event } from "../storage/log.ts";
@@ -10,11 +11,12 @@ type Sent = EventBody<"message.sent">;
 /** To the minute: most sends then write no row of their sender. */
 const ACTIVE = `update p_agents set active_at = $3
   where project = $1 and folded = $2 and active_at <= $3 - 60000`;
-const THREAD = `insert into p_threads (project, thread, open, subject, messages, last_message)
-  values ($1, $2, $3, $4, 1, $5)
+/** A thread that is new after a restore may be one that was lost: its places begin in the new epoch too. */
+const THREAD = `insert into p_threads (project, thread, open, subject, messages, last_n, last_message)
+  values ($1, $2, $3, $4, 1, 1 + ${EPOCH_GAP} * (select count(*) from p_epochs), $5)
   on conflict (project, thread) do update
-    set messages = p_threads.messages + 1, last_message = excluded.last_message
-  returning messages`;
+    set messages = p_threads.messages + 1, last_n = p_threads.last_n + 1, last_message = excluded.last_message
+  returning last_n`;
 const MEMBERS = "insert into p_thread_members (project, thread, agent, subject, last_message)";
 const SEEN = `
   on conflict (project, thread, agent) do update set last_message = excluded.last_message`;
@@ -87,7 +89,7 @@ async function join(query: Query, message: Delivered, agents: readonly string[])
 
 async function send(query: Query, { project, at, body }: Event<string, Sent>): Promise<void> {
   const { id, thread, from, subject, importance } = body;
-  const [row] = await query<{ messages: number }>(THREAD, [
+  const [row] = await query<{ last_n: number }>(THREAD, [
     project,
     thread,
     body.open === true,
@@ -99,7 +101,7 @@ async function send(query: Query, { project, at, body }: Event<string, Sent>): P
     id,
     project,
     thread,
-    row?.messages,
+    row?.last_n,
     body.replyTo,
     from,
     JSON.stringify(body.to),

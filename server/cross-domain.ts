@@ -1,10 +1,11 @@
-import { EPOCH_GAP } from "../archive/epoch.ts";
 import { TOMBSTONE } from "../archive/redact.ts";
+import { EPOCH_GAP } from "../contract/epoch.ts";
 import type { EventBody } from "../contract/events/index.ts";
 import type { Projection } from "../storage/log.ts";
 
 const CONTINUE = [
   "update p_agents set next_seq = next_seq + $1",
+  "update p_threads set last_n = last_n + $1",
   `insert into p_fences (project, fence) select name, $1 from p_projects where true
      on conflict (project) do update set fence = p_fences.fence + $1`,
 ];
@@ -13,10 +14,11 @@ const BEGIN_INBOX = `update p_agents set next_seq = 1 + $3 * (select count(*) fr
   where project = $1 and folded = $2 and next_seq = 1`;
 const BEGIN_FENCES = `insert into p_fences (project, fence) select $1, $2 * count(*) from p_epochs having count(*) > 0
   on conflict (project) do nothing`;
-/** Every token of before is dead; the keys and roles that bought them are not. */
+/** Every token of before is dead, also one that whoever has an old signing key makes; who joined stays so. */
 const VOID_TOKENS = [
   "update p_principals set generation = generation + 1",
   "update p_join_tokens set revoked = 1",
+  "update p_signing_keys set revoked = 1",
 ];
 /** A thread and its members are listed with the subject of a message: that one goes too. */
 const SUBJECT_OF = "(select subject from p_messages where id = $1)";

@@ -1,4 +1,4 @@
-import { EPOCH_GAP } from "../archive/epoch.ts";
+import { EPOCH_GAP } from "../contract/epoch.ts";
 import type { EventBody } from "../contract/events/index.ts";
 import { newId } from "../contract/ids.ts";
 import type { Db, Query } from "../storage/db.ts";

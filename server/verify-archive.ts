@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { eventText } from "../archive/chain.ts";
 import { FaultFound } from "../archive/fault.ts";
 import type { VerifyAnswer, VerifyRequest } from "../archive/ports.ts";
+import { KnownKeys } from "../archive/signatures.ts";
 import { type Verified, verifyRepository } from "../archive/verify.ts";
 import { gitDirOf, JOURNAL, repositoryName } from "../archive/writer.ts";
 import { applyAll, eventsAfter, insertLoggedEvent, lastSeq } from "../storage/events.ts";
@@ -36,11 +37,13 @@ export async function verifyArchive(
   const twin = deep ? await openTwin(databaseFile(data), projections) : null;
   try {
     const checked: Verified[] = [];
+    const keys = new KnownKeys();
     for (const project of [JOURNAL, ...(await projectsIn(data))]) {
       const isJournal = project === JOURNAL;
       const one = await verifyRepository({
         folder: gitDirOf(archiveFolder(data), project),
         repository: repositoryName(project),
+        keys,
         ...(isJournal && since !== undefined ? { since } : {}),
         ...(isJournal && twin !== null ? { onEvents: (events) => twin.add(events) } : {}),
       });
@@ -82,6 +85,7 @@ function answerOf(
       lastSeq: last,
     })),
     fault,
+    handovers: checked.flatMap(({ handovers }) => handovers),
     difference,
     stateHash: comparison?.stateHash ?? null,
     note: since === undefined ? NO_KEPT_HEAD : null,

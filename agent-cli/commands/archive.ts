@@ -73,12 +73,20 @@ function defineVerify(archive: Command, cli: Cli): void {
 
 type Verified = Answer<"POST /v1/archive/verify">;
 
-function verifiedView({ ok, repositories, fault, difference, note }: Verified): View {
+function verifiedView(verified: Verified): View {
+  const { ok, repositories, fault, handovers, difference, note } = verified;
   return record([
     ["archive", ok ? "as it was written" : "NOT as it was written"],
     ...repositories.map(
       ({ repository, head, commits, lastSeq }) =>
         [repository, `${commits} commits to event ${lastSeq}, head ${head ?? "none"}`] as const,
+    ),
+    ...handovers.map(
+      ({ repository, kid, commit, seq }) =>
+        [
+          "hand-over",
+          `${repository}, event ${seq} (commit ${commit}): key ${kid} begins, and no earlier key has signed that; a restore does so`,
+        ] as const,
     ),
     ...(fault === null ? [] : [["fault", describeFault(fault)] as const]),
     ...(difference === null ? [] : [["difference", difference] as const]),

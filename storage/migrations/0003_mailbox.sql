@@ -24,6 +24,8 @@ create table p_threads (
   open         integer not null,
   subject      text    not null,
   messages     bigint  not null,
+  -- The place of the newest message: as many as messages, and beyond the gap that a restore leaves.
+  last_n       bigint  not null,
   last_message text    not null,
   primary key (project, thread)
 ) /*sqlite without rowid*/;
@@ -44,7 +46,7 @@ create table p_messages (
   id           text    primary key,
   project      text    not null,
   thread       text    not null,
-  -- The place in the thread, gapless, from 1.
+  -- The place in the thread, from 1; gapless but for restores.
   n            bigint  not null,
   reply_to     text,
   sender       text    not null,

@@ -2,12 +2,16 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { decodeJwt, SignJWT } from "jose";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Client } from "../../contract/client.ts";
+import { TOKEN_TYPES } from "../../contract/token.ts";
 import { projections } from "../../server/domains.ts";
+import { loadSigningKeys } from "../../server/identity/signing-keys.ts";
 import { readSettings, type RunningServer, startServer } from "../../server/main.ts";
 import { restoreServer } from "../../server/restore.ts";
+import { verifyClone } from "../../server/verify-archive.ts";
 import { stateHash } from "../../storage/state-hash.ts";
 import { registerNode, workAll } from "../support/node.ts";
 import {
@@ -98,6 +102,21 @@ describe("a restore from the journal", () => {
       headers: { authorization: `Bearer ${await server.admin.token()}` },
     });
     expect(old.status).toBe(401);
+    // Whoever has the old signing key, and knows the new generation, makes no token with it.
+    const { eventLog } = server.running;
+    const before = await loadSigningKeys(eventLog.query, join(server.data, "keys"));
+    const { kid, key } = before.current(eventLog.now());
+    const claims = decodeJwt(await server.admin.token());
+    const forged = await new SignJWT({ ...claims, gen: 2 })
+      .setProtectedHeader({ alg: "EdDSA", typ: TOKEN_TYPES.user, kid })
+      .sign(key);
+    const answer = await fetch(`${again.url}/v1/whoami`, {
+      headers: { authorization: `Bearer ${forged}` },
+    });
+    expect(answer.status).toBe(401);
+    expect(await answer.json()).toMatchObject({
+      message: expect.stringContaining("unknown key") as unknown,
+    });
 
     const admin = memberAt(again.url, server.admin, systemClock);
     const anna = (await admin.client.identity.whoami({})).principal;
@@ -121,6 +140,11 @@ describe("a restore from the journal", () => {
       cwd: join(restored.data, "archive/journal.git"),
     });
     expect(Number(lines)).toBeGreaterThan(1);
+    const { handovers } = await verifyClone(join(restored.data, "archive/journal.git"), undefined);
+    expect(handovers).toMatchObject([
+      { repository: "journal", seq: expect.any(Number) as unknown },
+    ]);
+    expect(handovers[0]?.seq).toBeGreaterThan(last + 1_000_000);
   });
 
   it("gives out no place and no fence again when the clone lacks the end", async () => {
@@ -150,6 +174,26 @@ describe("a restore from the journal", () => {
       expect(await reader.mailbox.inbox({ params: project, query: { after } })).toMatchObject({
         messages: [{ subject: "after the restore", seq: red?.seq }],
       });
+  });
+
+  it("goes on in threads beyond every page that somebody has turned", async () => {
+    const post = (client: Client, thread: string): Promise<unknown> =>
+      client.mailbox.send({ params: project, body: { to: ["red"], subject: "s", thread } });
+    await post(blue, "longer");
+    await server.running.archive.flush();
+    const folder = clone();
+    for (let i = 0; i < 3; i += 1) await post(blue, "longer");
+    for (let i = 0; i < 3; i += 1) await post(blue, "gone");
+    const again = await startRestored((await restoreServer(folder, join(work, "new"))).data);
+    const back = memberAt(again.url, anna, systemClock);
+    const [writer, reader] = [await back.asAgent("blue"), await back.asAgent("red")];
+    for (const thread of ["longer", "gone"]) {
+      await post(writer, thread);
+      const at = { params: { ...project, thread }, query: { after: "3" } };
+      expect((await reader.mailbox.thread(at)).messages, thread).toHaveLength(1);
+    }
+    const whole = await reader.mailbox.thread({ params: { ...project, thread: "longer" } });
+    expect(whole.summary?.messages).toBe(2);
   });
 
   it("gives a run that was claimed by hand five minutes, after which it is queued again", async () => {

@@ -3,6 +3,7 @@ import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { describeFault } from "../../archive/fault.ts";
+import { KnownKeys } from "../../archive/signatures.ts";
 import { verifyRepository } from "../../archive/verify.ts";
 import { gitOut, makeTestKey, message, useArchive } from "./support.ts";
 
@@ -49,6 +50,7 @@ describe("the verification of an archive", () => {
       head,
       commits: 3,
       lastSeq: 7,
+      handovers: [],
       fault: null,
     });
     expect(await verifyRepository({ folder: readable })).toMatchObject({
@@ -106,6 +108,42 @@ describe("the verification of an archive", () => {
     execFileSync("git", ["fast-import", "--force", "--quiet"], { cwd: clone, input });
     gitOut(clone, "reset", "-q", "--hard");
     expect(await faultOf(clone)).toContain(`${segment(1)} line 3: the line was changed`);
+  });
+
+  it("names the commit from which on a key signs that no earlier key has signed", async () => {
+    const { add, start, root } = bench();
+    const folder = join(root, "rotated");
+    const handovers = async (): Promise<readonly { seq: number; kid: string }[]> =>
+      (await verifyRepository({ folder: join(folder, "journal.git") })).handovers;
+    let signer = bench().key.signer;
+    const archive = await start({ folder, signer: () => signer });
+    const [second, third] = [makeTestKey("key-2"), makeTestKey("key-3")];
+    await add("signing_key.published", second.event, { project: null });
+    await archive.flush();
+    signer = second.signer;
+    await add("message.sent", message({ thread: "x" }));
+    await archive.flush();
+    expect(await handovers()).toEqual([]);
+    signer = third.signer;
+    await add("signing_key.published", third.event, { project: null });
+    await archive.flush();
+    expect(await handovers()).toMatchObject([{ repository: "journal", kid: "key-3", seq: 10 }]);
+    signer = makeTestKey("key-2").signer;
+    await add("signing_key.published", { ...third.event, kid: "key-2" }, { project: null });
+    await archive.flush();
+    expect(await faultOf(join(folder, "journal.git"))).toContain("gives the name key-2");
+  });
+
+  it("refuses a readable repository with a key that the journal does not have", async () => {
+    const keys = new KnownKeys();
+    keys.addEvent(bench().key.event);
+    const of = async (known: KnownKeys) =>
+      (await verifyRepository({ folder: readable, keys: known })).fault;
+    expect(await of(keys)).toBeNull();
+    expect(await of(new KnownKeys())).toMatchObject({
+      file: "keys/key-1.json",
+      problem: "this key is not in the journal",
+    });
   });
 
   it("finds a rewrite by whoever has a key only with a head that was kept", async () => {
