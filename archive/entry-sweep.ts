@@ -38,17 +38,22 @@ const cancelled: Entries<"sweep.cancelled"> = (event, { id, reason }) => [
   sweepFile(id, "cancelled.json", jsonFile({ id, ...head(event), reason })),
 ];
 
-const result: Entries<"attempt.finished"> = (event, body) => [
-  {
-    within: "sweeps",
-    branch: body.sweep,
-    starts: true,
-    below: "results",
-    many: true,
-    name: `${stampOf(event.at)}-${body.attempt}.json`,
-    text: jsonFile({ ...head(event), ...body }),
-  },
-];
+/** A report that was taken, with what became of the run. */
+const result =
+  (state: string): Entries<"run.succeeded"> & Entries<"run.failed"> & Entries<"run.requeued"> =>
+  (event, body) => {
+    if (body.report === null) return [];
+    const plan: Plan = {
+      within: "sweeps",
+      branch: body.sweep,
+      starts: true,
+      below: "results",
+      many: true,
+      name: `${stampOf(event.at)}-${body.attempt}.json`,
+      text: jsonFile({ ...head(event), state, ...body }),
+    };
+    return [plan];
+  };
 
 /** What names no sweep lies by its day. */
 const byDay =
@@ -66,7 +71,9 @@ const entries: { readonly [T in EventType]?: Entries<T> } = {
   "sweep.submitted": submitted,
   "sweep.finished": ended,
   "sweep.cancelled": cancelled,
-  "attempt.finished": result,
+  "run.succeeded": result("succeeded"),
+  "run.failed": result("failed"),
+  "run.requeued": result("queued"),
   "attempt.superseded": byDay("superseded", ({ attempt }: { attempt: string }) => attempt),
   "session.granted": byDay("sessions", ({ id }: { id: string }) => id),
 };

@@ -21,9 +21,9 @@ export interface AttemptRow {
   readonly lease: string;
   /** Attempts of the session, JSON. */
   readonly siblings: string;
+  readonly queue: string;
+  /** How many runs of the queue have not ended. */
   readonly queue_open: number;
-  readonly demand: string;
-  readonly written_image: string | null;
   readonly frozen_image: string | null;
 }
 
@@ -39,9 +39,8 @@ export interface LiveRow {
 }
 
 const ATTEMPT = `select a.id, a.state, a.holder, a.run,
-    r.state as run_state, r.attempt_id as latest, r.lane, r.retries, r.cell, r.project, r.sweep,
-    s.lease, s.attempts as siblings, q.open as queue_open, q.demand, q.image as written_image,
-    q.image_id as frozen_image
+    r.state as run_state, r.attempt_id as latest, r.lane, r.retries, r.cell, r.project, r.sweep, r.queue,
+    s.lease, s.attempts as siblings, q.open as queue_open, q.image_id as frozen_image
   from p_attempts a join p_runs r on r.id = a.run join p_sessions s on s.id = a.session
     join p_queues q on q.id = r.queue`;
 const BY_ID = `${ATTEMPT} where a.id = $1`;

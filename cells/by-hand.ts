@@ -6,7 +6,7 @@ import { callOf } from "../storage/idempotency.ts";
 import type { LogTx } from "../storage/log.ts";
 import { liveAttempts } from "./attempt-store.ts";
 import { orNothing } from "./claim.ts";
-import { claimable, nextByHand } from "./claim-store.ts";
+import { claimable, frozenImage, nextByHand } from "./claim-store.ts";
 import { completeAttempt, endOf } from "./complete.ts";
 import { loseAttempt } from "./end.ts";
 import type { CellsDeps } from "./ports.ts";
@@ -82,7 +82,8 @@ export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
           const next = await nextByHand(tx.query, project, { sweep, run: wanted });
           const run = next === undefined ? undefined : await claimable(tx.query, next);
           if (run === undefined) return null;
-          const grant = { id, holder, actor, run, gpus: [], ttlMs };
+          const image = await frozenImage(tx.query, run.queue);
+          const grant = { id, holder, actor, run, image, gpus: [], ttlMs };
           const granted = await orNothing(grantSession(tx, leases, grant));
           if (granted !== null) await tx.setDeadline("claim.end", id, tx.now + ttlMs);
           return granted;

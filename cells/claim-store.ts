@@ -2,48 +2,64 @@ import type { SweepFile } from "../contract/cell/sweep-file.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "../storage/db.ts";
 import type { Demand, Waiting } from "./match.ts";
-import { parseOnce } from "./parse-once.ts";
 
 /** A queue with runs that have not ended. */
 export interface QueueRow extends Waiting {
   readonly sweep: string;
 }
 
-const OPEN_QUEUES = `select id, project, sweep, priority, submitted_at, image, image_id, demand, open, taken
-  from p_queues where open > 0`;
+const OPEN_QUEUES = "select id, image_id, open, taken from p_queues where open > 0";
+const QUEUE =
+  "select project, sweep, priority, submitted_at, image, demand from p_queues where id = $1";
 const LANES =
   "select distinct lane from p_runs where queue = $1 and state = 'queued' and lane <> ''";
-const CLAIMABLE = `select r.id, r.project, r.sweep, r.cell, r.block, r.attempt, q.image_id, c.spec
-  from p_runs r join p_queues q on q.id = r.queue join p_cells c on c.id = r.cell`;
+const CLAIMABLE = `select r.id, r.project, r.sweep, r.cell, r.block, r.attempt, r.queue, c.spec
+  from p_runs r join p_cells c on c.id = r.cell`;
 const RUN = `${CLAIMABLE} where r.id = $1`;
 const FIRST_OF_LANE = `${CLAIMABLE} where r.queue = $1 and r.state = 'queued' and r.lane = $2
   order by r.ord limit 1`;
+const IMAGE = "select image_id from p_queues where id = $1";
 const SWEEP = "select name, thread, source from p_sweeps where id = $1";
 const HELD_GPUS = `select s.gpus from p_attempts a join p_sessions s on s.id = a.session
   where a.holder = $1 and a.state in ('claimed', 'running')`;
 
-interface RawQueue extends Omit<QueueRow, "submittedAt" | "imageId" | "demand"> {
+/** What of a queue never changes. */
+export type QueueFacts = Omit<QueueRow, "imageId" | "open" | "taken">;
+
+interface RawFacts extends Omit<QueueFacts, "id" | "submittedAt" | "demand"> {
   readonly submitted_at: number;
-  readonly image_id: string | null;
   readonly demand: string;
 }
 
-const toQueue = (row: RawQueue): QueueRow => ({
-  id: row.id,
-  project: row.project,
-  sweep: row.sweep,
-  priority: row.priority,
-  submittedAt: row.submitted_at,
-  image: row.image,
-  imageId: row.image_id,
-  demand: parseOnce<Demand>(row.demand),
-  open: row.open,
-  taken: row.taken,
-});
+const MAX_KNOWN = 1_000;
+const knownQueues = new Map<string, QueueFacts>();
+
+/** The facts of a queue, read once: every claim needs those of all open ones. */
+export async function queueFacts(query: Query, id: string): Promise<QueueFacts> {
+  const known = knownQueues.get(id);
+  if (known !== undefined) return known;
+  const [row] = await query<RawFacts>(QUEUE, [id]);
+  if (row === undefined) throw new ProblemError("NOT_FOUND", `there is no queue ${id}`);
+  const { project, sweep, priority, submitted_at: submittedAt, image } = row;
+  const demand = JSON.parse(row.demand) as Demand;
+  return keep(knownQueues, id, { id, project, sweep, priority, submittedAt, image, demand });
+}
+
+function keep<T>(all: Map<string, T>, id: string, value: T): T {
+  if (all.size >= MAX_KNOWN) all.clear();
+  all.set(id, value);
+  return value;
+}
 
 /** Every queue with runs that have not ended; few, however many runs there are. */
 export async function openQueues(query: Query): Promise<QueueRow[]> {
-  return (await query<RawQueue>(OPEN_QUEUES)).map(toQueue);
+  const rows = await query<{ id: string; image_id: string | null; open: number; taken: number }>(
+    OPEN_QUEUES,
+  );
+  const queues: QueueRow[] = [];
+  for (const { id, image_id: imageId, open, taken } of rows)
+    queues.push({ ...(await queueFacts(query, id)), imageId, open, taken });
+  return queues;
 }
 
 export async function lanesOf(query: Query, queue: string): Promise<string[]> {
@@ -74,7 +90,7 @@ export interface ClaimableRow {
   readonly block: number;
   /** How many attempts it has had. */
   readonly attempt: number;
-  readonly image_id: string | null;
+  readonly queue: string;
   readonly spec: string;
 }
 
@@ -93,6 +109,12 @@ export async function claimable(query: Query, run: string): Promise<ClaimableRow
   return row;
 }
 
+/** Frozen identity of the image of a queue's runs; null until it is known, or without one. */
+export async function frozenImage(query: Query, queue: string): Promise<string | null> {
+  const [row] = await query<{ image_id: string | null }>(IMAGE, [queue]);
+  return row?.image_id ?? null;
+}
+
 /** What of a sweep never changes. */
 export interface SweepTerms {
   readonly name: string;
@@ -100,19 +122,15 @@ export interface SweepTerms {
   readonly source: SweepFile;
 }
 
-const MAX_TERMS = 1_000;
-const known = new Map<string, SweepTerms>();
+const knownTerms = new Map<string, SweepTerms>();
 
 /** The terms of a sweep, read once: every claim needs them. */
 export async function termsOf(query: Query, sweep: string): Promise<SweepTerms> {
-  const terms = known.get(sweep);
-  if (terms !== undefined) return terms;
+  const known = knownTerms.get(sweep);
+  if (known !== undefined) return known;
   const [row] = await query<{ name: string; thread: string; source: string }>(SWEEP, [sweep]);
   if (row === undefined) throw new ProblemError("NOT_FOUND", `there is no sweep ${sweep}`);
-  const read = { ...row, source: JSON.parse(row.source) as SweepFile };
-  if (known.size >= MAX_TERMS) known.clear();
-  known.set(sweep, read);
-  return read;
+  return keep(knownTerms, sweep, { ...row, source: JSON.parse(row.source) as SweepFile });
 }
 
 /** The GPUs that the sessions of a holder have in use. */

@@ -13,7 +13,7 @@ import {
 } from "./claim-store.ts";
 import { type Candidate, pickGpus, ranked } from "./match.ts";
 import { nodeState, SESSION_TTL_MS } from "./node-state.ts";
-import { nodeByName } from "./node-store.ts";
+import { takerByName } from "./node-store.ts";
 import type { LeasePort } from "./ports.ts";
 import { grantSession, type SessionReply } from "./session.ts";
 import { nodesOf } from "./state.ts";
@@ -40,7 +40,7 @@ export async function claimNext(
   leases: LeasePort,
   { node: name, session, capacity }: NodeClaim,
 ): Promise<SessionReply | null> {
-  const node = await nodeByName(tx.query, name);
+  const node = await takerByName(tx.query, name);
   if (node === undefined || nodeState(node, tx.now) !== "ready") return null;
   const queues = await openQueues(tx.query);
   if (queues.length === 0) return null;
@@ -53,7 +53,15 @@ export async function claimNext(
       (await firstOfLane(tx.query, queue.id, FRESH)) ?? (await retriedRun(tx.query, queue, name));
     const gpus = pickGpus(queue.demand, node.inventory, offer.gpus);
     if (run === undefined || gpus === undefined) continue;
-    const grant = { id: session, holder, actor: holder, run, gpus, ttlMs: SESSION_TTL_MS };
+    const grant = {
+      id: session,
+      holder,
+      actor: holder,
+      run,
+      image: queue.imageId,
+      gpus,
+      ttlMs: SESSION_TTL_MS,
+    };
     const granted = await orNothing(grantSession(tx, leases, grant));
     if (granted !== null) return granted;
   }

@@ -59,7 +59,7 @@ export async function endOf(query: Query, attempt: string, holder: string): Prom
 }
 
 async function accept(tx: LogTx, attempt: AttemptRow, raw: AttemptReport): Promise<Ended> {
-  const { id, run, sweep, project, holder, cell } = attempt;
+  const { run, sweep, holder, cell } = attempt;
   const { source } = await termsOf(tx.query, sweep);
   const report = judged(raw, {
     repeats: source.repeats,
@@ -69,12 +69,6 @@ async function accept(tx: LogTx, attempt: AttemptRow, raw: AttemptReport): Promi
   const state = await nextState(tx, attempt, report.outcome);
   const { runtime, image } = report;
   const measuredId = runtime === null ? null : measuredIdOf(cell, { image, runtime });
-  await tx.append({
-    type: "attempt.finished",
-    project,
-    actor: holder,
-    body: { attempt: id, run, sweep, report, measuredId, state },
-  });
-  await settleRun(tx, attempt, { state, actor: holder });
+  await settleRun(tx, attempt, { state, actor: holder, report, measuredId });
   return { run, state, accepted: true };
 }

@@ -1,10 +1,9 @@
-import type { Outcome, RunState } from "../contract/run.ts";
+import type { AttemptReport, Outcome, RunState } from "../contract/run.ts";
 import type { LogTx } from "../storage/log.ts";
 import { type AttemptRow, hasLiveSibling, isLive, ownAttempt } from "./attempt-store.ts";
-import { termsOf } from "./claim-store.ts";
-import { couldRun, type Demand } from "./match.ts";
+import { queueFacts, termsOf } from "./claim-store.ts";
+import { couldRun } from "./match.ts";
 import { knownNodes } from "./node-store.ts";
-import { parseOnce } from "./parse-once.ts";
 import type { LeasePort } from "./ports.ts";
 import { nodeOf } from "./session.ts";
 import { isFinal, isInfrastructure, MAX_RETRIES, nodesOf, stateAfter } from "./state.ts";
@@ -31,7 +30,7 @@ async function canGoElsewhere(tx: LogTx, attempt: AttemptRow): Promise<boolean> 
   // What somebody gave up by hand, anybody may take up.
   if (node === null) return true;
   const spoiled = new Set([...nodesOf(attempt.lane), node]);
-  const demand = parseOnce<Demand>(attempt.demand);
+  const { demand } = await queueFacts(tx.query, attempt.queue);
   const nodes = await knownNodes(tx.query);
   return nodes.some(({ name, inventory }) => !spoiled.has(name) && couldRun(demand, inventory));
 }
@@ -40,26 +39,29 @@ async function canGoElsewhere(tx: LogTx, attempt: AttemptRow): Promise<boolean> 
 export interface Settled {
   readonly state: RunState;
   readonly actor: string;
+  /** The report that brought it, with what was measured; left out when there is none. */
+  readonly report?: AttemptReport | null;
+  readonly measuredId?: string | null;
 }
 
 /** Tells what became of a run; when it was the sweep's last one, the sweep has finished. */
 export async function settleRun(
   tx: LogTx,
   attempt: AttemptRow,
-  { state, actor }: Settled,
+  { state, actor, report = null, measuredId = null }: Settled,
 ): Promise<void> {
-  const { run, sweep, project, holder, id } = attempt;
+  const { id, run, sweep, project, holder } = attempt;
   const event = { project, actor };
+  const body = { run, sweep, attempt: id, report, measuredId };
   if (state === "queued") {
     const avoid = nodeOf(holder);
-    await tx.append({ type: "run.requeued", ...event, body: { run, sweep, avoid } });
+    await tx.append({ type: "run.requeued", ...event, body: { ...body, avoid } });
     const { source } = await termsOf(tx.query, sweep);
     if (avoid !== null) await tx.setDeadline("run.stranded", run, tx.now + source.lostAfter);
     return;
   }
-  if (state === "succeeded")
-    await tx.append({ type: "run.succeeded", ...event, body: { run, sweep, attempt: id } });
-  else await tx.append({ type: "run.failed", ...event, body: { run, sweep, attempt: id, state } });
+  if (state === "succeeded") await tx.append({ type: "run.succeeded", ...event, body });
+  else await tx.append({ type: "run.failed", ...event, body: { ...body, state } });
   if (attempt.queue_open === 1) await finishIfDone(tx, project, sweep);
 }
 

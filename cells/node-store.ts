@@ -31,6 +31,8 @@ interface NodeRow {
 const NODES = `select n.name, n.inventory, n.draining, n.revoked, e.install_id, e.boot_id, e.beat_at, e.ready, e.reason,
     e.images
   from p_nodes n left join e_nodes e on e.node = n.name`;
+const TAKER = `select n.inventory, n.draining, n.revoked, e.beat_at, e.ready, e.images
+  from p_nodes n left join e_nodes e on e.node = n.name where n.name = $1`;
 const ONE = `${NODES} where n.name = $1`;
 const PAGE = `${NODES} where n.name > $1 order by n.name limit $2`;
 const KNOWN = `${NODES} where n.revoked = 0`;
@@ -39,15 +41,23 @@ const SAY = `insert into e_nodes (node, install_id, boot_id, beat_at, ready, rea
   on conflict (node) do update set install_id = excluded.install_id, boot_id = excluded.boot_id,
     beat_at = excluded.beat_at, ready = excluded.ready, reason = excluded.reason, images = excluded.images`;
 
-const toNode = (row: NodeRow): Node => ({
-  name: row.name,
+/** What decides whether a node may take work, and which. */
+export type Taker = Omit<Node, "name" | "reason" | "installId" | "bootId">;
+type TakerRow = Omit<NodeRow, "name" | "reason" | "install_id" | "boot_id">;
+
+const toTaker = (row: TakerRow): Taker => ({
   inventory: parseOnce<Inventory>(row.inventory),
   draining: row.draining === 1,
   revoked: row.revoked === 1,
   beatAt: row.beat_at,
   ready: row.ready === 1,
-  reason: row.reason,
   images: row.images === null ? {} : parseOnce<Images>(row.images),
+});
+
+const toNode = (row: NodeRow): Node => ({
+  ...toTaker(row),
+  name: row.name,
+  reason: row.reason,
   installId: row.install_id,
   bootId: row.boot_id,
 });
@@ -55,6 +65,12 @@ const toNode = (row: NodeRow): Node => ({
 export async function nodeByName(query: Query, name: string): Promise<Node | undefined> {
   const [row] = await query<NodeRow>(ONE, [name]);
   return row === undefined ? undefined : toNode(row);
+}
+
+/** The part of `nodeByName` that every claim needs. */
+export async function takerByName(query: Query, name: string): Promise<Taker | undefined> {
+  const [row] = await query<TakerRow>(TAKER, [name]);
+  return row === undefined ? undefined : toTaker(row);
 }
 
 /** @throws ProblemError NOT_FOUND */

@@ -1,4 +1,5 @@
 import type { EventBody } from "../contract/events/index.ts";
+import type { RunState } from "../contract/run.ts";
 import type { Query } from "../storage/db.ts";
 import type { Apply, Event } from "../storage/log.ts";
 import { insertRows } from "./insert-rows.ts";
@@ -8,9 +9,9 @@ const SESSION = `insert into p_sessions (id, project, holder, lease, fence, gpus
   values ($1, $2, $3, $4, $5, $6, $7, $8)`;
 const ATTEMPT = `insert into p_attempts (id, run, n, session, holder, state, claimed_at)
   values ($1, $2, $3, $4, $5, 'claimed', $6)`;
-const CLAIM = "update p_runs set state = 'claimed', attempt = $2, attempt_id = $3 where id = $1";
-const TAKE =
-  "update p_queues set taken = taken + 1 where id = (select queue from p_runs where id = $1)";
+const CLAIM = `update p_runs set state = 'claimed', attempt = $2, attempt_id = $3 where id = $1
+  returning queue`;
+const TAKE = "update p_queues set taken = taken + 1 where id = $1";
 const START_ATTEMPT = `update p_attempts set state = 'running', started_at = $2, runtime = $3, image = $4
   where id = $1`;
 const START_RUN = "update p_runs set state = 'running', started_at = $2 where id = $1";
@@ -23,9 +24,10 @@ const END_RUN = "update p_runs set state = $2, finished_at = $3 where id = $1";
 const REQUEUE = `update p_runs set state = 'queued', lane = $2, retries = retries + 1, queued_at = $3, started_at = null
   where id = $1`;
 /** Before the run itself changes: a run that was queued again is not counted as taken. */
-const COUNT = `update p_queues set open = open - $2,
-  taken = taken - (select count(*) from p_runs where id = $1 and state in ('claimed', 'running'))
-  where id = (select queue from p_runs where id = $1)`;
+const COUNT = `update p_queues set open = open - $2, taken = taken - r.held
+  from (select queue, case when state in ('claimed', 'running') then 1 else 0 end as held
+    from p_runs where id = $1) r
+  where p_queues.id = r.queue`;
 
 async function granted(query: Query, { project, at, body }: Event): Promise<void> {
   const { id, holder, lease, fence, gpus, attempts } = body as EventBody<"session.granted">;
@@ -41,8 +43,8 @@ async function granted(query: Query, { project, at, body }: Event): Promise<void
   ]);
   for (const attempt of attempts) {
     await query(ATTEMPT, [attempt.id, attempt.run, attempt.n, id, holder, at]);
-    await query(CLAIM, [attempt.run, attempt.n, attempt.id]);
-    await query(TAKE, [attempt.run]);
+    const [run] = await query<{ queue: string }>(CLAIM, [attempt.run, attempt.n, attempt.id]);
+    await query(TAKE, [run?.queue]);
   }
 }
 
@@ -52,11 +54,13 @@ async function started(query: Query, { at, body }: Event): Promise<void> {
   await query(START_RUN, [run, at]);
 }
 
-type Report = EventBody<"attempt.finished">["report"];
+type Report = EventBody<"attempt.superseded">["report"];
+type End = Pick<EventBody<"run.failed">, "attempt" | "report" | "measuredId">;
 
 /** Values of an accepted result are rows; what an attempt that did not succeed printed stays with its report. */
-async function finished(query: Query, { at, body }: Event): Promise<void> {
-  const { attempt, report, measuredId } = body as EventBody<"attempt.finished">;
+async function finishAttempt(query: Query, at: number, end: End): Promise<void> {
+  const { attempt, report, measuredId } = end;
+  if (report === null) return;
   const accepted = report.outcome === "ok";
   const kept: Report = accepted ? { ...report, samples: [] } : report;
   await query(END_ATTEMPT, endOf(attempt, ["finished", at], [kept, measuredId]));
@@ -103,26 +107,29 @@ async function lost(query: Query, { at, body }: Event): Promise<void> {
 }
 
 async function requeued(query: Query, { at, body }: Event): Promise<void> {
-  const { run, avoid } = body as EventBody<"run.requeued">;
+  const { run, avoid, ...end } = body as EventBody<"run.requeued">;
+  await finishAttempt(query, at, end);
   const [row] = await query<{ lane: string }>(LANE, [run]);
   const lane = row?.lane ?? "";
   await query(COUNT, [run, 0]);
   await query(REQUEUE, [run, avoid === null ? lane : laneWith(lane, avoid), at]);
 }
 
-async function ended(query: Query, { at, body }: Event): Promise<void> {
-  const { run, state = "succeeded" } = body as Partial<EventBody<"run.failed">>;
-  await query(COUNT, [run, 1]);
-  await query(END_RUN, [run, state, at]);
-}
+const ended =
+  (stateOf: (body: unknown) => RunState): Apply =>
+  async (query, { at, body }) => {
+    const { run, ...end } = body as EventBody<"run.failed">;
+    await finishAttempt(query, at, end);
+    await query(COUNT, [run, 1]);
+    await query(END_RUN, [run, stateOf(body), at]);
+  };
 
 export const runApply: Readonly<Record<string, Apply>> = {
   "session.granted": granted,
   "attempt.started": started,
-  "attempt.finished": finished,
   "attempt.superseded": superseded,
   "attempt.lost": lost,
   "run.requeued": requeued,
-  "run.succeeded": ended,
-  "run.failed": ended,
+  "run.succeeded": ended(() => "succeeded"),
+  "run.failed": ended((body) => (body as EventBody<"run.failed">).state),
 };

@@ -7,7 +7,13 @@ import { newId } from "../contract/ids.ts";
 import type { Resource } from "../contract/resource.ts";
 import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
-import { claimable, type ClaimableRow, type SweepTerms, termsOf } from "./claim-store.ts";
+import {
+  claimable,
+  type ClaimableRow,
+  frozenImage,
+  type SweepTerms,
+  termsOf,
+} from "./claim-store.ts";
 import { SESSION_TTL_MS } from "./node-state.ts";
 import type { LeasePort } from "./ports.ts";
 
@@ -21,6 +27,8 @@ export interface Grant {
   readonly holder: string;
   readonly actor: string;
   readonly run: ClaimableRow;
+  /** Frozen identity of the run's image, or null. */
+  readonly image: string | null;
   readonly gpus: readonly string[];
   readonly ttlMs: number;
 }
@@ -33,7 +41,7 @@ export interface Grant {
 export async function grantSession(
   tx: LogTx,
   leases: LeasePort,
-  { id, holder, actor, run, gpus, ttlMs }: Grant,
+  { id, holder, actor, run, image, gpus, ttlMs }: Grant,
 ): Promise<SessionReply> {
   const { project } = run;
   const terms = await termsOf(tx.query, run.sweep);
@@ -62,7 +70,7 @@ export async function grantSession(
     id,
     lease: { ...lease, ttlMs },
     gpus: [...gpus],
-    runs: [grantedRun(run, terms, attempt)],
+    runs: [grantedRun({ run, image, terms, attempt })],
   };
 }
 
@@ -70,11 +78,13 @@ export async function grantSession(
 export const nodeOf = (holder: string): string | null =>
   holder.startsWith("node:") ? holder.slice("node:".length) : null;
 
-function grantedRun(
-  run: ClaimableRow,
-  { name, thread, source }: SweepTerms,
-  attempt: z.input<typeof AttemptRef>,
-): SessionReply["runs"][number] {
+interface RunParts extends Pick<Grant, "run" | "image"> {
+  readonly terms: SweepTerms;
+  readonly attempt: z.input<typeof AttemptRef>;
+}
+
+function grantedRun({ run, image, terms, attempt }: RunParts): SessionReply["runs"][number] {
+  const { name, thread, source } = terms;
   return {
     project: run.project,
     sweep: run.sweep,
@@ -83,7 +93,7 @@ function grantedRun(
     block: run.block,
     attempt,
     cell: { id: run.cell, ...(JSON.parse(run.spec) as CellSpec) },
-    image: run.image_id,
+    image,
     repeats: source.repeats,
     warmup: source.warmup,
     phases: source.cell.phases,
@@ -111,7 +121,8 @@ export async function sessionView(query: Query, id: string): Promise<SessionRepl
     const live = await query(LIVE, [attempt.id]);
     const run = live.length === 0 ? undefined : await claimable(query, attempt.run);
     if (run === undefined) continue;
-    runs.push(grantedRun(run, await termsOf(query, run.sweep), attempt));
+    const terms = await termsOf(query, run.sweep);
+    runs.push(grantedRun({ run, image: await frozenImage(query, run.queue), terms, attempt }));
   }
   if (runs.length === 0) return null;
   const lease = { id: row.lease, fence: row.fence, ttlMs: SESSION_TTL_MS };

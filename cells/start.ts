@@ -3,7 +3,7 @@ import { ProblemError } from "../contract/problem.ts";
 import type { LogTx } from "../storage/log.ts";
 import { type AttemptRow, isLive, ownAttempt } from "./attempt-store.ts";
 import type { Demand } from "./match.ts";
-import { parseOnce } from "./parse-once.ts";
+import { type QueueFacts, queueFacts } from "./claim-store.ts";
 import { isFinal } from "./state.ts";
 
 export interface Start {
@@ -25,8 +25,9 @@ export async function startAttempt(tx: LogTx, start: Start): Promise<void> {
   const attempt = await ownAttempt(tx.query, start.attempt, holder);
   refuseEnded(attempt);
   if (attempt.state === "running") return;
-  refuseRuntime(attempt, runtime);
-  if (runtime === "docker") await agreeOnImage(tx, attempt, start);
+  const { demand, image: written } = await queueFacts(tx.query, attempt.queue);
+  refuseRuntime(attempt.id, demand.runtime, runtime);
+  if (runtime === "docker") await agreeOnImage(tx, { ...attempt, image: written }, start);
   const { id, run, project } = attempt;
   const body = { attempt: id, run, runtime, image };
   await tx.append({ type: "attempt.started", project, actor: holder, body });
@@ -41,8 +42,7 @@ function refuseEnded(attempt: AttemptRow): void {
   });
 }
 
-function refuseRuntime({ demand, id }: AttemptRow, runtime: string): void {
-  const allowed = parseOnce<Demand>(demand).runtime;
+function refuseRuntime(id: string, allowed: Demand["runtime"], runtime: string): void {
   if (allowed === "any" || allowed === runtime) return;
   throw new ProblemError("UNPROCESSABLE", `the cell of attempt ${id} runs with ${allowed} only`, {
     next: "report setup_failed",
@@ -51,10 +51,10 @@ function refuseRuntime({ demand, id }: AttemptRow, runtime: string): void {
 
 async function agreeOnImage(
   tx: LogTx,
-  attempt: AttemptRow,
+  attempt: AttemptRow & Pick<QueueFacts, "image">,
   { image, holder }: Start,
 ): Promise<void> {
-  const { written_image: written, frozen_image: frozen, sweep, project } = attempt;
+  const { image: written, frozen_image: frozen, sweep, project } = attempt;
   if (image === null)
     throw new ProblemError("UNPROCESSABLE", "a container's start names its image", {
       next: "send the repo digest or the image id",

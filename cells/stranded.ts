@@ -2,11 +2,9 @@ import type { Outcome } from "../contract/run.ts";
 import type { LogTx } from "../storage/log.ts";
 import { isAble } from "./able.ts";
 import { ownAttempt } from "./attempt-store.ts";
-import { termsOf } from "./claim-store.ts";
+import { queueFacts, termsOf } from "./claim-store.ts";
 import { settleRun } from "./end.ts";
-import type { Demand } from "./match.ts";
 import { knownNodes } from "./node-store.ts";
-import { parseOnce } from "./parse-once.ts";
 import { stateAfter } from "./state.ts";
 
 const RUN = `select r.state, r.queued_at, r.sweep, r.attempt_id, a.holder, a.outcome
@@ -30,9 +28,8 @@ export async function onStranded(tx: LogTx, run: string): Promise<void> {
   if (row === undefined || row.state !== "queued") return;
   const attempt = await ownAttempt(tx.query, row.attempt_id, row.holder);
   const ask = {
-    image: attempt.written_image,
+    ...(await queueFacts(tx.query, attempt.queue)),
     imageId: attempt.frozen_image,
-    demand: parseOnce<Demand>(attempt.demand),
     lane: attempt.lane,
   };
   const able = (await knownNodes(tx.query)).filter((node) => isAble(ask, node));

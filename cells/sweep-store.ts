@@ -17,6 +17,7 @@ export interface SweepRow {
   readonly source: string;
   readonly cells: number;
   readonly runs: number;
+  readonly primary_metric: string;
   /** JSON of runs by state; null while it is active. */
   readonly states: string | null;
 }
@@ -95,6 +96,8 @@ export interface RunRow extends Placed {
   readonly project: string;
   readonly sweep: string;
   readonly cell: string;
+  /** JSON of a `CellSpec`. */
+  readonly spec: string;
   readonly block: number;
   readonly state: RunState;
   readonly attempt: number;
@@ -109,8 +112,8 @@ export interface RunRow extends Placed {
 }
 
 const RUNS = `select r.id, r.project, r.sweep, r.ord, r.cell, r.block, r.state, r.attempt, r.attempt_id, r.queued_at,
-    r.started_at, r.finished_at, a.session, a.holder, a.outcome, a.message
-  from p_runs r left join p_attempts a on a.id = r.attempt_id`;
+    r.started_at, r.finished_at, a.session, a.holder, a.outcome, a.message, c.spec
+  from p_runs r join p_cells c on c.id = r.cell left join p_attempts a on a.id = r.attempt_id`;
 const RUN_PAGE = `${RUNS} where r.sweep = $1 and r.ord > $2 and ($3 = '' or r.state = $3) order by r.ord limit $4`;
 const ONE_RUN = `${RUNS} where r.id = $1 and r.project = $2`;
 

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { CellSpec } from "../contract/cell/cell.ts";
 import type { SweepView } from "../contract/cells.ts";
 import { toTime } from "../contract/ids.ts";
 import type { NodeView } from "../contract/nodes.ts";
@@ -26,6 +27,7 @@ export async function sweepView(
     state: row.state,
     cells: row.cells,
     runs: row.runs,
+    primaryMetric: row.primary_metric,
     states: over
       ? (JSON.parse(row.states ?? "{}") as Partial<Record<RunState, number>>)
       : await stateCounts(query, row.id),
@@ -41,6 +43,7 @@ export const runView = (row: RunRow): z.input<typeof RunView> => ({
   id: row.id,
   sweep: row.sweep,
   cell: row.cell,
+  axes: (JSON.parse(row.spec) as CellSpec).axes,
   block: row.block,
   state: row.state,
   attempt: row.attempt,

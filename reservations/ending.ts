@@ -25,16 +25,18 @@ export async function endLease(tx: LogTx, context: EndContext, end: End): Promis
   const actor = type === "lease.expired" ? "server" : end.actor;
   await tx.append({ type, project, actor, body });
   if (lease.session === null) await tx.clearDeadline("lease.expire", id);
-  const resources = JSON.parse(lease.resources) as Resource[];
-  const delay = type === "lease.released" ? 0 : lockDelayOf(resources, context.settings);
+  const delay = type === "lease.released" ? 0 : lockDelayOf(resourcesOf(lease), context.settings);
   if (delay > 0) await tx.setDeadline("lease.unlock", id, tx.now + delay);
-  else await freeUp(tx, context, lease);
+  else if (lease.queued !== 0) await freeUp(tx, context, lease);
 }
 
 /** Asks those again who waited for the lease or for a unit of its semaphores. */
 export const freeUp = (
   tx: LogTx,
   context: EndContext,
-  { id, project, resources }: Pick<LeaseCore, "id" | "project" | "resources">,
+  lease: Pick<LeaseCore, "id" | "project" | "resources">,
 ): Promise<void> =>
-  admit(tx, context.dialect, [id, ...slotBlockers(project, JSON.parse(resources) as Resource[])]);
+  admit(tx, context.dialect, [lease.id, ...slotBlockers(lease.project, resourcesOf(lease))]);
+
+const resourcesOf = ({ resources }: Pick<LeaseCore, "resources">): Resource[] =>
+  JSON.parse(resources) as Resource[];

@@ -18,10 +18,10 @@ const PAGE = 250;
 const LAST_LEASE = "~";
 
 /**
- * Looks in the index for what a demand may meet. What lies at or above its resources is read at once, because many of
+ * Looks in the index for what a demand may meet; null when there is nothing. What lies at or above its resources is read at once, because many of
  * them have the same directories above them; what lies below one, page by page when that one is looked at.
  */
-export async function lookAround(reader: Reader, demand: Demand): Promise<Look> {
+export async function lookAround(reader: Reader, demand: Demand): Promise<Look | null> {
   const asHits = hitsFor(demand);
   const above = new Map<string, Hit[]>();
   for (const [scope, keys] of keysAbove(demand.resources)) {
@@ -32,6 +32,7 @@ export async function lookAround(reader: Reader, demand: Demand): Promise<Look> 
       else here.push(hit);
     }
   }
+  if (above.size === 0 && demand.resources.every(({ kind }) => kind !== "file")) return null;
   return async function* look(wanted) {
     const { scope, keys } = keysOf(wanted);
     for (const key of keys) {

@@ -31,6 +31,7 @@ export async function rivalsOf(reader: Reader, demand: Demand, now: number): Pro
       for (const id of old) supersedes.add(id);
       continue;
     }
+    if (look === null) continue;
     // Each resource is told at least one, so that the others can be granted without it.
     const enough = Math.max(1, ENOUGH - blocking.length);
     for (const rival of await meeting(reader, look, { wanted, budget, enough })) {

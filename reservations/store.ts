@@ -52,8 +52,9 @@ const ENDS = `left join e_deadlines e on e.kind = 'lease.expire' and e.subject =
   left join e_lease_sessions s on s.id = l.session`;
 const LEASE = `select l.*, ${DUE} from p_leases l ${ENDS}`;
 const BY_ID = `${LEASE} where l.id = $1`;
-const CORE =
-  "select id, project, holder, state, fence, session, resources from p_leases where id = $1";
+const CORE = `select id, project, holder, state, fence, session, resources,
+    exists (select 1 from e_lease_tickets t where t.project = p_leases.project and t.state = 'waiting') as queued
+  from p_leases where id = $1`;
 const HELD = `${LEASE} where l.project = $1 and l.state in ('held', 'grace') and l.fence > $2
   and ($3 = '' or l.holder = $3) and ($4 = '' or l.resources like $4) order by l.fence limit $5`;
 const HISTORY = `${LEASE} where l.project = $1 and l.fence < $2 order by l.fence desc limit $3`;
@@ -97,10 +98,13 @@ export async function leaseById(query: Query, id: string): Promise<LeaseRow | un
 }
 
 /** What ending a lease, or judging work under it, needs to know; read for every result that comes in. */
-export type LeaseCore = Pick<
+export interface LeaseCore extends Pick<
   LeaseRow,
   "id" | "project" | "holder" | "state" | "fence" | "session" | "resources"
->;
+> {
+  /** 0: nobody in the project waits for a lease. Left out where it was not asked. */
+  readonly queued?: number;
+}
 
 export async function leaseCore(query: Query, id: string): Promise<LeaseCore | undefined> {
   const [row] = await query<LeaseCore>(CORE, [id]);

@@ -43,7 +43,7 @@ interface RunRow {
 /** One line on a run that has ended: where in the sweep it is, and its values or its failure. */
 export async function resultEntry(
   query: Query,
-  { run, attempt }: EventBody<"run.succeeded">,
+  { run, attempt }: Pick<EventBody<"run.succeeded">, "run" | "attempt">,
 ): Promise<SweepEntry | undefined> {
   const [row] = await query<RunRow>(RUN, [run]);
   if (row === undefined) return undefined;

@@ -27,7 +27,7 @@ const WORK = new Set([
   "sweep.submitted",
   "sweep.cancelled",
   "run.cancelled",
-  "attempt.finished",
+  "run.requeued",
   "attempt.lost",
   "node.resumed",
 ]);

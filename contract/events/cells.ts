@@ -15,6 +15,16 @@ import {
 import { Inventory } from "../inventory.ts";
 import { AttemptReport, FinalRunState, RunState } from "../run.ts";
 
+/** What became of a run with the report of its attempt. */
+const RunEnd = {
+  run: RunId,
+  sweep: SweepId,
+  attempt: AttemptId,
+  /** Taken with this event; null when the attempt had none, or the run ended apart from it. */
+  report: AttemptReport.nullable(),
+  measuredId: Sha256.nullable(),
+};
+
 /** Bodies of the events of sweeps, runs and nodes, by type; version 1 of each. */
 export const cellsEvents = {
   "sweep.submitted": z.object({
@@ -56,37 +66,22 @@ export const cellsEvents = {
     runtime: z.enum(["docker", "process"]),
     image: z.string().nullable(),
   }),
-  /** The attempt ended and its report was taken; `state` is what became of the run, told by the next event. */
-  "attempt.finished": z.object({
-    attempt: AttemptId,
-    run: RunId,
-    sweep: SweepId,
-    report: AttemptReport,
-    measuredId: Sha256.nullable(),
-    state: RunState,
-  }),
   /** The report of an attempt that no longer holds its run: kept as evidence, never in the ledger. */
   "attempt.superseded": z.object({ attempt: AttemptId, run: RunId, report: AttemptReport }),
-  /** The server ended an attempt that its node no longer answers for. */
   /** The server gave up on an attempt whose holder no longer answers for it. */
   "attempt.lost": z.object({
     attempt: AttemptId,
     run: RunId,
     sweep: SweepId,
     message: z.string(),
-    /** What became of the run. */
+    /** What became of the run; the next event says so. */
     state: RunState,
   }),
   /** An attempt was the infrastructure's failure: the run waits for a node other than `avoid`. */
-  "run.requeued": z.object({ run: RunId, sweep: SweepId, avoid: Name.nullable() }),
-  "run.succeeded": z.object({ run: RunId, sweep: SweepId, attempt: AttemptId }),
+  "run.requeued": z.object({ ...RunEnd, avoid: Name.nullable() }),
+  "run.succeeded": z.object(RunEnd),
   /** The run has ended without a result. */
-  "run.failed": z.object({
-    run: RunId,
-    sweep: SweepId,
-    attempt: AttemptId,
-    state: FinalRunState.exclude(["succeeded", "skipped"]),
-  }),
+  "run.failed": z.object({ ...RunEnd, state: FinalRunState.exclude(["succeeded", "skipped"]) }),
   "node.registered": z.object({ node: Name, inventory: Inventory }),
   "node.drained": z.object({ node: Name }),
   "node.resumed": z.object({ node: Name }),

@@ -34,7 +34,6 @@ export const anyEvent: Projection = {
       "lease.expired",
       "sweep.submitted",
       "sweep.finished",
-      "attempt.finished",
       "signing_key.published",
       "project.created",
     ].map((type) => [type, nothing]),

@@ -22,7 +22,6 @@ function results(fleet: () => Fleet): void {
     expect(first).toMatchObject({ accepted: true, state: "succeeded", next: null });
     expect(await n1.finish(session)).toEqual(first);
     expect(await counts()).toMatchObject({
-      "attempt.finished": 1,
       "run.succeeded": 1,
       "lease.released": 1,
     });
@@ -63,7 +62,7 @@ function results(fleet: () => Fleet): void {
       n2.putEvidence({ params: evidence, body: { content: "eA==" } }),
     ).rejects.toMatchObject(forbidden);
     await expect(n2.cellFile({ params: evidence })).rejects.toMatchObject(forbidden);
-    expect((await counts())["attempt.finished"]).toBeUndefined();
+    expect((await counts())["run.succeeded"]).toBeUndefined();
   });
 
   it("that the infrastructure spoiled is tried on other nodes, at most twice", async () => {
