@@ -37,7 +37,9 @@ export async function completeAttempt(
   const { run, run_state: state } = attempt;
   if (attempt.state === "finished") return { run, state, accepted: true };
   if (attempt.state === "superseded") return { run, state, accepted: false };
-  const underLease = !isLive(attempt) || (await leaveSession(tx, leases, attempt));
+  const underLease = isLive(attempt)
+    ? await leaveSession(tx, leases, attempt)
+    : await leases.accepts(tx.query, attempt.lease);
   if (underLease && holdsRun(attempt)) return accept(tx, attempt, report);
   const { project } = attempt;
   const body = { attempt: id, run, report };
@@ -47,7 +49,7 @@ export async function completeAttempt(
 
 /**
  * Whether nobody has replaced the attempt: its number is the run's fence. So one that was given up may still deliver
- * while its run waits.
+ * while its run waits, unless its lease was taken away by force.
  */
 const holdsRun = ({ id, latest, run_state: state }: AttemptRow): boolean =>
   latest === id && !isFinal(state);

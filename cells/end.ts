@@ -88,6 +88,7 @@ export async function loseAttempt(
   const state = ended ? attempt.run_state : await nextState(tx, attempt, "lost");
   const body = { attempt: id, run, sweep, message: lost.message, state };
   await tx.append({ type: "attempt.lost", project, actor: "server", body });
-  if (isLive(attempt)) await leaveSession(tx, leases, attempt);
+  if (isLive(attempt) && !(await hasLiveSibling(tx.query, attempt)))
+    await leases.lapse(tx, attempt.lease);
   if (!ended) await settleRun(tx, attempt, { state, actor: "server" });
 }

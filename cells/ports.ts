@@ -21,6 +21,11 @@ export interface LeasePort {
   ): Promise<{ readonly id: string; readonly fence: number }>;
   /** Ends the lease, unless it has ended already; tells whether work under it counted until now, as `accepts` does. */
   release(tx: LogTx, end: { readonly lease: string; readonly actor: string }): Promise<boolean>;
+  /**
+   * Lets a lease that is held expire now, because its holder was given up; nothing is locked after it. Work under it
+   * counts until somebody else is granted what it covered.
+   */
+  lapse(tx: LogTx, lease: string): Promise<void>;
   /** Extends the leases from now; returns those that are held no longer. */
   renewMany(tx: LogTx, leases: readonly string[], ttlMs: number): Promise<string[]>;
   /** Whether work under the lease still counts: held, or expired with no conflicting grant since. */

@@ -1,7 +1,7 @@
 import type { Resource } from "../contract/resource.ts";
 import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
-import { endLease, type EndContext } from "./ending.ts";
+import { endLease, type EndContext, freeUp } from "./ending.ts";
 import { grantNew } from "./grant.ts";
 import { isFree, obstaclesOf } from "./obstacles.ts";
 import { conflict } from "./rivals.ts";
@@ -25,6 +25,8 @@ export interface LeasePort {
   grant(tx: LogTx, request: PortGrant): Promise<{ id: string; fence: number }>;
   /** Ends the lease, unless it has ended already; tells whether work under it counted until now, see `acceptsWork`. */
   release(tx: LogTx, end: { readonly lease: string; readonly actor: string }): Promise<boolean>;
+  /** Lets a held lease expire now, without a lock-delay: the caller has waited long enough for its holder. */
+  lapse(tx: LogTx, lease: string): Promise<void>;
   /** Moves the end of the leases to `ttlMs` from now; returns the ids that are held no longer. */
   renewMany(tx: LogTx, leases: readonly string[], ttlMs: number): Promise<string[]>;
   /** Whether work under the lease counts: the one rule, see `acceptsWork`. With `fence`: under this fence of it. */
@@ -46,6 +48,14 @@ export function leasePort(context: EndContext): LeasePort {
       if (isHeld(lease.state))
         await endLease(tx, context, { lease, type: "lease.released", actor });
       return acceptsWork(lease.state);
+    },
+    lapse: async (tx, id) => {
+      const lease = await leaseCore(tx.query, id);
+      if (lease === undefined || !isHeld(lease.state)) return;
+      const { project } = lease;
+      await tx.append({ type: "lease.expired", project, actor: "server", body: { id } });
+      await tx.clearDeadline("lease.expire", id);
+      await freeUp(tx, context, lease);
     },
     renewMany: async ({ query, now }, leases, ttlMs) => {
       if (leases.length === 0) return [];

@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Session } from "../../contract/cells.ts";
+import { endLease } from "../../reservations/ending.ts";
+import { DEFAULT_LEASE_SETTINGS } from "../../reservations/settings.ts";
+import { leaseById } from "../../reservations/store.ts";
 import type { Driver } from "../support/drivers.ts";
 import { type Fleet, INVENTORY, installOf, must, useFleet } from "../support/fleet.ts";
 
@@ -13,6 +16,16 @@ export function nodesSuite(driver: Driver): void {
     describe("a beat", () => beats(fleet));
   });
 }
+
+/** What an operator does to the lease of a session. */
+const takeAway = ({ log }: Fleet, { lease: { id } }: Session): Promise<void> =>
+  log.tx([], async (tx) => {
+    const lease = await leaseById(tx.query, id);
+    if (lease === undefined) throw new RangeError(`no lease ${id}`);
+    const context = { dialect: log.db.dialect, settings: DEFAULT_LEASE_SETTINGS };
+    const end = { type: "lease.force_released", actor: "user:anna", reason: "needed" } as const;
+    await endLease(tx, context, { lease, ...end });
+  });
 
 const attemptOf = (session: Session): string => session.runs[0]?.attempt.id ?? "";
 
@@ -139,20 +152,11 @@ function beats(fleet: () => Fleet): void {
   });
 
   it("stops an attempt whose lease was taken by force", async () => {
-    const { submit, node, log, db } = fleet();
+    const { submit, node, db } = fleet();
     await submit(1);
     const [n1, n2] = [await node("n1"), await node("n2")];
     const session = must(await n1.take());
-    const id = session.lease.id;
-    await log.tx([], async (tx) => {
-      await tx.append({
-        type: "lease.released",
-        project: "default",
-        actor: "user:anna",
-        body: { id },
-      });
-      await tx.clearDeadline("lease.expire", id);
-    });
+    await takeAway(fleet(), session);
     expect(await n1.live(session)).toMatchObject({
       lost: [session.id],
       stop: [{ attempt: attemptOf(session), why: "lost" }],
@@ -161,5 +165,32 @@ function beats(fleet: () => Fleet): void {
     expect((await n1.finish(session)).accepted).toBe(false);
     const rows = await db.query("select state from p_attempts order by n");
     expect(rows).toEqual([{ state: "superseded" }, { state: "claimed" }]);
+  });
+
+  it("makes no late result count that was measured under a lease that was taken by force", async () => {
+    const { submit, node, caller } = fleet();
+    await submit(1);
+    const [n1] = [await node("n1"), await node("n2")];
+    const session = must(await n1.take());
+    await takeAway(fleet(), session);
+    await n1.live(session);
+    const run = session.runs[0]?.attempt.run ?? "";
+    const anna = caller("user:anna");
+    expect((await anna.run({ params: { run } })).state).toBe("queued");
+    expect(await n1.finish(session)).toMatchObject({ accepted: false, state: "queued" });
+    expect((await anna.run({ params: { run } })).attempts).toMatchObject([
+      { state: "superseded", report: { outcome: "ok" } },
+    ]);
+  });
+
+  it("lets a late result count of an attempt that was given up alone", async () => {
+    const { submit, node } = fleet();
+    await submit(1);
+    const [n1] = [await node("n1"), await node("n2")];
+    const session = must(await n1.take());
+    fleet().clock.advance(91 * SECOND);
+    // The node says that it knows nothing of it, and then finds it after all.
+    await n1.live();
+    expect(await n1.finish(session)).toMatchObject({ accepted: true, state: "succeeded" });
   });
 }
