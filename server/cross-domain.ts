@@ -29,6 +29,11 @@ const HIDE = [
   `update p_thread_members set subject = $2 where project = ${IN_THREAD} and subject = ${SUBJECT_OF}`,
   "update p_messages set subject = $2, body = $2, payload = null where id = $1",
 ];
+/** Whoever uploaded a file could go on giving it out; other messages that carry it keep it. */
+const HIDE_FILES = [
+  `delete from p_uploads where (project, sha256) in (select project, sha256 from p_attachments where message = $1)`,
+  "delete from p_attachments where message = $1",
+];
 
 /** Events of the archive that change tables of several domains at once; the tables are listed with their domains. */
 export const crossDomainProjection: Projection = {
@@ -50,6 +55,7 @@ export const crossDomainProjection: Projection = {
     "event.redacted": async (query, { body }) => {
       const { message } = body as EventBody<"event.redacted">;
       for (const statement of HIDE) await query(statement, [message, TOMBSTONE]);
+      for (const statement of HIDE_FILES) await query(statement, [message]);
     },
   },
 };

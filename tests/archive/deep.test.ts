@@ -6,7 +6,7 @@ import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Client } from "../../contract/client.ts";
 import type { LeaseId } from "../../contract/ids.ts";
-import { startTestServer, type TestServer } from "../support/server.ts";
+import { type Member, startTestServer, type TestServer } from "../support/server.ts";
 
 const project = { project: "default" };
 
@@ -15,10 +15,11 @@ describe("the archive of a running server", () => {
   let work: string;
   let blue: Client;
   let red: Client;
+  let anna: Member;
 
   const start = async (...set: string[]): Promise<void> => {
     server = await startTestServer({ set });
-    const anna = await server.join("user", "anna");
+    anna = await server.join("user", "anna");
     [blue, red] = [await anna.asAgent("blue"), await anna.asAgent("red")];
   };
   beforeEach(() => {
@@ -82,7 +83,24 @@ describe("the archive of a running server", () => {
 
   it("hides a redacted message in mail and files, and says that Git remembers", async () => {
     await start();
-    const { id } = await send("my secret plan");
+    const params = project;
+    const content = new TextEncoder().encode("a file that says it all");
+    const { sha256 } = await blue.mailbox.putAttachment({ params, content });
+    const attachments = [{ sha256, name: "plan.txt" }];
+    const { id } = await blue.mailbox.send({
+      params,
+      body: {
+        to: ["red"],
+        subject: "hello",
+        body: "my secret plan",
+        thread: "plans",
+        open: true,
+        attachments,
+      },
+    });
+    const fetchers = [blue, red, anna.client];
+    for (const reader of fetchers)
+      await reader.mailbox.attachment({ params: { ...project, sha256 } });
     await server.running.archive.flush();
     const redacted = await server.admin.client.archive.redact({
       body: { event: id, reason: "sent by mistake" },
@@ -92,6 +110,15 @@ describe("the archive of a running server", () => {
     expect(messages[0]).toMatchObject({ subject: "[redacted]", body: "[redacted]" });
     const found = await red.mailbox.search({ params: project, query: { q: "secret" } });
     expect(found.results).toEqual([]);
+    for (const reader of fetchers)
+      await expect(
+        reader.mailbox.attachment({ params: { ...project, sha256 } }),
+      ).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(
+      blue.mailbox.send({ params, body: { to: ["red"], subject: "again", attachments } }),
+    ).rejects.toMatchObject({ code: "NOT_FOUND" });
+    const hidden = await red.mailbox.message({ params: { ...project, message: id } });
+    expect(hidden).toMatchObject({ attachments: [], payload: null });
     await server.running.archive.flush();
     const files = projectGit("grep", "-h", "sent by mistake", "main", "--", "threads");
     expect(files).toContain("reason:");
