@@ -183,6 +183,12 @@ export const NOUNS: readonly Noun[] = [
     load: async () => (await import("./commands/sweep.ts")).defineSweep,
   },
   {
+    name: "cell",
+    summary: "Cells: ls, run; by hand: claim, renew, complete, fail",
+    topic: "Measure",
+    load: async () => (await import("./commands/cell.ts")).defineCell,
+  },
+  {
     name: "run",
     summary: "Runs of a sweep: ls, show, logs",
     topic: "Measure",

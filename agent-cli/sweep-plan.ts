@@ -2,6 +2,7 @@ import type { Cell } from "../contract/cell/cell.ts";
 import { type Curve, expandSweep } from "../contract/cell/expand.ts";
 import type { SweepFile } from "../contract/cell/sweep-file.ts";
 import type { SweepBundle } from "./sweep-bundle.ts";
+import { SHORT_ID } from "./cell-view.ts";
 import { counted, table, type View } from "./view.ts";
 
 /** What a sweep file would run, and what a node must offer for it. */
@@ -34,8 +35,6 @@ function placeOf({ requires: { gpus, vendor, arch }, cell: { runtime } }: SweepF
   const wanted = gpus === 0 ? "" : ` ${[gpus, ...kind].filter(Boolean).join(" ")} and`;
   return `nodes with${wanted} ${runtime === "any" ? "docker or process" : runtime}`;
 }
-
-const SHORT_ID = 12;
 
 /** One line per cell: its axes, then what it executes. */
 export function planView({ cells }: Plan): View {

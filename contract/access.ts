@@ -14,6 +14,9 @@ const Grant = z.strictObject({
   role: UserRole,
 });
 
+/** A role may wait for a user who has yet to join, but only when that is said: a name may be mistyped. */
+const NewGrant = Grant.extend({ ahead: z.boolean().default(false) });
+
 export const RoleView = z
   .object({
     principal: z.string(),
@@ -52,7 +55,7 @@ export const access = {
     path: "/v1/roles",
     summary: "Give a user a role on the server, for every project",
     scope: "principal:write",
-    body: Grant,
+    body: NewGrant,
     response: RoleView,
   }),
   revokeRole: defineEndpoint({
@@ -78,7 +81,7 @@ export const access = {
     summary: "Give a user a role in a project",
     scope: "principal:write",
     params: project,
-    body: Grant,
+    body: NewGrant,
     response: RoleView,
   }),
   revokeProjectRole: defineEndpoint({

@@ -30,6 +30,8 @@ export const SweepView = z
     state: z.enum(["active", "finished", "cancelled"]),
     cells: z.int(),
     runs: z.int(),
+    /** What every repeat of a run must have a value of. */
+    primaryMetric: z.string(),
     states: z.partialRecord(RunState, z.int()),
     /** Why queued runs do not start: what no known node offers. One line each; empty when all is well. */
     waiting: z.array(z.string()),

@@ -100,7 +100,7 @@ export const identity = {
       project: Name.nullable(),
       act: z.string().nullable(),
       scopes: z.array(z.enum(SCOPES)),
-      /** The caller's own agents in the asked project (or everywhere). */
+      /** The caller's own agents in the asked project (or everywhere); for who acts as an agent, that one. */
       agents: z.array(z.object({ project: Name, name: Name })),
       server: z.object({ version: z.string(), protocol: z.int() }),
     }),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { AxisValue } from "./cell/sweep-file.ts";
 import { AttemptId, CellId, RunId, SessionId, Sha256, SweepId, Time } from "./ids.ts";
 
 export const RunState = z.enum([
@@ -98,6 +99,8 @@ export const RunView = z
     id: RunId,
     sweep: SweepId,
     cell: CellId,
+    /** Where the cell stands in the sweep's matrix. */
+    axes: z.record(z.string(), AxisValue),
     block: z.int(),
     state: RunState,
     /** Number of the latest attempt; 0 before the first claim. */

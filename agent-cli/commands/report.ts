@@ -1,25 +1,24 @@
 import { writeFile } from "node:fs/promises";
-import { extname } from "node:path";
 import { Option } from "@commander-js/extra-typings";
 import { ProblemError } from "../../contract/problem-error.ts";
 import { type Define, examples, leaf } from "../command.ts";
+import { formatOf, REPORT_FORMATS } from "../report-format.ts";
 import { record, text } from "../view.ts";
 
-type Format = "json" | "md" | "text";
-
 const formatOption = () =>
-  new Option("--format <format>", "how to render it").choices(["json", "md", "text"] as const);
-
-const BY_SUFFIX: Readonly<Record<string, Format>> = { ".json": "json", ".md": "md" };
+  new Option("--format <format>", "how to render it").choices(REPORT_FORMATS);
 
 /** `gridpost report` */
 export const defineReport: Define = (program, cli) => {
   leaf(program, "report <sweep>", "The report of a sweep as far as it has come")
     .addOption(formatOption())
-    .option("-o, --output <file>", "write it there; its suffix chooses the format")
-    .addHelpText("after", examples("report nightly", "report nightly --format json -o report.json"))
+    .option(
+      "-o, --output <file>",
+      "write it there; its suffix (.json, .md, .txt) chooses the format",
+    )
+    .addHelpText("after", examples("report nightly", "report nightly -o report.md"))
     .action(async (sweep, { format: asked, output, ...common }) => {
-      const bySuffix = output === undefined ? undefined : BY_SUFFIX[extname(output)];
+      const bySuffix = output === undefined || asked !== undefined ? undefined : formatOf(output);
       const format = asked ?? bySuffix ?? (cli.out.json && output === undefined ? "json" : "text");
       const context = cli.context(common);
       const api = await context.caller();

@@ -1,7 +1,8 @@
 import { Argument } from "@commander-js/extra-typings";
+import type { Answer } from "../api.ts";
 import { count, given } from "../arguments.ts";
 import { change, type Define, examples, group, leaf } from "../command.ts";
-import { record, table } from "../view.ts";
+import { record, table, type View } from "../view.ts";
 
 const roleArgument = () =>
   new Argument("<role>", "what it may do").choices([
@@ -29,39 +30,47 @@ export const defineRole: Define = (program, cli) => {
       await cli.out.show(page, table(["PRINCIPAL", "ROLE", "PROJECT"], rows, "no roles"));
     });
 
-  const verbs = [
-    [
-      "grant",
-      "Give a user a role on the server, or with --project in a project",
-      "POST /v1/roles",
-      "POST /v1/projects/:project/roles",
-    ],
-    [
-      "revoke",
-      "Take a role from a user",
-      "POST /v1/roles/revoke",
-      "POST /v1/projects/:project/roles/revoke",
-    ],
-  ] as const;
-  for (const [verb, summary, onServer, inProject] of verbs)
-    change(roles, `${verb} <principal>`, summary)
-      .addArgument(roleArgument())
-      .addHelpText("after", examples(`role ${verb} user:anna operator --project llm-serving`))
-      .action(async (principal, role, options) => {
-        const idempotencyKey = cli.key(options);
-        const api = await cli.context(options).user();
-        const { project } = options;
-        const body = { principal, role };
-        const now = await (project === undefined
-          ? api(onServer, { body }, { idempotencyKey })
-          : api(inProject, { params: { project }, body }, { idempotencyKey }));
-        await cli.out.show(
-          now,
-          record([
-            ["principal", now.principal],
-            ["role", now.role],
-            ["project", now.project],
-          ]),
-        );
-      });
+  change(roles, "grant <principal>", "Give a user a role on the server, or with --project in one")
+    .addArgument(roleArgument())
+    .option("--ahead", "also to somebody who has yet to join")
+    .addHelpText("after", examples("role grant user:anna operator --project llm-serving"))
+    .action(async (principal, role, options) => {
+      const idempotencyKey = cli.key(options);
+      const api = await cli.context(options).user();
+      const { project, ahead } = options;
+      const body = { principal, role, ...given({ ahead }) };
+      const now = await (project === undefined
+        ? api("POST /v1/roles", { body }, { idempotencyKey })
+        : api(
+            "POST /v1/projects/:project/roles",
+            { params: { project }, body },
+            { idempotencyKey },
+          ));
+      await cli.out.show(now, roleView(now));
+    });
+
+  change(roles, "revoke <principal>", "Take a role from a user")
+    .addArgument(roleArgument())
+    .addHelpText("after", examples("role revoke user:anna operator --project llm-serving"))
+    .action(async (principal, role, options) => {
+      const idempotencyKey = cli.key(options);
+      const api = await cli.context(options).user();
+      const { project } = options;
+      const body = { principal, role };
+      const now = await (project === undefined
+        ? api("POST /v1/roles/revoke", { body }, { idempotencyKey })
+        : api(
+            "POST /v1/projects/:project/roles/revoke",
+            { params: { project }, body },
+            { idempotencyKey },
+          ));
+      await cli.out.show(now, roleView(now));
+    });
 };
+
+const roleView = ({ principal, role, project }: Answer<"POST /v1/roles">): View =>
+  record([
+    ["principal", principal],
+    ["role", role],
+    ["project", project],
+  ]);

@@ -2,6 +2,7 @@ import { Option, type Command } from "@commander-js/extra-typings";
 import type { Answer } from "../api.ts";
 import { count, given } from "../arguments.ts";
 import { type Cli, type Define, examples, group, leaf } from "../command.ts";
+import { axesText, SHORT_ID } from "../cell-view.ts";
 import { at, record, table } from "../view.ts";
 
 const stateOption = () =>
@@ -20,7 +21,12 @@ const stateOption = () =>
 /** `gridpost run` */
 export const defineRun: Define = (program, cli) => {
   const run = group(program, "run", "Runs: the measurements of a sweep's cells");
+  defineList(run, cli);
+  defineShow(run, cli);
+  defineLogs(run, cli);
+};
 
+function defineList(run: Command, cli: Cli): void {
   leaf(run, "ls <sweep>", "List the runs of a sweep")
     .addOption(stateOption())
     .option("--after <cursor>", "the next of the page before")
@@ -39,14 +45,23 @@ export const defineRun: Define = (program, cli) => {
         one.outcome,
         one.holder,
         one.attempt,
+        one.cell.slice(0, SHORT_ID),
+        axesText(one.axes),
+        one.block,
         one.message,
       ]);
       await cli.out.show(
         page,
-        table(["RUN", "STATE", "OUTCOME", "NODE", "ATTEMPT", "MESSAGE"], rows, "no runs"),
+        table(
+          ["RUN", "STATE", "OUTCOME", "NODE", "ATTEMPT", "CELL", "AXES", "BLOCK", "MESSAGE"],
+          rows,
+          "no runs",
+        ),
       );
     });
+}
 
+function defineShow(run: Command, cli: Cli): void {
   leaf(run, "show <run>", "Show a run with its attempts").action(async (id, options) => {
     const context = cli.context(options);
     const api = await context.caller();
@@ -59,6 +74,8 @@ export const defineRun: Define = (program, cli) => {
         ["run", shown.id],
         ["sweep", shown.sweep],
         ["cell", shown.cell],
+        ["axes", axesText(shown.axes)],
+        ["block", shown.block],
         ["state", shown.state],
         ["outcome", shown.outcome],
         ["message", shown.message],
@@ -73,9 +90,7 @@ export const defineRun: Define = (program, cli) => {
       ]),
     );
   });
-
-  defineLogs(run, cli);
-};
+}
 
 type Logs = Answer<"GET /v1/projects/:project/runs/:run/logs">;
 

@@ -2,6 +2,7 @@ import { count, given } from "../arguments.ts";
 import { change, type Cli, type Define, examples, group, leaf } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { allSucceeded, followSweep, progressLine, type Sweep } from "../follow-sweep.ts";
+import { submitSweep } from "../submit-sweep.ts";
 import { planOf, planView } from "../sweep-plan.ts";
 import { readSweepBundle } from "../sweep-bundle.ts";
 import { at, counted, record, table, text, type View } from "../view.ts";
@@ -20,19 +21,6 @@ const sweepView = (sweep: Sweep): View =>
     ["by", sweep.submittedBy],
     ["finished", at(sweep.finishedAt)],
   ]);
-
-/** What `sweep run` answers. */
-async function showOutcome(cli: Cli, view: Sweep): Promise<void> {
-  const { sweep, thread, states } = view;
-  await cli.out.show(
-    { sweep, thread, states },
-    record([
-      ["sweep", sweep],
-      ["thread", thread],
-      ["outcome", progressLine(view)],
-    ]),
-  );
-}
 
 /** `gridpost sweep` */
 export const defineSweep: Define = (program, cli) => {
@@ -86,36 +74,7 @@ function defineRunVerb(sweep: Command, cli: Cli): void {
     .option("--wait", "until it has ended; exit code 7 unless every run succeeded")
     .addHelpText("after", examples("sweep run sweep.yaml --wait", "sweep run sweep.yaml --json"))
     .action(async (file, options) => {
-      const { source, files } = await readSweepBundle(file);
-      const idempotencyKey = cli.key(options);
-      const context = cli.context(options);
-      const { project } = context;
-      const api = await context.caller();
-      const submitted = await api(
-        "POST /v1/projects/:project/sweeps",
-        {
-          params: { project },
-          body: {
-            sweep: source,
-            files: files.map(({ path, content }) => ({
-              path,
-              content: content.toString("base64"),
-            })),
-          },
-        },
-        { idempotencyKey },
-      );
-      if (!options.wait) return showOutcome(cli, submitted);
-      const ended = await followSweep({
-        api,
-        project,
-        sweep: submitted.sweep,
-        onChange: (view) => cli.out.progress(progressLine(view)),
-      });
-      await showOutcome(cli, ended);
-      if (allSucceeded(ended)) return;
-      cli.exitWith(EXIT.runFailed);
-      cli.out.note(`next: gridpost run ls ${ended.sweep} --state failed`);
+      await submitSweep(cli, await readSweepBundle(file), options);
     });
 }
 

@@ -8,9 +8,10 @@ import { callOf } from "../../storage/idempotency.ts";
 import type { LogTx } from "../../storage/log.ts";
 import { type AuditRow, listAudit, listRoles, type RoleRow, serverAdmins } from "./access-store.ts";
 import type { IdentityDeps } from "./deps.ts";
+import { isReserved } from "./outside-rules.ts";
 import { mayGrant } from "./rules.ts";
 import { createSigningKey, removeForeignKeys } from "./signing-keys.ts";
-import { projectByName, signingKeys } from "./store.ts";
+import { hasJoined, projectByName, rolesOf, signingKeys } from "./store.ts";
 
 type AccessHandlers = Handlers<typeof access>;
 
@@ -26,6 +27,8 @@ interface Change {
   readonly principal: string;
   readonly role: Role;
   readonly project: string | null;
+  /** The user may have yet to join. */
+  readonly ahead?: boolean;
 }
 
 type RoleHandlers = Omit<AccessHandlers, "rotateKey" | "audit">;
@@ -48,6 +51,7 @@ function roleHandlers(deps: IdentityDeps): RoleHandlers {
       callOf(context, [`roles:${principal}`, "admins"], principal),
       async (tx) => {
         await refuseImpossible(tx, wanted);
+        await refuseUnknown(deps, tx, wanted);
         await tx.append({ type, project, actor: context.principal.actor, body });
         return body;
       },
@@ -101,6 +105,27 @@ async function refuseImpossible(
     throw new ProblemError("CONFLICT", `${principal} is the only admin of the server`, {
       next: "make another user admin first",
     });
+}
+
+/** Nobody is given a role by a slip of the pen, and none is taken that nobody has. @throws ProblemError NOT_FOUND */
+async function refuseUnknown(
+  { issuers }: IdentityDeps,
+  { query }: LogTx,
+  { type, principal, role, project, ahead }: Change,
+): Promise<void> {
+  if (type === "role.revoked") {
+    const held = await rolesOf(query, principal);
+    if (held.some((one) => one.role === role && one.project === project)) return;
+    const where = project === null ? "on the server" : `in project ${project}`;
+    throw new ProblemError("NOT_FOUND", `${principal} does not have the role ${role} ${where}`, {
+      next: "gridpost role ls",
+    });
+  }
+  const name = principal.slice("user:".length);
+  if (ahead === true || isReserved(issuers, name) || (await hasJoined(query, principal))) return;
+  throw new ProblemError("NOT_FOUND", `there is no user ${name}`, {
+    next: "check the name; for somebody who has yet to join: gridpost role grant --ahead, or gridpost token create --kind user --role",
+  });
 }
 
 function keyHandlers(deps: IdentityDeps): Pick<AccessHandlers, "rotateKey"> {

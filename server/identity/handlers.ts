@@ -53,7 +53,9 @@ function accessHandlers(
       const { id, kind, name, act } = principal;
       const project = query.project ?? principal.project;
       const scopes = await deps.standings.scopes({ id, act }, project);
-      const agents = await deps.agents.ownedBy(log.query, act ?? id, query.project ?? null);
+      // Who acts as an agent sees what that may see: not what else its owner has.
+      const own = act === null ? null : [{ project: principal.project ?? "", name }];
+      const agents = own ?? (await deps.agents.ownedBy(log.query, id, query.project ?? null));
       const said = { principal: id, kind, name, project: principal.project, act };
       return { ...said, scopes: [...scopes], agents, server };
     },

@@ -44,7 +44,7 @@ describe("roles and the audit", () => {
     ])
       await expect(call).rejects.toMatchObject({ code: "FORBIDDEN" });
     const owner = await server.join("user", "olga", { role: "admin", project: "default" });
-    const member = { principal: "user:paul", role: "member" as const };
+    const member = { principal: "user:paul", role: "member" as const, ahead: true };
     await owner.client.access.grantProjectRole({ ...inDefault, body: member });
     await expect(owner.client.access.grantRole({ body: member })).rejects.toMatchObject({
       code: "FORBIDDEN",

@@ -241,7 +241,7 @@ describe("assertions and join proofs", () => {
   it("let nobody take the name for which a higher role waits", async () => {
     const { admin, url } = server;
     const kim = await server.join("user", "kim", { role: "operator" });
-    const body = { principal: "user:lena", role: "admin" as const };
+    const body = { principal: "user:lena", role: "admin" as const, ahead: true };
     await admin.client.access.grantRole({ body });
     const lena = { kind: "user" as const, name: "lena" };
     await expect(kim.client.identity.createToken({ body: lena })).rejects.toMatchObject({

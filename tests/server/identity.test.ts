@@ -23,6 +23,11 @@ describe("identity", () => {
     const who = await blue.identity.whoami({ query: {} });
     expect(who).toMatchObject({ principal: "agent:default/blue", act: "user:anna" });
     expect(who.scopes).not.toContain("agent:write");
+    await anna.asAgent("green");
+    const all = await anna.client.identity.whoami({ query: {} });
+    expect(all.agents.map(({ name }) => name)).toEqual(["blue", "green"]);
+    const again = await blue.identity.whoami({ query: {} });
+    expect(again.agents).toEqual([{ project: "default", name: "blue" }]);
   });
 
   it("lets an agent with its own key decide who may write to it, and nobody who acts as an agent", async () => {
