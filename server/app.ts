@@ -1,13 +1,16 @@
-import rateLimit, { type RateLimitPluginOptions } from "@fastify/rate-limit";
 import swagger from "@fastify/swagger";
 import { jsonSchemaTransform, jsonSchemaTransformObject } from "@fastify/type-provider-zod";
-import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
+import Fastify, {
+  type FastifyInstance,
+  type FastifyRequest,
+  type preParsingHookHandler,
+} from "fastify";
 import type { Logger } from "pino";
 import { ProblemError } from "../contract/problem.ts";
-import { byteQuota, payerOf } from "./byte-quota.ts";
 import { type Domain, type Gate, mountDomain } from "./mount.ts";
 import type { Metrics } from "./metrics.ts";
 import { answerBrokenRequest, sendProblem, toProblemError } from "./problems.ts";
+import { requestQuota, type RequestLimits } from "./request-quota.ts";
 
 const MAX_URL = 8_192;
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -61,9 +64,11 @@ export async function buildApp({
     if (problem.status === 401 || problem.status === 403) onRefused(request, problem);
     return sendProblem(reply, problem);
   });
-  const charge = byteQuota(edge.limits.bytes);
-  app.addHook("preParsing", async (request, _reply, payload) => charge(request, payload));
-  await app.register(rateLimit, limitsOf(edge));
+  // After authentication: counted by principal, or by address what needs no token.
+  const charge = requestQuota(edge.limits);
+  app.addHook("preParsing", (...[request, , payload, done]: Parameters<preParsingHookHandler>) => {
+    done(null, charge(request, payload));
+  });
   app.setNotFoundHandler(async (request, reply) => {
     await gate.auth.authenticate(request.headers.authorization, null);
     return sendProblem(reply, noRoute(request.method, request.url));
@@ -87,37 +92,8 @@ export interface Edge {
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | null;
   /** Addresses and networks of proxies whose X-Forwarded-For is believed. */
   readonly trustProxy: readonly string[];
-  /** Requests a minute of one principal, and of one address without a token; bytes a minute of either. */
-  readonly limits: {
-    readonly requests: number;
-    readonly strangers: number;
-    readonly bytes: number;
-  };
+  readonly limits: RequestLimits;
 }
-
-/** Counted after authentication, by principal; what needs no token by address. */
-const limitsOf = ({ limits }: Edge): RateLimitPluginOptions => ({
-  hook: "preParsing",
-  timeWindow: 60_000,
-  max: (request) => (request.caller === null ? limits.strangers : limits.requests),
-  keyGenerator: payerOf,
-  addHeaders: {
-    "x-ratelimit-limit": false,
-    "x-ratelimit-remaining": false,
-    "x-ratelimit-reset": false,
-    "retry-after": false,
-  },
-  addHeadersOnExceeding: {
-    "x-ratelimit-limit": false,
-    "x-ratelimit-remaining": false,
-    "x-ratelimit-reset": false,
-  },
-  errorResponseBuilder: (_request, { max, ttl }) =>
-    new ProblemError("RATE_LIMITED", `more than ${max} requests in a minute`, {
-      retryAfterMs: ttl,
-      next: "wait as long as Retry-After says, then repeat the call",
-    }),
-});
 
 const openApiHead = (version: string) => ({
   openapi: "3.1.0",

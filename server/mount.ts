@@ -4,10 +4,11 @@ import type {
   FastifyReply,
   FastifyRequest,
   FastifySchema,
+  onRequestHookHandler,
   RouteOptions,
 } from "fastify";
 import type { DomainContract, Download, Endpoint } from "../contract/endpoint.ts";
-import type { Handlers } from "../contract/handlers.ts";
+import type { Handlers, Principal } from "../contract/handlers.ts";
 import { Problem, ProblemError } from "../contract/problem.ts";
 import { callOf } from "./call.ts";
 import type { Authenticated, Authenticator } from "./identity/authenticate.ts";
@@ -76,7 +77,7 @@ function routeOf({ name, tag, endpoint, handle }: Route, { auth, stopping }: Gat
     bodyLimit,
     schema: documentation(name, tag, endpoint),
     // Before the body is read: a stranger learns nothing about what a call takes.
-    ...(scope === "public" ? {} : { onRequest: (request) => admit(request, scope, auth) }),
+    ...(scope === "public" ? {} : { onRequest: admission(scope, auth) }),
     handler: async (request, reply) => {
       const caller = request.caller?.principal ?? null;
       const parts = callOf(endpoint, request, { caller, stopping, response: reply.raw });
@@ -96,21 +97,30 @@ function uploaded({ path }: Endpoint, { body }: FastifyRequest): Readable {
   });
 }
 
-/** Authenticates, then asks for the scope and the project. @throws ProblemError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND */
-async function admit(
-  request: FastifyRequest,
-  scope: Exclude<Endpoint["scope"], "public">,
-  auth: Authenticator,
-): Promise<void> {
-  const { project } = request.params as { project?: string };
-  const { authorization } = request.headers;
-  const caller = await auth.authenticate(authorization, project ?? null);
-  request.caller = caller;
-  const { principal } = caller;
-  if (scope === "self" || principal.scopes.has(scope)) {
-    if (project !== undefined && !(await auth.projectExists(project))) throw noProject(project);
-    return;
-  }
+type Needed = Exclude<Endpoint["scope"], "public">;
+
+/** Authenticates, then asks for the scope and the project; waits only for what is not in memory. */
+const admission =
+  (scope: Needed, auth: Authenticator): onRequestHookHandler =>
+  (request, _reply, done) => {
+    const { project } = request.params as { project?: string };
+    const enter = (caller: Authenticated): boolean | Promise<boolean> => {
+      request.caller = caller;
+      refuseWithout(scope, caller.principal, project);
+      return project === undefined || auth.projectExists(project);
+    };
+    const finish = (exists: boolean): void => {
+      done(exists || project === undefined ? undefined : noProject(project));
+    };
+    const caller = auth.authenticate(request.headers.authorization, project ?? null);
+    const exists = caller instanceof Promise ? caller.then(enter) : enter(caller);
+    if (exists instanceof Promise) exists.then(finish, done);
+    else finish(exists);
+  };
+
+/** @throws ProblemError FORBIDDEN */
+function refuseWithout(scope: Needed, principal: Principal, project: string | undefined): void {
+  if (scope === "self" || principal.scopes.has(scope)) return;
   const where = project === undefined ? "on the server" : `in project ${project}`;
   throw new ProblemError("FORBIDDEN", `${principal.id} lacks the scope ${scope} ${where}`, {
     details: [{ scope, project: project ?? null }],

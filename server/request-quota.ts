@@ -5,31 +5,57 @@ import { ProblemError } from "../contract/problem.ts";
 const WINDOW_MS = 60_000;
 
 /** Whom a request is counted for: the caller, or the address of one that needs no token. */
-export const payerOf = ({ caller, ip }: FastifyRequest): string =>
-  caller?.principal.id ?? `address ${ip}`;
+const payerOf = ({ caller, ip }: FastifyRequest): string => caller?.principal.id ?? `address ${ip}`;
 
-/** Counts the body of a request; the stream to read it from instead. @throws ProblemError RATE_LIMITED */
+/** What is allowed in a minute. */
+export interface RequestLimits {
+  /** Requests of one principal. */
+  readonly requests: number;
+  /** Requests of one address without a token. */
+  readonly strangers: number;
+  /** Bytes of the requests of either. */
+  readonly bytes: number;
+}
+
+/** Counts a request and its body; the stream to read it from instead. @throws ProblemError RATE_LIMITED */
 type Charge = (request: FastifyRequest, body: RequestPayload) => RequestPayload;
 
+interface Count {
+  requests: number;
+  bytes: number;
+}
+
 /**
- * Refuses requests whose body would bring its payer over so many bytes in a minute. A body that does not say its length
- * is counted as it comes in.
+ * Refuses the requests of a payer beyond its limits in a minute. A body that does not say its length is counted as it
+ * comes in.
  * @param now milliseconds that only rise
  */
-export function byteQuota(max: number, now: () => number = () => performance.now()): Charge {
+export function requestQuota(
+  limits: RequestLimits,
+  now: () => number = () => performance.now(),
+): Charge {
   // All windows end together, so that nothing has to be kept or cleaned for each payer.
-  let counts = new Map<string, number>();
+  let counts = new Map<string, Count>();
   let endsAt = now() + WINDOW_MS;
-  const add = (payer: string, bytes: number): void => {
-    const count = (counts.get(payer) ?? 0) + bytes;
-    if (count > max) throw tooMuch(max, endsAt - now());
-    counts.set(payer, count);
+  const countOf = (payer: string): Count => {
+    if (now() >= endsAt) {
+      counts = new Map();
+      endsAt = now() + WINDOW_MS;
+    }
+    const known = counts.get(payer) ?? { requests: 0, bytes: 0 };
+    counts.set(payer, known);
+    return known;
+  };
+  const addBytes = (count: Count, bytes: number): void => {
+    if (count.bytes + bytes > limits.bytes)
+      throw tooMuch(`${limits.bytes} bytes of requests`, endsAt - now());
+    count.bytes += bytes;
   };
   const counted = (payer: string): Transform =>
     new Transform({
       transform: (chunk: Buffer, _encoding, next) => {
         try {
-          add(payer, chunk.length);
+          addBytes(countOf(payer), chunk.length);
           next(null, chunk);
         } catch (error) {
           next(error as Error);
@@ -37,15 +63,15 @@ export function byteQuota(max: number, now: () => number = () => performance.now
       },
     });
   return (request, body) => {
+    const payer = payerOf(request);
+    const count = countOf(payer);
+    const max = request.caller === null ? limits.strangers : limits.requests;
+    if (count.requests >= max) throw tooMuch(`${max} requests`, endsAt - now());
+    count.requests += 1;
     const { "content-length": length, "transfer-encoding": chunked } = request.headers;
     if (length === undefined && chunked === undefined) return body;
-    if (now() >= endsAt) {
-      counts = new Map();
-      endsAt = now() + WINDOW_MS;
-    }
-    const payer = payerOf(request);
     // Something is counted at once also of a body of unknown length, so that at the limit none is read.
-    add(payer, length === undefined ? 1 : Number(length));
+    addBytes(count, length === undefined ? 1 : Number(length));
     if (length !== undefined) return body;
     const through = counted(payer);
     body.once("error", (error) => through.destroy(error));
@@ -53,8 +79,8 @@ export function byteQuota(max: number, now: () => number = () => performance.now
   };
 }
 
-const tooMuch = (max: number, retryAfterMs: number): ProblemError =>
-  new ProblemError("RATE_LIMITED", `more than ${max} bytes of requests in a minute`, {
+const tooMuch = (limit: string, retryAfterMs: number): ProblemError =>
+  new ProblemError("RATE_LIMITED", `more than ${limit} in a minute`, {
     retryAfterMs: Math.max(retryAfterMs, 1),
     next: "wait as long as Retry-After says, then repeat the call",
   });

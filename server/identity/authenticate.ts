@@ -7,9 +7,13 @@ import type { Standings } from "./standings.ts";
 export interface Authenticator {
   /**
    * The caller of a request, proved by its `Authorization` header, with the scopes it holds for a project.
+   * Answers at once what it knows already, as for every call but the first with a token.
    * @throws ProblemError UNAUTHENTICATED
    */
-  authenticate(authorization: string | undefined, project: string | null): Promise<Authenticated>;
+  authenticate(
+    authorization: string | undefined,
+    project: string | null,
+  ): Authenticated | Promise<Authenticated>;
   projectExists(this: void, name: string): boolean | Promise<boolean>;
   /**
    * Whether a token that was accepted earlier would still be, with all the scopes that it had: for sockets that outlive
@@ -44,23 +48,29 @@ export function createAuthenticator({
     if (user.generation !== gen || self.generation !== agen) throw revoked(act);
     if (self.owner !== act) throw unauthenticated(`${act} no longer owns ${sub}`);
   };
+  const accepted = rememberAccepted(standings);
+  const accept = async (claims: AccessClaims, project: string | null): Promise<Authenticated> => {
+    const epoch = standings.epoch();
+    await refuseRevoked(claims);
+    const { sub: id, act, kind } = claims;
+    const scopes = await standings.scopes({ id, act }, project);
+    const parts = parsePrincipal(id);
+    const principal: Principal = {
+      id,
+      kind,
+      name: parts?.name ?? "",
+      project: parts?.project ?? null,
+      act,
+      actor: actorOf({ id, act }),
+      scopes,
+    };
+    return accepted.add({ principal, claims }, project, epoch);
+  };
   return {
-    authenticate: async (authorization, project) => {
-      const claims = await tokens.verify(bearer(authorization), now());
-      await refuseRevoked(claims);
-      const { sub: id, act, kind } = claims;
-      const scopes = await standings.scopes({ id, act }, project);
-      const parts = parsePrincipal(id);
-      const principal: Principal = {
-        id,
-        kind,
-        name: parts?.name ?? "",
-        project: parts?.project ?? null,
-        act,
-        actor: actorOf({ id, act }),
-        scopes,
-      };
-      return { principal, claims };
+    authenticate: (authorization, project) => {
+      const claims = tokens.verify(bearer(authorization), now());
+      if (claims instanceof Promise) return claims.then((one) => accept(one, project));
+      return accepted.find(claims, project) ?? accept(claims, project);
     },
     projectExists: (name) => standings.projectExists(name),
     stillValid: async ({ claims, principal: { id, act, project, scopes } }) => {
@@ -72,6 +82,36 @@ export function createAuthenticator({
       }
       const held = await standings.scopes({ id, act }, project);
       return [...scopes].every((scope) => held.has(scope));
+    },
+  };
+}
+
+interface Accepted {
+  find(claims: AccessClaims, project: string | null): Authenticated | undefined;
+  /** @param epoch of the standings before they were asked */
+  add(caller: Authenticated, project: string | null, epoch: number): Authenticated;
+}
+
+/** Who was accepted last with which claims, for as long as no standing may have changed. */
+function rememberAccepted(standings: Standings): Accepted {
+  type Entry = readonly [project: string | null, caller: Authenticated];
+  let entries = new WeakMap<AccessClaims, Entry>();
+  let of = standings.epoch();
+  const refresh = (): void => {
+    if (of === standings.epoch()) return;
+    of = standings.epoch();
+    entries = new WeakMap();
+  };
+  return {
+    find: (claims, project) => {
+      refresh();
+      const [known, caller] = entries.get(claims) ?? [];
+      return known === project ? caller : undefined;
+    },
+    add: (caller, project, epoch) => {
+      refresh();
+      if (epoch === of) entries.set(caller.claims, [project, caller]);
+      return caller;
     },
   };
 }

@@ -24,6 +24,8 @@ export interface Standings {
   projectExists(name: string): boolean | Promise<boolean>;
   /** Forgets everything: called after each commit that may have changed a standing. */
   clear(): void;
+  /** Changes with each `clear`: what was concluded from standings holds while it is the same. */
+  epoch(): number;
 }
 
 const MAX_REMEMBERED = 50_000;
@@ -36,15 +38,7 @@ export function createStandings(query: Query, agents: AgentsPort): Standings {
   let epoch = 0;
   const of = async (id: string): Promise<Standing> => {
     const begun = epoch;
-    const parts = parsePrincipal(id);
-    const agent = parts?.kind === "agent" && parts.project !== null;
-    const standing = {
-      generation: (await generationOf(query, id)) ?? 0,
-      roles: await rolesOf(query, id),
-      owner: agent
-        ? ((await agents.find(query, parts.project ?? "", parts.name))?.owner ?? null)
-        : null,
-    };
+    const standing = await readStanding(query, agents, id);
     if (begun === epoch) remember(standings, id, standing);
     return standing;
   };
@@ -86,6 +80,19 @@ export function createStandings(query: Query, agents: AgentsPort): Standings {
       standings.clear();
       scopes.clear();
     },
+    epoch: () => epoch,
+  };
+}
+
+async function readStanding(query: Query, agents: AgentsPort, id: string): Promise<Standing> {
+  const parts = parsePrincipal(id);
+  const agent = parts?.kind === "agent" && parts.project !== null;
+  return {
+    generation: (await generationOf(query, id)) ?? 0,
+    roles: await rolesOf(query, id),
+    owner: agent
+      ? ((await agents.find(query, parts.project ?? "", parts.name))?.owner ?? null)
+      : null,
   };
 }
 
