@@ -31,15 +31,14 @@ async function remind(tx: LogTx, message: string): Promise<void> {
   const agents = rows.map(({ agent }) => agent);
   const body = { message, agents };
   await tx.append({ type: "ack.overdue", project: first.project, actor: "server", body });
-  await tellSender(tx, message, first, agents);
+  await tellSender(tx, first, body);
 }
 
 /** A thread of its own: nobody else may learn of a recipient by bcc, whoever sees the message's thread. */
 async function tellSender(
   tx: LogTx,
-  message: string,
   { project, sender, subject }: OverdueRow,
-  agents: readonly string[],
+  { message, agents }: { readonly message: string; readonly agents: readonly string[] },
 ): Promise<void> {
   const more = agents.length > NAMED ? ` and ${agents.length - NAMED} more` : "";
   await postAsServer(tx, {
