@@ -1,5 +1,6 @@
+import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
-import { text as textOf } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import { ProblemError } from "../contract/problem-error.ts";
 import { parseDuration } from "../contract/units.ts";
@@ -23,21 +24,30 @@ export const names = (value: string, previous: readonly string[] = []): string[]
   ...value.split(",").filter((name) => name !== ""),
 ];
 
-/** A file's text; `-` is stdin. @throws ProblemError BAD_REQUEST for a file that cannot be read */
+/** A file's text; `-` is stdin. @throws ProblemError BAD_REQUEST for a file that cannot be read or is no text */
 export async function readText(path: string): Promise<string> {
-  if (path === "-") return textOf(process.stdin);
-  return readFile(path, "utf8").catch((cause: unknown) => {
-    throw unreadable(path, cause);
+  const content =
+    path === "-"
+      ? await buffer(process.stdin)
+      : await readFile(path).catch((cause: unknown) => {
+          throw unreadable(path, cause);
+        });
+  if (isUtf8(content)) return content.toString("utf8");
+  throw new ProblemError("BAD_REQUEST", `${path} is no text in UTF-8`, {
+    next: "convert it, or send it as a file with --attach",
   });
 }
 
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EISDIR: "it is a folder",
+  EACCES: "it may not be read",
+};
+
 export const unreadable = (path: string, cause: unknown): ProblemError => {
-  const why =
-    cause instanceof Error && "code" in cause && cause.code === "ENOENT"
-      ? "there is no such file"
-      : cause instanceof Error
-        ? cause.message
-        : String(cause);
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  const known = typeof code === "string" ? UNREADABLE[code] : undefined;
+  const why = known ?? (cause instanceof Error ? cause.message : String(cause));
   return new ProblemError("BAD_REQUEST", `cannot read ${path}: ${why}`, {
     next: "check the path",
     cause,

@@ -1,5 +1,5 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, parse } from "node:path";
 import { ProblemError } from "../contract/problem-error.ts";
 import type { Answer, Api } from "./api.ts";
 import { unreadable } from "./arguments.ts";
@@ -47,15 +47,29 @@ export interface SaveTo {
   readonly folder: string;
 }
 
+/** A name for each file, all different: the second `run.csv` is `run-2.csv`. */
+export function fileNames(attachments: readonly { readonly name: string }[]): string[] {
+  const taken = new Set<string>();
+  return attachments.map((attachment) => {
+    const { name, ext } = parse(basename(attachment.name));
+    let unique = `${name}${ext}`;
+    // Some file systems do not tell A from a.
+    for (let n = 2; taken.has(unique.toLowerCase()); n += 1) unique = `${name}-${n}${ext}`;
+    taken.add(unique.toLowerCase());
+    return unique;
+  });
+}
+
 /** Writes the files of a message into a folder; one that is there already is left alone. */
 export async function saveAttachments(
   { api, project, folder }: SaveTo,
   { attachments }: Message,
 ): Promise<string[]> {
   await mkdir(folder, { recursive: true });
+  const names = fileNames(attachments);
   return Promise.all(
-    attachments.map(async ({ sha256, name }) => {
-      const path = join(folder, basename(name));
+    attachments.map(async ({ sha256 }, i) => {
+      const path = join(folder, names[i] ?? sha256);
       const { content } = await api(
         "GET /v1/projects/:project/attachments/:sha256",
         { params: { project, sha256 } },

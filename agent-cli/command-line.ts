@@ -21,14 +21,20 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   const word = words[at];
   const alias = word === undefined ? undefined : ALIASES[word];
   const after = words.slice(at + 1);
+  const noun = alias?.noun ?? word;
+  const trailing = end < 0 ? undefined : argv.slice(end + 1);
   const verb = alias !== undefined && (after[0] ?? "-").startsWith("-") ? [alias.verb] : [];
   return {
-    noun: alias?.noun ?? word,
-    rest: [...verb, ...after, ...words.slice(0, at)],
-    trailing: end < 0 ? undefined : argv.slice(end + 1),
+    noun,
+    rest: [...verb, ...after, ...words.slice(0, at), ...wordsBehind(noun, trailing)],
+    trailing,
     json: words.includes("--json"),
   };
 }
+
+/** What follows `--` is a command of its own for `reserve`; elsewhere it is words that are no options. */
+const wordsBehind = (noun: string | undefined, trailing: readonly string[] = []): string[] =>
+  noun === "reserve" || trailing.length === 0 ? [] : ["--", ...trailing];
 
 /** The first word that is neither an option nor the value of one; the number of words if there is none. */
 function nounAt(words: readonly string[]): number {

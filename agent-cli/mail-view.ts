@@ -71,8 +71,12 @@ export const messageView = (message: Message): View =>
       ["Importance", message.importance === "normal" ? "" : message.importance],
       ["Files", message.attachments.map(({ name, size }) => `${name} (${size} bytes)`).join(", ")],
       ["Ack", message.ackRequired && message.ackedAt === null ? "requested" : ""],
-    ])}\n\n${message.body}`,
+    ])}\n\n${message.body}${block(message)}`,
   );
+
+/** The block for programs behind the text. */
+const block = ({ payload }: Message): string =>
+  payload === null ? "" : `\n\n${payload.kind}: ${JSON.stringify(payload.data, null, 2)}`;
 
 type Thread = Answer<"GET /v1/projects/:project/threads/:thread">;
 

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ProblemError } from "../contract/problem-error.ts";
+import type { Payload } from "../contract/mail/text.ts";
 import { readText } from "./arguments.ts";
 import { type Environment, variable } from "./environment.ts";
 
@@ -30,6 +31,21 @@ export async function bodyOf(
   return person && editor !== undefined ? writtenIn(editor) : undefined;
 }
 
+/** The block for programs that a file holds as JSON. @throws ProblemError BAD_REQUEST */
+export async function payloadOf(path: string | undefined): Promise<Payload | undefined> {
+  if (path === undefined) return undefined;
+  const text = await readText(path);
+  try {
+    // The server checks its shape.
+    return JSON.parse(text) as Payload;
+  } catch (cause) {
+    throw new ProblemError("BAD_REQUEST", `${path} is no JSON: ${(cause as Error).message}`, {
+      next: 'write {"kind": "build.result", "data": {…}}',
+      cause,
+    });
+  }
+}
+
 async function writtenIn(editor: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "gridpost-"));
   try {
@@ -42,7 +58,12 @@ async function writtenIn(editor: string): Promise<string> {
         "BAD_REQUEST",
         `${editor} ended with code ${status}: nothing was sent`,
       );
-    return await readFile(file, "utf8");
+    const text = await readFile(file, "utf8");
+    if (text.trim() === "")
+      throw new ProblemError("BAD_REQUEST", "nothing was written, and nothing sent", {
+        next: "give an empty message as --body ''",
+      });
+    return text;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -36,7 +36,15 @@ export async function watchInbox(watch: Watch): Promise<never> {
   const pause = backOff();
   let after = await persistently(watch, async () => (await cursor.load()) ?? firstPlace(watch));
   for (;;) {
-    for (const seq of await persistently(watch, () => nextSeqs(watch, after))) {
+    const seqs = await persistently(watch, () => nextSeqs(watch, after));
+    if (seqs === "another inbox") {
+      note(
+        `the inbox does not reach to ${after} any more: it is a new one, watched from its start`,
+      );
+      after = await persistently(watch, () => firstPlace(watch));
+      continue;
+    }
+    for (const seq of seqs) {
       const message = await persistently(watch, () => fetchMessage(watch, seq));
       while (message !== undefined && !(await handle({ ...message, seq }))) {
         const ms = pause.next();
@@ -95,13 +103,24 @@ async function firstPlace({ api, project, cursor, fromNow }: Watch): Promise<num
   return place;
 }
 
-async function nextSeqs({ api, project }: Watch, after: number): Promise<number[]> {
-  const page = await api(
-    INBOX,
-    { params: { project }, query: { after, wait: POLL_MS } },
-    { timeoutMs: POLL_MS + 30_000 },
-  );
-  return page.messages.map(({ seq }) => seq);
+/** The places of the next messages; none when the server has waited in vain. */
+async function nextSeqs(
+  { api, project }: Watch,
+  after: number,
+): Promise<number[] | "another inbox"> {
+  try {
+    const page = await api(
+      INBOX,
+      { params: { project }, query: { after, wait: POLL_MS } },
+      { timeoutMs: POLL_MS + 30_000 },
+    );
+    return page.messages.map(({ seq }) => seq);
+  } catch (error) {
+    // A server that was set up anew under the address of another begins its inboxes anew, too.
+    if (error instanceof ProblemError && error.details.some((one) => Number(one["head"]) < after))
+      return "another inbox";
+    throw error;
+  }
 }
 
 /** A message that has expired meanwhile is passed over. */

@@ -55,7 +55,10 @@ export async function admit(query: Query, addressed: Addressed): Promise<Admitte
   const from = senderOf(agents, addressed.from);
   const refusals = await refused(query, { ...addressed, from }, agents);
   const implied = new Set(addressed.implied.map(fold));
-  throwRefusals(refusals.filter(({ agent }) => !implied.has(fold(agent))));
+  throwRefusals(
+    refusals.filter(({ agent }) => !implied.has(fold(agent))),
+    (name) => agents.get(fold(name))?.policy === "closed",
+  );
   const out = new Set(refusals.map(({ agent }) => fold(agent)));
   const resolve = (names: readonly string[]): string[] =>
     unique(names)
@@ -104,7 +107,10 @@ async function refused(
   return skipped;
 }
 
-function throwRefusals(refusals: readonly Skipped[]): void {
+function throwRefusals(
+  refusals: readonly Skipped[],
+  isClosed: (name: string) => boolean = () => false,
+): void {
   const of = (wanted: Skipped["reason"]): string[] =>
     refusals.filter(({ reason }) => reason === wanted).map(({ agent }) => agent);
   const [retired, policy] = [of("retired"), of("policy")];
@@ -114,6 +120,13 @@ function throwRefusals(refusals: readonly Skipped[]): void {
     throw new ProblemError("AGENT_RETIRED", `${are(retired)} retired`, {
       details: retired.map((agent) => ({ agent })),
       next: "leave retired agents out, or have the owner bring one back: gridpost agent unretire NAME",
+    });
+  }
+  const closed = policy.filter(isClosed);
+  if (closed.length > 0) {
+    throw new ProblemError("CONTACT_REQUIRED", `${are(closed)} closed to mail from others`, {
+      details: closed.map((agent) => ({ agent })),
+      next: "leave closed agents out, or have the owner open one: gridpost agent policy NAME contacts",
     });
   }
   if (policy.length > 0) {

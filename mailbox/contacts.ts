@@ -1,14 +1,16 @@
 import type { z } from "zod";
 import type { Handlers } from "../contract/handlers.ts";
-import { toTime } from "../contract/ids.ts";
+import { newId, toTime } from "../contract/ids.ts";
 import type { Contact as ContactView } from "../contract/mail/contacts.ts";
 import type { mailbox } from "../contract/mailbox.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "../storage/db.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { callOf } from "../storage/idempotency.ts";
+import type { LogTx } from "../storage/log.ts";
 import { refuseOthers } from "./agent-handlers.ts";
 import { getAgent } from "./agents.ts";
+import { postAsServer } from "./server-post.ts";
 import { callingAgent, viewerOf } from "./visibility.ts";
 
 const COLUMNS = `agent, peer, state, reason, requested_at, answered_at, ttl,
@@ -57,13 +59,16 @@ export function contactHandlers(log: EventLog): ContactHandlers {
       return log.once(
         callOf(call, [`contacts:${project}`], params.name),
         async (tx, name) => {
-          const { name: agent } = await getAgent(tx.query, project, name);
+          const asked = await getAgent(tx.query, project, name);
+          const { name: agent } = asked;
           const { name: asker } = await getAgent(tx.query, project, peer);
           const before = await find(tx.query, { project, agent, peer: asker });
           if (before === undefined || settled(before)) {
             const request = { agent, peer: asker, reason: body.reason ?? null, ttlMs: body.ttlMs };
             const { actor } = principal;
             await tx.append({ type: "contact.requested", project, actor, body: request });
+            if (asked.policy === "contacts" && before?.state !== "denied")
+              await announce(tx, { project, agent, peer: asker });
           }
           return show(tx.query, { project, agent, peer: asker });
         },
@@ -96,6 +101,20 @@ interface Pair {
   readonly agent: string;
   readonly peer: string;
 }
+
+/**
+ * Tells an agent that somebody asks to write to it: once, and not in the other's words, which it did not let in yet. Who
+ * was denied may ask again, but is not announced again.
+ */
+const announce = (tx: LogTx, { project, agent, peer }: Pair): Promise<unknown> =>
+  postAsServer(tx, {
+    project,
+    thread: newId(),
+    open: false,
+    subject: `${peer} asks to write to you`,
+    body: `gridpost contact approve ${peer} --as ${agent}, or contact deny; its reason: gridpost contact ls --as ${agent}`,
+    to: [agent],
+  });
 
 async function find(query: Query, { project, agent, peer }: Pair): Promise<ContactRow | undefined> {
   const [row] = await query<ContactRow>(ONE, [project, agent, peer]);

@@ -1,7 +1,7 @@
 import { parseDuration } from "../contract/units.ts";
 import { Importance } from "../contract/events/mailbox.ts";
 import type { TextQuery } from "../storage/search.ts";
-import { lex, type Token } from "./search-tokens.ts";
+import { isBareKey, lex, type Token } from "./search-tokens.ts";
 
 const MAX_TERMS = 64;
 const MAX_DEPTH = 24;
@@ -55,6 +55,7 @@ class Parser {
   private terms = 0;
   private depth = 0;
   private negated = false;
+  private alternatives = false;
 
   constructor(tokens: readonly Token[], now: number) {
     this.tokens = tokens;
@@ -72,7 +73,12 @@ class Parser {
       }
     }
     const { wanted, unwanted, notes } = this;
-    return { text: join("and", parts), wanted, unwanted, notes: [...notes] };
+    const text = join("and", parts);
+    const filters = [wanted, unwanted].flatMap((all) => Object.values(all)).filter(isUsed);
+    // `from:red OR from:blue` alone means what it says.
+    if (this.alternatives && filters.length > (text === null ? 1 : 0))
+      notes.add("filters hold for the whole query, on both sides of OR");
+    return { text, wanted, unwanted, notes: [...notes] };
   }
 
   private peek(): Token | undefined {
@@ -83,6 +89,7 @@ class Parser {
     const parts = [this.all()];
     while (this.peek()?.kind === "or") {
       this.at += 1;
+      this.alternatives = true;
       parts.push(this.all());
     }
     return join("or", parts);
@@ -107,6 +114,8 @@ class Parser {
       case "keyed":
         return this.keyed(token);
       case "phrase":
+        if (isBareKey(token.text))
+          this.notes.add(`${token.text} has no value behind it and was searched as text`);
         return this.term(token.text, token.prefix);
       default:
         return null;
@@ -165,6 +174,8 @@ type Closing = Extract<Token, { kind: ")" }> | Extract<Token, { kind: "or" }>;
 
 const ends = (token: Token | undefined): token is undefined | Closing =>
   token === undefined || token.kind === ")" || token.kind === "or";
+
+const isUsed = (values: readonly unknown[]): boolean => values.length > 0;
 
 function join(kind: "and" | "or", parts: readonly (TextQuery | null)[]): TextQuery | null {
   const of = parts.filter((part) => part !== null);

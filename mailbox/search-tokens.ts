@@ -17,6 +17,10 @@ const TOKEN =
 
 const WORDS = { AND: "and", OR: "or", NOT: "not" } as const;
 
+/** A filter that lacks its value, such as `from:`. */
+export const isBareKey = (word: string): boolean =>
+  word.endsWith(":") && isKey(word.slice(0, -1).toLowerCase());
+
 const isKey = (key: string): key is FilterKey => KEYS.some((known) => known === key);
 
 /** Cuts a query into words, phrases, operators and filters. */

@@ -2,7 +2,7 @@ import { duration, given, names, repeated } from "../arguments.ts";
 import { readAttachments, upload } from "../attachments.ts";
 import { change, type Define, examples } from "../command.ts";
 import { importanceOption, sentView } from "../mail-view.ts";
-import { bodyOf } from "../message-body.ts";
+import { bodyOf, payloadOf } from "../message-body.ts";
 
 /** `gridpost send` */
 export const defineSend: Define = (program, cli) => {
@@ -19,6 +19,10 @@ export const defineSend: Define = (program, cli) => {
     .option("--ack-within <duration>", "how long they have for it, such as 2h", duration)
     .option("--expires <duration>", "after that it is in no inbox any more", duration)
     .option("--attach <file>", "attach a file; repeatable", repeated)
+    .option(
+      "--payload <file>",
+      'a block for programs: JSON {"kind": WORD, "data": {…}}; - is stdin',
+    )
     .addHelpText(
       "after",
       examples(
@@ -32,6 +36,7 @@ export const defineSend: Define = (program, cli) => {
       const idempotencyKey = cli.key(options);
       const context = cli.context(options);
       const body = await bodyOf(options, cli.environment);
+      const payload = await payloadOf(options.payload);
       const { project } = context;
       const files = await readAttachments(options.attach);
       const { api } = await context.agent();
@@ -41,10 +46,10 @@ export const defineSend: Define = (program, cli) => {
         {
           params: { project },
           body: {
-            to,
+            to: to.flatMap((some) => names(some)),
             subject,
             ...given({ body, cc, bcc, thread, open, importance, ackRequired }),
-            ...given({ ackWithinMs, expiresAfterMs, attachments }),
+            ...given({ ackWithinMs, expiresAfterMs, attachments, payload }),
           },
         },
         { idempotencyKey },
@@ -64,12 +69,17 @@ export const defineReply: Define = (program, cli) => {
     .addOption(importanceOption())
     .option("--ack", "ask the recipients to acknowledge")
     .option("--attach <file>", "attach a file; repeatable", repeated)
+    .option(
+      "--payload <file>",
+      'a block for programs: JSON {"kind": WORD, "data": {…}}; - is stdin',
+    )
     .addHelpText("after", examples('reply 12 -b "On it."', "reply 12 --all -f answer.md"))
     .action(async (message, options) => {
       const { subject, all, cc, importance, ack: ackRequired } = options;
       const idempotencyKey = cli.key(options);
       const context = cli.context(options);
       const body = (await bodyOf(options, cli.environment)) ?? "";
+      const payload = await payloadOf(options.payload);
       const { project } = context;
       const files = await readAttachments(options.attach);
       const { api } = await context.agent();
@@ -78,7 +88,10 @@ export const defineReply: Define = (program, cli) => {
         "POST /v1/projects/:project/messages/:message/reply",
         {
           params: { project, message },
-          body: { body, ...given({ subject, all, cc, importance, ackRequired, attachments }) },
+          body: {
+            body,
+            ...given({ subject, all, cc, importance, ackRequired, attachments, payload }),
+          },
         },
         { idempotencyKey },
       );

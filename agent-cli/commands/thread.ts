@@ -1,9 +1,9 @@
-import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import type { Answer } from "../api.ts";
 import { count, given } from "../arguments.ts";
 import { change, type Cli, type Define, examples, leaf } from "../command.ts";
 import { threadView } from "../mail-view.ts";
-import { at, record, table, text, type View } from "../view.ts";
+import { at, counted, record, table, text, type View } from "../view.ts";
 
 /** `gridpost thread` */
 export const defineThread: Define = (program, cli) => {
@@ -51,7 +51,7 @@ function digestView(digest: Digest): View {
     lines.length === 0 ? [] : [`${title}:`, ...lines.map((one) => `  ${one.from}: ${one.text}`)];
   return text(
     [
-      `${digest.subject} (${digest.messages} messages, last ${digest.lastAt})`,
+      `${digest.subject} (${counted(digest.messages, "message")}, last ${digest.lastAt})`,
       `participants: ${digest.participants.join(", ")}`,
       ...list("decided", digest.decisions),
       ...list("open", digest.open),
@@ -74,6 +74,9 @@ function defineReadVerbs(thread: CommandUnknownOpts, cli: Cli): void {
   );
 
   leaf(thread, "export <id>", "Print what you see of a thread as Markdown")
+    .addOption(
+      new Option("--format <format>", "of the export").choices(["md"] as const).default("md"),
+    )
     .addHelpText("after", examples("thread export nightly > nightly.md"))
     .action(async (id, options) => {
       const context = cli.context(options);

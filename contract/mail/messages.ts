@@ -97,6 +97,11 @@ const Attach = z
   )
   .max(MAX_ATTACHMENTS, `must be at most ${MAX_ATTACHMENTS} attachments`);
 
+const SpanMs = z
+  .int()
+  .min(1_000, "must be at least a second")
+  .max(MAX_SPAN_MS, "must be at most a year");
+
 export const messageEndpoints = {
   send: defineEndpoint({
     method: "POST",
@@ -117,9 +122,9 @@ export const messageEndpoints = {
       importance: Importance.default("normal"),
       ackRequired: z.boolean().default(false),
       /** Milliseconds that the recipients have to acknowledge; asks for an acknowledgement. */
-      ackWithinMs: z.int().min(1_000).max(MAX_SPAN_MS).optional(),
+      ackWithinMs: SpanMs.optional(),
       /** Milliseconds after which it is in no inbox any more. */
-      expiresAfterMs: z.int().min(1_000).max(MAX_SPAN_MS).optional(),
+      expiresAfterMs: SpanMs.optional(),
       payload: Payload.optional(),
       attachments: Attach.default([]),
     }),

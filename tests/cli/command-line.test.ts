@@ -25,6 +25,15 @@ describe("the words of a command line", () => {
     });
   });
 
+  it("hand on what follows -- to every command but reserve, as words that are no options", () => {
+    expect(parseCommandLine(["--as", "blue", "search", "--", "-draft"]).rest).toEqual([
+      "--as",
+      "blue",
+      "--",
+      "-draft",
+    ]);
+  });
+
   it("know leases as lease, and alone as lease ls", () => {
     const parsed = (...words: string[]): unknown => {
       const { noun, rest } = parseCommandLine(words);

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { joinedCli, type TestCli } from "../support/cli.ts";
@@ -38,6 +38,53 @@ describe("mail at the command line", () => {
     expect(await readFile(join(bert.home, "files/data.bin"))).toEqual(bytes);
     expect((await bert.run("read", String(to?.seq), "--save", "files")).code).toBe(2);
     expect((await anna.run("send", "red", "-s", "x", "--attach", "nowhere")).code).toBe(2);
+  });
+
+  it("saves two files of one name under two names", async () => {
+    for (const folder of ["one", "two"]) {
+      await mkdir(join(anna.home, folder));
+      await writeFile(join(anna.home, folder, "run.csv"), folder);
+    }
+    const files = ["--attach", "one/run.csv", "--attach", "two/run.csv"];
+    const sent = await anna.run("send", "red", "-s", "Twice", ...files, "--json");
+    const seq = String(sent.json<Sent>().recipients[0]?.seq);
+    expect((await bert.run("read", seq, "--save", "twice")).code).toBe(0);
+    expect(await readFile(join(bert.home, "twice/run.csv"), "utf8")).toBe("one");
+    expect(await readFile(join(bert.home, "twice/run-2.csv"), "utf8")).toBe("two");
+  });
+
+  it("carries a block for programs, and refuses what is none", async () => {
+    const payload = { kind: "build.result", data: { ok: true, sizes: [1, 2] } };
+    const send = (input: string) =>
+      anna.runWith(
+        { input },
+        "send",
+        "red",
+        "-s",
+        "Built",
+        "-b",
+        "See.",
+        "--payload",
+        "-",
+        "--json",
+      );
+    const sent = (await send(JSON.stringify(payload))).json<Sent>();
+    const seq = String(sent.recipients[0]?.seq);
+    expect((await bert.run("read", seq, "--json")).json()).toMatchObject({ payload });
+    expect((await bert.run("read", seq)).stdout).toContain('See.\n\nbuild.result: {\n  "ok": true');
+    for (const wrong of ["{", '{"kind":"Build it","data":{}}', '{"data":{}}', "[]"])
+      expect((await send(wrong)).code, wrong).toBe(2);
+  });
+
+  it("goes to several with commas, too, and takes no file that is no text", async () => {
+    const sent = await anna.run("send", "red,blue", "-s", "Both", "--json");
+    expect(sent.json<Sent>().recipients).toHaveLength(2);
+    await writeFile(join(anna.home, "latin1.md"), Buffer.from([0x61, 0xff]));
+    const refused = await anna.run("send", "red", "-s", "x", "-f", "latin1.md");
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      "gridpost: latin1.md is no text in UTF-8\nnext: convert it, or send it as a file with --attach\n",
+    ]);
   });
 
   it("is followed by the agent that --as names after the verb", async () => {
@@ -99,7 +146,7 @@ describe("mail at the command line", () => {
       decisions: [{ from: "blue" }],
       open: [{ from: "blue" }],
     });
-    const markdown = await bert.run("thread", "export", "plan-1");
+    const markdown = await bert.run("thread", "export", "plan-1", "--format", "md");
     expect(markdown.stdout).toContain("DECISION: use bf16");
     expect((await bert.run("thread", "mute", "plan-1", "--json")).json()).toEqual({
       thread: "plan-1",

@@ -38,6 +38,39 @@ describe("a watch", () => {
     },
   );
 
+  it("goes on with the oldest unread message of an inbox that begins anew", async () => {
+    const saved: number[] = [];
+    const handled: number[] = [];
+    const api = (name: string, { query }: { query: { after?: number } }): Promise<unknown> => {
+      if (!name.includes("/inbox")) return Promise.resolve({ id: "m" });
+      const { after = 0 } = query;
+      if (after > 2)
+        throw new ProblemError("BAD_REQUEST", "ahead", { details: [{ after, head: 2 }] });
+      const messages = [1, 2].filter((seq) => seq > after).map((seq) => ({ seq }));
+      return Promise.resolve({ messages, next: 2 });
+    };
+    const watching = watchInbox({
+      api: ((...call: Parameters<typeof api>) =>
+        Promise.resolve(call).then((to) => api(...to))) as unknown as Api,
+      project: "default",
+      cursor: {
+        load: () => Promise.resolve(50),
+        save: (seq) => Promise.resolve(void saved.push(seq)),
+      },
+      fromNow: false,
+      handle: ({ seq }) => {
+        handled.push(seq);
+        return seq === 2 ? Promise.reject(new Error("seen")) : Promise.resolve(true);
+      },
+      note: () => undefined,
+    });
+    await expect(watching).rejects.toThrow("seen");
+    expect([saved, handled]).toEqual([
+      [0, 1],
+      [1, 2],
+    ]);
+  });
+
   it("ends when there is nothing to wait for", async () => {
     expect(await watched("NOT_FOUND")).toEqual({ handled: [], notes: [] });
   });

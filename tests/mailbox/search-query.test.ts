@@ -84,9 +84,17 @@ describe("a search query", () => {
     ["a )", "without its ("],
     ["( a", "without its )"],
     ["a NOT", "NOT without a word"],
+    ["from: blue", "from: has no value"],
+    ["a OR b from:blue", "both sides of OR"],
+    ["thread:x OR from:y", "both sides of OR"],
     ["a !!!", "no letter or digit"],
   ])("explains what it did not understand in %s", (text, words) => {
     expect(parse(text).notes.join("; ")).toContain(words);
+  });
+
+  it("says nothing where alternatives are of one filter, which they may be", () => {
+    const { wanted, notes } = parse("from:red OR from:blue");
+    expect([wanted.from, notes]).toEqual([["red", "blue"], []]);
   });
 });
 

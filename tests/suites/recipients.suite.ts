@@ -140,11 +140,34 @@ function contacts(office: () => PostOffice): void {
     expect(reply.recipients).toEqual([{ agent: "blue", seq: 2 }]);
   });
 
+  it("announces a request once, without the words of the one who asks, and none to a closed agent", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    const anna = office().user("anna");
+    const ask = { params: { name: "blue" }, body: { reason: "look here" } };
+    const subjects = async () => (await blue.inbox()).messages.map(({ subject }) => subject);
+    await anna.setPolicy(policy("blue", "closed"));
+    await red.requestContact(ask);
+    office().clock.advance(7 * 86_400_000);
+    expect(await subjects()).toEqual([]);
+
+    await anna.setPolicy(policy("blue", "contacts"));
+    await red.requestContact(ask);
+    await red.requestContact(ask);
+    expect(await subjects()).toEqual(["red asks to write to you"]);
+    expect((await blue.message({ params: { message: "1" } })).body).not.toContain("look here");
+    await anna.answerContact({ params: { name: "blue", peer: "red" }, body: { accept: false } });
+    await red.requestContact(ask);
+    expect(await subjects()).toHaveLength(1);
+  });
+
   it("refuses everybody when closed, the agent itself excepted", async () => {
     const { red, blue } = await office().agents("red", "blue");
     await office().user("anna").setPolicy(policy("blue", "closed"));
     const body = { to: ["blue"], ...note };
-    await expect(red.send({ body })).rejects.toMatchObject({ code: "CONTACT_REQUIRED" });
+    await expect(red.send({ body })).rejects.toMatchObject({
+      code: "CONTACT_REQUIRED",
+      message: "blue is closed to mail from others",
+    });
     expect((await blue.send({ body })).recipients).toHaveLength(1);
   });
 }
