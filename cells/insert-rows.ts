@@ -12,20 +12,21 @@ export async function insertRows(
   const width = rows[0]?.length ?? 1;
   const most = Math.floor(MAX_PARAMETERS / width);
   for (let from = 0; from < rows.length; from += most) {
-    const some = rows.slice(from, from + most);
-    await query(textOf(head, some.length, width), some.flat());
+    const to = Math.min(from + most, rows.length);
+    const values: unknown[] = [];
+    for (let i = from; i < to; i += 1) values.push(...(rows[i] ?? []));
+    await query(textOf(head, to - from, width), values);
   }
 }
 
-const texts = new Map<string, string>();
+/** By head, then by number of rows. */
+const texts = new Map<string, string[]>();
 
 function textOf(head: string, rows: number, width: number): string {
-  const key = `${rows} ${width} ${head}`;
-  const known = texts.get(key);
-  if (known !== undefined) return known;
+  const known = texts.get(head) ?? [];
+  texts.set(head, known);
   const row = (i: number): string =>
     `(${Array.from({ length: width }, (_, j) => `$${i * width + j + 1}`).join(", ")})`;
-  const text = `insert into ${head} values ${Array.from({ length: rows }, (_, i) => row(i)).join(", ")}`;
-  texts.set(key, text);
-  return text;
+  return (known[rows] ??=
+    `insert into ${head} values ${Array.from({ length: rows }, (_, i) => row(i)).join(", ")}`);
 }

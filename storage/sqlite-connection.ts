@@ -44,9 +44,10 @@ export class Connection {
     }
     if (known.writes) this.wrote = true;
     if (known.appends) this.appended = true;
-    const { statement, order } = known;
-    const bound = bind(values, order);
-    return known.reader ? statement.all(bound) : (statement.run(bound), []);
+    const bound = bind(values, known.order);
+    if (known.reader) return known.statement.all(bound);
+    known.statement.run(bound);
+    return [];
   }
 
   private prepare(text: string): Prepared | undefined {
@@ -82,13 +83,19 @@ function prepareSingle(database: Database.Database, text: string): Database.Stat
 
 /** The values in the order of the places; booleans are stored as 0 and 1. */
 function bind(values: readonly unknown[], order: readonly number[]): readonly unknown[] {
-  if (order === IN_ORDER[values.length] && !values.some(isBoolean)) return values;
+  if (order === IN_ORDER[values.length] && !holdsBoolean(values)) return values;
   return order.map((place) => {
     if (place >= values.length)
       throw new RangeError(`the statement has no value for its parameter $${place + 1}`);
     const value = values[place];
     return isBoolean(value) ? Number(value) : value;
   });
+}
+
+/** A loop, because this runs for every statement. */
+function holdsBoolean(values: readonly unknown[]): boolean {
+  for (const value of values) if (isBoolean(value)) return true;
+  return false;
 }
 
 const isBoolean = (value: unknown): value is boolean => typeof value === "boolean";
