@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { ProblemError } from "../contract/problem.ts";
 import { simpleGit } from "simple-git";
+import { credentialConfig } from "./credentials.ts";
 import { describeFault } from "./fault.ts";
 import { gitIn } from "./git.ts";
 import { refuseDirtyTree } from "./verify-tree.ts";
@@ -9,9 +10,14 @@ import { verifyRepository } from "./verify.ts";
 
 /**
  * Clones the branch of a repository into a bare one that remembers nothing of where it came from.
+ * @param credentialFile holds what an address over HTTP takes, as `RemoteSettings` describes it
  * @throws ProblemError INTERNAL for a local clone that is damaged, UNAVAILABLE when Git cannot clone
  */
-export async function cloneBare(source: string, gitDir: string): Promise<void> {
+export async function cloneBare(
+  source: string,
+  gitDir: string,
+  credentialFile?: string,
+): Promise<void> {
   const local = await stat(source).then(
     (found) => found.isDirectory(),
     () => false,
@@ -19,7 +25,11 @@ export async function cloneBare(source: string, gitDir: string): Promise<void> {
   if (local) await refuseEdited(source);
   const args = ["--bare", "--no-hardlinks", "--no-tags", "--single-branch", "--branch", "main"];
   try {
-    await simpleGit().clone(source, gitDir, args);
+    const git = simpleGit({
+      config: credentialConfig({ credentialFile }),
+      unsafe: { allowUnsafeCredentialHelper: true },
+    });
+    await git.clone(source, gitDir, args);
     // The address may hold a token.
     await gitIn(gitDir).raw(["remote", "remove", "origin"]);
   } catch (error) {

@@ -25,6 +25,8 @@ export interface RemoteSettings {
   readonly repository: string;
   /** A file with the password for the remote; without it Git's own ways (SSH keys, credential helpers) serve. */
   readonly tokenFile?: string | undefined;
+  /** A file with `username=…` and `password=…`, as Git's credential helpers answer; wins over `tokenFile`. */
+  readonly credentialFile?: string | undefined;
 }
 
 export type VerifyRequest = EndpointInput<typeof archive.verify>["body"];

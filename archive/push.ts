@@ -1,12 +1,12 @@
 import { simpleGit } from "simple-git";
 import { withoutPassword } from "./clone.ts";
+import { credentialConfig } from "./credentials.ts";
 import { BRANCH } from "./fast-import.ts";
 import { readTip } from "./git.ts";
 import type { RemoteSettings } from "./ports.ts";
 
 const EVERY_MS = 10_000;
 const MAX_PAUSE_MS = 600_000;
-/** A remote that is silent for so long is given up for this time. */
 const SILENCE_MS = 60_000;
 
 /** How far a remote is. */
@@ -30,11 +30,16 @@ export interface PusherDeps {
   /** The folder of a repository by its name in signatures. */
   readonly gitDir: (repository: string) => string;
   readonly onError: (error: unknown) => void;
+  /** A remote that is silent for so long is given up for this time. */
+  readonly silenceMs?: number;
 }
 
 /** Follows the archive with its remotes: never forced, so that a remote can only grow; beside the writer, never before it. */
-export function startPusher({ remotes, gitDir, onError }: PusherDeps): Pusher {
-  const followed = remotes.map((remote) => new Followed(remote, gitDir(remote.repository)));
+export function startPusher(deps: PusherDeps): Pusher {
+  const { remotes, gitDir, onError, silenceMs = SILENCE_MS } = deps;
+  const followed = remotes.map(
+    (remote) => new Followed(remote, gitDir(remote.repository), silenceMs),
+  );
   const timer = setInterval(() => {
     for (const one of followed) void one.push(false).catch(onError);
   }, EVERY_MS).unref();
@@ -53,6 +58,7 @@ export function startPusher({ remotes, gitDir, onError }: PusherDeps): Pusher {
 class Followed {
   private readonly remote: RemoteSettings;
   private readonly gitDir: string;
+  private readonly silenceMs: number;
   private readonly stopping = new AbortController();
   private pushedSeq: number | null = null;
   private pushed: string | null = null;
@@ -61,7 +67,8 @@ class Followed {
   private notBefore = 0;
   private running: Promise<void> | undefined;
 
-  constructor(remote: RemoteSettings, gitDir: string) {
+  constructor(remote: RemoteSettings, gitDir: string, silenceMs: number) {
+    this.silenceMs = silenceMs;
     this.remote = remote;
     this.gitDir = gitDir;
   }
@@ -102,28 +109,24 @@ class Followed {
   }
 
   private async send(commit: string): Promise<void> {
-    const { url, tokenFile } = this.remote;
+    const { url } = this.remote;
     const git = simpleGit({
       baseDir: this.gitDir,
       abort: this.stopping.signal,
-      timeout: { block: SILENCE_MS },
-      config: tokenFile === undefined ? [] : [`credential.helper=${credentialHelper(tokenFile)}`],
+      timeout: { block: this.silenceMs },
+      config: credentialConfig(this.remote),
       unsafe: { allowUnsafeCredentialHelper: true },
     });
     await git.raw(["push", "--porcelain", "--progress", url, `${commit}:${BRANCH}`]);
   }
 }
 
-/** Git's helper reads the token itself, so that it stands in no argument and no variable. */
-const credentialHelper = (file: string): string =>
-  `!f() { test "$1" = get && echo username=gridpost && printf 'password=' && cat '${file.replaceAll("'", `'\\''`)}'; }; f`;
-
 /** What Git said, in one line. */
 function explain(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   if (/fetch first|non-fast-forward/.test(text))
     return "the remote has diverged: it holds commits that this archive does not; nothing was overwritten";
-  if (/block timeout/.test(text)) return `the remote was silent for ${SILENCE_MS / 1_000} s`;
+  if (/block timeout/.test(text)) return "the remote was silent for too long";
   const lines = text.split("\n").filter((line) => /fatal|error|denied|rejected/i.test(line));
   return withoutPassword((lines[0] ?? text.trim().split("\n")[0] ?? "").trim()).slice(0, 500);
 }

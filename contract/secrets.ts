@@ -89,7 +89,7 @@ export interface SecretPath extends FoundSecret {
   readonly path: string;
 }
 
-/** The first secret in any text of a value: by its shape, or by the name of its field. */
+/** The first secret in any text of a value, the names of its fields included: by its shape, or by the name of its field. */
 export function findSecretIn(value: unknown): SecretPath | undefined {
   const found = lookInto(value, "");
   return found && { ...found, path: found.path.slice(1) };
@@ -104,6 +104,9 @@ function lookInto(value: unknown, name: string): SecretPath | undefined {
   }
   if (typeof value !== "object" || value === null) return undefined;
   for (const key of Object.keys(value)) {
+    // The path is told: it names the object, and not the field.
+    const named = findSecret(key);
+    if (named !== undefined) return { ...named, path: ".(a name)" };
     const found = lookInto((value as Readonly<Record<string, unknown>>)[key], key);
     if (found !== undefined) return { ...found, path: `.${key}${found.path}` };
   }

@@ -7,6 +7,7 @@ import type { EventLog } from "../storage/event-log.ts";
 import { openLocalFile } from "../storage/local-file.ts";
 import { archiveFolder } from "./data-folder.ts";
 import { reportsDeps } from "./domains.ts";
+import { openRemotes } from "./remotes.ts";
 import type { Settings } from "./settings.ts";
 import type { Identity } from "./identity/open.ts";
 
@@ -18,7 +19,7 @@ export interface OpenArchive {
 }
 
 /** Starts the archive of a data folder, signed with the server's key. */
-export const openArchive = ({
+export const openArchive = async ({
   settings,
   eventLog,
   identity,
@@ -29,10 +30,7 @@ export const openArchive = ({
     folder: archiveFolder(settings.data),
     signer: () => archiveSigner(identity, eventLog.now()),
     lock: openLocalFile,
-    remotes: Object.entries(settings.archive.remotes).map(([name, remote]) => ({
-      name,
-      ...remote,
-    })),
+    remotes: await openRemotes(settings),
     report: async (project, sweep) => {
       const report = await reportOf(reportsDeps(eventLog), project, sweep);
       return {

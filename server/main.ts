@@ -2,6 +2,7 @@ import { join, resolve } from "node:path";
 import { loadConfig } from "../runtime/config.ts";
 import { createLog } from "../runtime/log.ts";
 import { exitAfter, untilSignal } from "../runtime/shutdown.ts";
+import { withoutCredentials } from "./remotes.ts";
 import { startServer } from "./start.ts";
 import { Settings, SETTINGS_ENV } from "./settings.ts";
 
@@ -40,7 +41,7 @@ export async function runServer(flags: ServerFlags): Promise<void> {
   const log = createLog(settings.log.level);
   const signal = untilSignal();
   const server = await startServer({ settings, newAdminJoin: flags.newAdminJoin ?? false, log });
-  log.debug({ settings }, "settings");
+  log.debug({ settings: withoutCredentials(settings) }, "settings");
   if (server.adminJoin !== null)
     process.stderr.write(`join token for the admin: ${server.adminJoin}\n`);
   process.stderr.write(`listening on ${server.url}\n`);

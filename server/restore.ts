@@ -5,6 +5,7 @@ import { cloneBare } from "../archive/clone.ts";
 import { describeFault } from "../archive/fault.ts";
 import { verifyRepository } from "../archive/verify.ts";
 import { ProblemError } from "../contract/problem.ts";
+import { writePrivate } from "../runtime/private-file.ts";
 import type { BlobRef } from "../storage/blobs.ts";
 import type { Db } from "../storage/db.ts";
 import { applyAll, insertLoggedEvent } from "../storage/events.ts";
@@ -14,6 +15,7 @@ import { openSqlite } from "../storage/sqlite.ts";
 import { stateHash } from "../storage/state-hash.ts";
 import { archiveFolder, databaseFile, takeDataFolder } from "./data-folder.ts";
 import { projections } from "./domains.ts";
+import { splitAddress } from "./remotes.ts";
 import { beginEpoch, rebuildEphemeral } from "./epoch.ts";
 
 const BATCH = 500;
@@ -65,7 +67,7 @@ async function refuseUsed(folder: string): Promise<void> {
 async function rebuild(source: string, folder: string): Promise<Restored> {
   const journal = join(archiveFolder(folder), "journal.git");
   await mkdir(archiveFolder(folder), { recursive: true });
-  await cloneBare(source, journal);
+  await cloneFrom(source, journal, join(folder, "restoring.credential"));
   // Under another name until it is whole, so that no server starts on half of it.
   const unfinished = join(folder, "restoring.db");
   const loaded = await withDb(unfinished, (db) => loadJournal(db, journal));
@@ -78,6 +80,18 @@ async function rebuild(source: string, folder: string): Promise<Restored> {
   const missingBlobs = [...loaded.blobs].map(([sha256, size]) => ({ sha256, size }));
   const { commit, lastSeq, events } = loaded;
   return { data: folder, commit, lastSeq, events, epoch, stateHash: loaded.hash, missingBlobs };
+}
+
+/** A password in the address is shown to Git alone, and only while it clones. */
+async function cloneFrom(source: string, journal: string, file: string): Promise<void> {
+  const { url, credential } = splitAddress(source);
+  if (credential === null) return cloneBare(url, journal);
+  await writePrivate(file, credential);
+  try {
+    await cloneBare(url, journal, file);
+  } finally {
+    await rm(file);
+  }
 }
 
 async function withDb<T>(file: string, work: (db: Db) => Promise<T>): Promise<T> {

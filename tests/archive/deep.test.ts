@@ -5,7 +5,8 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Client } from "../../contract/client.ts";
-import type { LeaseId } from "../../contract/ids.ts";
+import type { ProblemError } from "../../contract/problem.ts";
+import type { LeaseId, SessionId } from "../../contract/ids.ts";
 import { type Member, startTestServer, type TestServer } from "../support/server.ts";
 
 const project = { project: "default" };
@@ -141,6 +142,11 @@ describe("the archive of a running server", () => {
     const resources = [{ kind: "file" as const, repo: "repo", pattern: "src/**" }];
     const wanted = { resources, reason };
     const lease = { ...project, lease: id as LeaseId };
+    const sendWith = (options: { idempotencyKey: string }) =>
+      blue.mailbox.send(
+        { params: project, body: { to: ["red"], subject: "s", body: "b" } },
+        options,
+      );
     for (const call of [
       () => blue.reservations.acquire({ params: project, body: wanted }),
       () => blue.reservations.enqueue({ params: project, body: { ...wanted, waitMs: 1_000 } }),
@@ -152,8 +158,36 @@ describe("the archive of a running server", () => {
           body: { reason },
         }),
       () => admin.client.archive.redact({ body: { event: id, reason } }),
-    ])
-      await expect(call()).rejects.toMatchObject({ code: "SECRET_REFUSED" });
+      () =>
+        blue.mailbox.send({
+          params: project,
+          body: { to: ["red"], subject: "s", payload: { kind: "k", data: { a: { [token]: 1 } } } },
+        }),
+      () => sendWith({ idempotencyKey: token }),
+      () => blue.mailbox.createGroup({ params: project, body: { name: token, members: ["red"] } }),
+      () =>
+        blue.mailbox.followThread({
+          params: { ...project, thread: token },
+          body: { state: "follow" },
+        }),
+      () =>
+        blue.cells.completeClaim({
+          params: { ...project, session: id as SessionId },
+          body: { report: { outcome: "failed", message: reason } },
+        }),
+      () =>
+        blue.cells.completeClaim({
+          params: { ...project, session: id as SessionId },
+          body: { report: { environment: { [token]: "1" } } },
+        }),
+    ]) {
+      const refusal: unknown = await call().then(
+        () => "done",
+        (error: unknown) => error,
+      );
+      expect(refusal).toMatchObject({ code: "SECRET_REFUSED" });
+      expect(JSON.stringify((refusal as ProblemError).toProblem())).not.toContain(token);
+    }
     await server.running.archive.flush();
     expect(() => execFileSync("grep", ["-rlaF", token, server.data])).toThrow();
   });

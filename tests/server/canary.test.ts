@@ -31,7 +31,12 @@ it("never writes a secret: not to the log, the database, the archive or an answe
       done();
     },
   });
-  const server = await startTestServer({ log: pino({ level: "debug" }, sink) });
+  // Nobody listens there, so that the push fails and says so.
+  const remote = "http://deploy:canary-remote-31337@127.0.0.1:9/journal.git";
+  const server = await startTestServer({
+    log: pino({ level: "debug" }, sink),
+    set: [`archive.remotes.mirror.url=${remote}`],
+  });
   const { admin, url, data } = server;
   const join1 = await admin.client.identity.createToken({ body: { kind: "user", name: "anna" } });
   const anna = await joinAs({ url, clock: systemClock, token: join1.token });
@@ -46,6 +51,9 @@ it("never writes a secret: not to the log, the database, the archive or an answe
     "a wrong token": "canary-bearer-31337",
     "a password": "canary-password-31337",
     "a token in a query": "canary-query-31337",
+    "the password of a remote": "canary-remote-31337",
+    "a token as the name of a field": `ghp_${"cAn4rY".repeat(6)}`,
+    "a token as a key of a call": `ghp_${"k3Ycan".repeat(6)}`,
     "a token in a wrong body": "canary-body-31337",
   };
   const answers: string[] = [];
@@ -73,6 +81,26 @@ it("never writes a secret: not to the log, the database, the archive or an answe
       }),
     });
   await ask("/v1/join", { method: "POST", headers: json, body: `{"token": "${unused.token}"` });
+  for (const [idempotencyKey, name] of [
+    [canaries["a token as a key of a call"], "x"],
+    ["k", canaries["a token as the name of a field"]],
+  ])
+    await ask("/v1/projects/default/messages", {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${agentToken}`,
+        ...json,
+        "idempotency-key": idempotencyKey ?? "",
+      },
+      body: JSON.stringify({
+        to: ["blue"],
+        subject: "s",
+        payload: { kind: "k", data: { [name ?? ""]: 1 } },
+      }),
+    });
+  const pushed = await admin.client.archive.push();
+  expect(pushed.remotes[0]?.error).toContain("127.0.0.1");
+  answers.push(JSON.stringify(pushed), JSON.stringify(await admin.client.archive.status()));
   await server.running.archive.flush();
 
   await server.stop({
