@@ -28,6 +28,8 @@ export class Engines {
   /** Names of the images that are here with their frozen form. */
   images: Record<string, string> = {};
   private docker: Launcher | null = null;
+  private looking: Promise<void> | null = null;
+  private listing: Promise<void> | null = null;
   private readonly options: EnginesOptions;
 
   constructor(options: EnginesOptions) {
@@ -50,13 +52,35 @@ export class Engines {
     return this.options.process;
   }
 
-  /** Asks the engine whether it is there. */
-  async look(): Promise<void> {
+  /** Asks the engine whether it is there, and begins to ask for its images. Calls at the same time share one look. */
+  look(): Promise<void> {
+    this.looking ??= this.lookNow().finally(() => {
+      this.looking = null;
+    });
+    return this.looking;
+  }
+
+  /** Until the images that were asked for are known, or cannot be: a long list must not hold up who only asks for readiness. */
+  async listed(): Promise<void> {
+    await this.listing;
+  }
+
+  private async list(docker: Launcher): Promise<void> {
+    try {
+      this.images = await docker.images();
+    } catch (error) {
+      this.options.log.warn({ error: String(error) }, "cannot list the images");
+    } finally {
+      this.listing = null;
+    }
+  }
+
+  private async lookNow(): Promise<void> {
     const { spool } = this.options;
     try {
       const docker = await this.launcher("docker");
       this.engine = await docker.engine();
-      this.images = await docker.images();
+      this.listing ??= this.list(docker);
       if (spool.meta(SEEN) === undefined) spool.setMeta(SEEN, "1");
       this.turn(null);
     } catch (error) {

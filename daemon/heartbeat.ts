@@ -4,10 +4,12 @@ import { ProblemError } from "../contract/problem.ts";
 import { mayPass } from "./calls.ts";
 import { obstacle, refusal } from "./capacity.ts";
 import type { Node } from "./node.ts";
-import { backoff, jitter } from "./timers.ts";
+import { backoff, jitter, sleep } from "./timers.ts";
 
 /** Until the server has said how often. */
 const FIRST_BEAT_MS = 15_000;
+/** A beat waits so long for the engine's answer. */
+const LOOK_MS = 2_000;
 /** A beat that takes longer is worth less than the next one. */
 const CALL_MS = 10_000;
 
@@ -31,7 +33,7 @@ export async function heartbeatLoop(options: HeartbeatOptions): Promise<void> {
   let failures = 0;
   while (!node.detach.aborted) {
     try {
-      await Promise.all([node.engines.look(), node.disk.look()]);
+      await look(node);
       const runtimes = node.engines.runtimes().join();
       if (registered !== runtimes) {
         beatMs = await register(options);
@@ -48,6 +50,14 @@ export async function heartbeatLoop(options: HeartbeatOptions): Promise<void> {
     const pause = failures === 0 ? jitter(beatMs, 0.2) : Math.min(backoff(failures) + 500, beatMs);
     await node.wakeBeat.wait(pause, node.detach);
   }
+}
+
+/** An engine that hangs holds up no beat: until it has answered, the node is as it was when it last did. */
+async function look({ engines, disk, detach }: Node): Promise<void> {
+  await disk.look();
+  const patience = new AbortController();
+  const looked = engines.look().finally(() => patience.abort());
+  await Promise.race([looked, sleep(LOOK_MS, AbortSignal.any([detach, patience.signal]))]);
 }
 
 function report({ log, detach }: Node, error: unknown, failures: number): void {

@@ -34,12 +34,15 @@ import { connect } from "./server.ts";
 import { Sessions } from "./sessions.ts";
 import { Spool } from "./spool.ts";
 import { Stops } from "./stops.ts";
-import { Alarm } from "./timers.ts";
+import { Alarm, sleep } from "./timers.ts";
 
 export { DaemonOptions } from "./options.ts";
 
 /** A hand-off takes at most so long; what has not let go then is cut off, and the next life goes on with it. */
 const HAND_OFF_MS = 8_000;
+
+/** What images there are decides what a sweep freezes: worth a short wait. */
+const LIST_MS = 5_000;
 
 /** What bin/ supplies. */
 export interface DaemonPorts {
@@ -81,6 +84,7 @@ export async function startDaemon(
     });
     const disk = new Disk([options.data, roots.process]);
     await Promise.all([engines.look(), disk.look()]);
+    await Promise.race([engines.listed(), sleep(LIST_MS, detach.signal)]);
     const survey = await surveyor(options, engines, log);
     const node: Node = {
       options,

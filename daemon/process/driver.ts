@@ -13,8 +13,8 @@ import {
 } from "../launcher.ts";
 import { sleep } from "../timers.ts";
 import { confinement, UNPRIVILEGED_ID } from "./limits.ts";
-import { processesMarked, signalProcess } from "./processes.ts";
-import { ProcessRecord, read, readLaunched } from "./record.ts";
+import { processesOf, signalProcess } from "./processes.ts";
+import { ProcessRecord, read, readLaunched, tracesOf } from "./record.ts";
 import { runScript, WRAPPER } from "./wrapper.ts";
 
 const LOOK_MS = 100;
@@ -47,7 +47,7 @@ export function processLauncher(root: string): Launcher {
     stop: (id, graceMs) => stop(root, id, graceMs),
     remove: async (id) => {
       if (readLaunched(root, id)?.state === "running") throw new LaunchError(`${id} is running`);
-      killStrays(id);
+      killStrays(root, id);
       await rm(join(root, id), { recursive: true, force: true });
     },
     list: async () => {
@@ -58,7 +58,6 @@ export function processLauncher(root: string): Launcher {
 }
 
 const isRoot = (): boolean => process.getuid?.() === 0;
-const markOf = (name: string): string => `GRIDPOST_EXECUTION=${name}`;
 
 async function create(root: string, launch: Launch): Promise<Launched> {
   const spec = specOf(launch);
@@ -201,14 +200,14 @@ async function stop(root: string, id: string, graceMs: number): Promise<void> {
   if (running() && child > 1) signalProcess(-child, "SIGTERM");
   await until(() => !running(), graceMs);
   if (running() && child > 1) signalProcess(-child, "SIGKILL");
-  killStrays(id);
-  await until(() => !running() && killStrays(id) === 0, KILL_MS);
+  killStrays(root, id);
+  await until(() => !running() && killStrays(root, id) === 0, KILL_MS);
   if (running()) throw new LaunchError(`${id} does not end, not even when killed`);
 }
 
 /** Ends what has left the process group; answers how many there were. */
-function killStrays(id: string): number {
-  const strays = processesMarked(markOf(id));
+function killStrays(root: string, id: string): number {
+  const strays = processesOf(tracesOf(root, id));
   for (const pid of strays) signalProcess(pid, "SIGKILL");
   return strays.length;
 }

@@ -7,15 +7,19 @@ export interface ProcessIdentity {
   readonly startTime: string;
 }
 
+interface Stat extends ProcessIdentity {
+  readonly state: string;
+  readonly session: number;
+}
+
 /** Reads a line of `/proc/<pid>/stat`; undefined when it is none. */
-export function parseStat(
-  line: string,
-): (ProcessIdentity & { readonly state: string }) | undefined {
+export function parseStat(line: string): Stat | undefined {
   // The name stands in brackets and may hold spaces and brackets itself.
   const match = /^(\d+) \(.*\) (\S) (.*)$/s.exec(line.trim());
-  const startTime = match?.[3]?.split(" ")[18];
+  const fields = match?.[3]?.split(" ") ?? [];
+  const [session, startTime] = [fields[2], fields[18]];
   if (match === null || startTime === undefined) return undefined;
-  return { pid: Number(match[1]), state: match[2] ?? "", startTime };
+  return { pid: Number(match[1]), state: match[2] ?? "", session: Number(session), startTime };
 }
 
 /** True while the process runs; a zombie, or another process with its number, does not count. */
@@ -25,13 +29,30 @@ export function isAlive({ pid, startTime }: ProcessIdentity): boolean {
   return now !== undefined && now.startTime === startTime && now.state !== "Z" && now.state !== "X";
 }
 
-/** Every living process whose environment has this line, wherever it has moved. */
-export function processesMarked(mark: string): number[] {
+/** Clock ticks per second in `/proc`, whatever the kernel's own are. */
+const TICKS = 100;
+
+/** How the processes of one execution are known. */
+export interface Traces {
+  /** A line of their environment. */
+  readonly mark: string;
+  /** The session that they began in; undefined when it is not known. */
+  readonly session: number | undefined;
+  /** When the first of them had ended, seconds after boot: a later process may have its number. */
+  readonly endedAt: number;
+}
+
+/** Every living process of an execution: what has left its session still has the mark, or else the other way round. */
+export function processesOf({ mark, session, endedAt }: Traces): number[] {
   return readdirSync("/proc")
     .filter((entry) => /^\d+$/.test(entry))
     .map(Number)
-    .filter((pid) => pid !== process.pid && readProc(pid, "environ")?.split("\0").includes(mark))
-    .filter((pid) => parseStat(readProc(pid, "stat") ?? "")?.state !== "Z");
+    .filter((pid) => {
+      const stat = parseStat(readProc(pid, "stat") ?? "");
+      if (pid === process.pid || stat === undefined || stat.state === "Z") return false;
+      if (stat.session === session && Number(stat.startTime) <= endedAt * TICKS) return true;
+      return readProc(pid, "environ")?.split("\0").includes(mark) ?? false;
+    });
 }
 
 function readProc(pid: number, file: "stat" | "environ"): string | undefined {

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Launched } from "../launcher.ts";
-import { isAlive, parseStat } from "./processes.ts";
+import { isAlive, parseStat, type Traces } from "./processes.ts";
 
 /** A wrapper that has not written its number after so long was never started: the daemon died just before. */
 const WRAPPER_START_MS = 5_000;
@@ -46,6 +46,23 @@ function wrapperRuns(folder: string, started: number): boolean {
   // It may have written the code and ended between the two looks.
   return /^\d+\n/.test(read(folder, "exit") ?? "");
 }
+
+/** How to find the processes of an execution, whatever they did to be forgotten. */
+export function tracesOf(root: string, name: string): Traces {
+  const folder = join(root, name);
+  const child = Number(read(folder, "pid") ?? Number.NaN);
+  const ended = Number.parseFloat(read(folder, "ended") ?? "");
+  const known =
+    child > 1 && (!Number.isNaN(ended) || readLaunched(root, name)?.state === "running");
+  return {
+    mark: markOf(name),
+    session: known ? child : undefined,
+    endedAt: Number.isNaN(ended) ? Number.POSITIVE_INFINITY : ended,
+  };
+}
+
+/** A line that stands in the environment of each process of an execution. */
+export const markOf = (name: string): string => `GRIDPOST_EXECUTION=${name}`;
 
 export function read(folder: string, file: string): string | undefined {
   try {

@@ -17,6 +17,8 @@ while :; do
   code=$?
   kill -0 "$child" 2>/dev/null || break
 done
+read -r uptime idle </proc/uptime
+echo "$uptime" >"$dir/ended"
 echo "$code" >"$dir/exit"
 `;
 

@@ -104,15 +104,4 @@ describe("work at the command line", () => {
     });
     expect((await anna.run("report", sweep, "-o", "r.pdf", "--format", "text")).code).toBe(0);
   });
-
-  it("gives roles to users who are there, or ahead of their coming when that is said", async () => {
-    const admin = await joinedCli(server, "root", "admin");
-    const grant = ["role", "grant", "user:nobody", "operator"] as const;
-    expect((await admin.run(...grant)).code).toBe(4);
-    expect((await admin.run(...grant, "--ahead")).code).toBe(0);
-    expect((await admin.run("role", "revoke", "user:nobody", "operator")).code).toBe(0);
-    expect((await admin.run("role", "revoke", "user:nobody", "operator")).code).toBe(4);
-    expect((await admin.run("role", "grant", "user:anna", "operator", "--json")).code).toBe(0);
-    await admin.remove();
-  });
 });

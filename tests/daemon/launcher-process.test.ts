@@ -1,6 +1,11 @@
-import { mkdir } from "node:fs/promises";
+import { execFile, spawn } from "node:child_process";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe } from "vitest";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import { newId } from "../../contract/ids.ts";
+import { executionName } from "../../daemon/launcher.ts";
 import { processLauncher } from "../../daemon/process/driver.ts";
 import { launcherSuite } from "../suites/launcher.suite.ts";
 
@@ -14,3 +19,50 @@ describe.runIf(process.platform === "linux")("the process launcher", () => {
     image: async () => null,
   });
 });
+
+it.runIf(process.platform === "linux")(
+  "ends what a command has left behind without a trace in its environment, and nothing else",
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "gridpost-strays-"));
+    await chmod(folder, 0o755);
+    const root = join(folder, "processes");
+    await mkdir(root);
+    const launcher = processLauncher(root);
+    const attempt = newId();
+    const { id } = await launcher.create({
+      name: executionName(attempt, 1),
+      attempt,
+      repeat: 1,
+      image: null,
+      command: [
+        "sh",
+        "-c",
+        "env -i sleep 3141 & env -i sh -c 'sleep 3142 & sleep 3142' & echo done",
+      ],
+      env: {},
+      files: folder,
+      out: folder,
+      mounts: [],
+      gpus: [],
+      devices: [],
+      limits: { memory: null, cpus: null, shm: null, pids: null },
+    });
+    const foreign = spawn("sleep", ["3143"], { detached: true });
+    await launcher.start(id);
+    await launcher.wait(id, new AbortController().signal);
+    expect(await sleepers()).toEqual(["sleep 3141", "sleep 3142", "sleep 3142", "sleep 3143"]);
+    await launcher.remove(id);
+    await expect.poll(sleepers).toEqual(["sleep 3143"]);
+    foreign.kill();
+    await rm(folder, { recursive: true });
+  },
+);
+
+async function sleepers(): Promise<string[]> {
+  const { stdout } = await promisify(execFile)("ps", ["-eo", "stat,args"]);
+  return stdout
+    .split("\n")
+    .filter((line) => /^[^Z]\S*\s+sleep 314[123]$/.test(line))
+    .map((line) => line.replace(/^\S+\s+/, ""))
+    .toSorted();
+}

@@ -74,6 +74,22 @@ describe("roles and the audit", () => {
     });
   });
 
+  it("are given to users who are there, or ahead of their coming when that is said", async () => {
+    const { access } = server.admin.client;
+    const body = { principal: "user:nobody", role: "operator" as const };
+    const unknown = { code: "NOT_FOUND", message: "there is no user nobody" };
+    await expect(access.grantRole({ body })).rejects.toMatchObject(unknown);
+    await expect(access.revokeRole({ body })).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await access.grantRole({ body: { ...body, ahead: true } });
+    await access.revokeRole({ body });
+    const anna = { ...body, principal: "user:anna" };
+    await access.grantProjectRole({ ...inDefault, body: anna });
+    await expect(access.revokeRole({ body: anna })).rejects.toMatchObject({
+      message: "user:anna does not have the role operator on the server",
+    });
+    await access.revokeProjectRole({ ...inDefault, body: anna });
+  });
+
   it("show ten denials of a principal a minute, then a count", async () => {
     const mallory = await server.join("user", "mallory");
     for (let i = 0; i < 25; i += 1)
