@@ -11,6 +11,8 @@ import { isBroadcast } from "./recipients.ts";
 const BATCH = 200;
 /** Few events are for everybody: a busy log is looked through in fewer batches. */
 const GATHER_MS = 10;
+/** Nearly: the event says it for sure. */
+const BROADCASTS = `type = 'message.sent' and body like '%"@all"%'`;
 const PENDING = "select 1 from p_messages where id = $1 and pending = 1";
 const AGENTS = `select folded, name, policy, next_seq, retired_at is not null as retired,
     exists (select 1 from p_deliveries d where d.message = $4 and d.agent = a.name)
@@ -25,6 +27,7 @@ export const fanOutReader = (log: EventLog, maxUnread: number): ReaderOptions =>
   log,
   name: "mailbox.fan-out",
   batch: 500,
+  only: BROADCASTS,
   gatherMs: GATHER_MS,
   transactional: false,
   handle: async (events) => {

@@ -28,6 +28,8 @@ export interface EventPostsDeps {
 export interface EventPosts extends EventPostsDeps {
   /** The name of the reader. */
   readonly name: string;
+  /** The types of the events that there may be something to say about. */
+  readonly types: readonly string[];
   /** What there is to say about an event, if anything; made outside of a transaction, as it may take long. */
   readonly postOf: (event: LoggedEvent) => Promise<EventPost | undefined>;
   /** What to say instead about an event for which the post itself fails again and again. */
@@ -38,12 +40,13 @@ export interface EventPosts extends EventPostsDeps {
 
 /** Starts a reader of the log that posts about events as the agent `gridpost`, once about each. */
 export function startEventPosts(options: EventPosts): Promise<Reader> {
-  const { log, name, onError } = options;
+  const { log, name, types, onError } = options;
   const failures = new Map<string, number>();
   const handle = async (events: readonly LoggedEvent[]): Promise<void> => {
     for (const event of events) await postPatiently(options, event, failures);
   };
-  const reader = { log, name, batch: BATCH, gatherMs: GATHER_MS, handle };
+  const only = `type in (${types.map((type) => `'${type}'`).join(", ")})`;
+  const reader = { log, name, only, batch: BATCH, gatherMs: GATHER_MS, handle };
   return runReader({ ...reader, transactional: false }, onError);
 }
 

@@ -1,23 +1,32 @@
-import type { Db, Query } from "../storage/db.ts";
+import type { Db } from "../storage/db.ts";
 import { lastSeq } from "../storage/events.ts";
 
 const BATCH = 500;
 /** In case a wake-up was lost. */
 const POLL_MS = 1_000;
 const EVENTS = "select seq, type, project, body from events where seq > $1 order by seq limit $2";
+const TYPES = "select seq, type from events where seq > $1 order by seq limit $2";
 
 /** What wake-ups are made of. */
 export interface Happening {
   readonly type: string;
   readonly project: string | null;
-  /** Parsed when somebody looks. */
   readonly body: unknown;
+}
+
+/** What events are about. */
+export interface Topics {
+  /** What the type of an event tells. */
+  readonly topicsOfType: (type: string) => readonly string[];
+  /** Whether a topic is one of those. */
+  readonly isTypeTopic: (topic: string) => boolean;
+  /** What only its body tells. */
+  readonly topicsOf: (happening: Happening) => readonly string[];
 }
 
 export interface HubOptions {
   readonly db: Db;
-  /** The topics that an event is about. */
-  readonly topicsOf: (happening: Happening) => readonly string[];
+  readonly topics: Topics;
   /** Called with the types of newly committed events, before anybody is woken. */
   readonly onTypes: (types: ReadonlySet<string>) => void;
   readonly onError: (error: unknown) => void;
@@ -36,21 +45,24 @@ export interface Hub {
   stop(): Promise<void>;
 }
 
-export async function openHub({ db, topicsOf, onTypes, onError }: HubOptions): Promise<Hub> {
+export async function openHub({ db, topics, onTypes, onError }: HubOptions): Promise<Hub> {
   const listeners = new Map<string, Set<() => void>>();
   const stopped = new AbortController();
   let seq = await lastSeq(db.query);
+  /** Listeners to what only bodies tell: without any, no body is read. */
+  let curious = 0;
 
-  const wake = (topics: ReadonlySet<string>): void => {
-    for (const topic of topics) for (const listener of listeners.get(topic) ?? []) listener();
+  const wake = (about: ReadonlySet<string>): void => {
+    for (const topic of about) for (const listener of listeners.get(topic) ?? []) listener();
   };
   const tail = coalesced(async () => {
     for (;;) {
-      const rows = await newEvents(db.query, seq);
+      const rows = await db.query<Row>(curious > 0 ? EVENTS : TYPES, [seq, BATCH]);
       seq = rows.at(-1)?.seq ?? seq;
-      onTypes(new Set(rows.map(({ type }) => type)));
-      // Nobody waits: no need to know what the events are about.
-      if (listeners.size > 0) wake(new Set(rows.flatMap((row) => topicsOf(happening(row)))));
+      const types = new Set(rows.map(({ type }) => type));
+      onTypes(types);
+      wake(new Set([...types].flatMap(topics.topicsOfType)));
+      wake(new Set(rows.flatMap((row) => (hasBody(row) ? topics.topicsOf(happening(row)) : []))));
       if (rows.length < BATCH) return;
     }
   }, onError);
@@ -60,8 +72,10 @@ export async function openHub({ db, topicsOf, onTypes, onError }: HubOptions): P
   const subscribe: Hub["subscribe"] = (topic, onWake) => {
     const set = listeners.get(topic) ?? new Set();
     listeners.set(topic, set.add(onWake));
+    const weight = topics.isTypeTopic(topic) ? 0 : 1;
+    curious += weight;
     return () => {
-      set.delete(onWake);
+      if (set.delete(onWake)) curious -= weight;
       if (set.size === 0 && listeners.get(topic) === set) listeners.delete(topic);
     };
   };
@@ -94,19 +108,16 @@ export async function openHub({ db, topicsOf, onTypes, onError }: HubOptions): P
 interface Row {
   readonly seq: number;
   readonly type: string;
-  readonly project: string | null;
-  readonly body: string;
+  readonly project?: string | null;
+  readonly body?: string;
 }
 
-const newEvents = (query: Query, after: number): Promise<Row[]> =>
-  query<Row>(EVENTS, [after, BATCH]);
+const hasBody = (row: Row): row is Required<Row> => row.body !== undefined;
 
-const happening = ({ type, project, body }: Row): Happening => ({
+const happening = ({ type, project, body }: Required<Row>): Happening => ({
   type,
   project,
-  get body() {
-    return JSON.parse(body) as unknown;
-  },
+  body: JSON.parse(body) as unknown,
 });
 
 /** Runs `work` once at a time; calls during a run make one more. */

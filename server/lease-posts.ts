@@ -13,6 +13,7 @@ export const startLeasePosts = (deps: EventPostsDeps): Promise<Reader> =>
   startEventPosts({
     ...deps,
     name: "lease-posts",
+    types: ["lease.force_released"],
     postOf: (event) => postOf(deps.log.query, event),
   });
 

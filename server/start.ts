@@ -19,7 +19,7 @@ import { openIdentity } from "./identity/open.ts";
 import { countProject } from "./project-counts.ts";
 import type { Settings } from "./settings.ts";
 import type { Plumbing, State } from "./state.ts";
-import { changesIdentity, topicsOf } from "./topics.ts";
+import { changesIdentity, isTypeTopic, topicsOf, topicsOfType } from "./topics.ts";
 
 export interface ServerOptions {
   readonly settings: Settings;
@@ -85,7 +85,7 @@ async function open(
   });
   const hub = await openHub({
     db,
-    topicsOf,
+    topics: { topicsOfType, isTypeTopic, topicsOf },
     onTypes: (types) => {
       if ([...types].some(changesIdentity)) identity.deps.standings.clear();
     },

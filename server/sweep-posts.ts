@@ -22,6 +22,7 @@ export const startSweepPosts = (deps: SweepPostsDeps): Promise<Reader> =>
   startEventPosts({
     ...deps,
     name: "sweep-posts",
+    types: ["sweep.submitted", "run.succeeded", "run.failed", "sweep.finished"],
     postOf: (event) => postOf(deps.reports, event),
     instead: (event, error) =>
       event.type === "sweep.finished"

@@ -32,12 +32,22 @@ const WORK = new Set([
   "node.resumed",
 ]);
 
-/** The topics of an event: who may want to look again. */
+/** The topics that the type of an event tells. */
+export function topicsOfType(type: string): string[] {
+  const topics = WORK.has(type) ? [WORK_TOPIC] : [];
+  if (changesIdentity(type)) topics.push(IDENTITY_TOPIC);
+  return topics;
+}
+
+/** Whether the type of an event is enough to tell that it is about a topic. */
+export const isTypeTopic = (topic: string): boolean =>
+  topic === WORK_TOPIC || topic === IDENTITY_TOPIC;
+
+/** The topics that the body of an event tells: who may want to look again. */
 export function topicsOf({ type, project, body }: Happening): string[] {
   const inboxes = inboxesOf(type, body);
   if (inboxes.length > 0) return inboxes.map((agent) => inboxTopic(project ?? "", agent));
-  const topics = WORK.has(type) ? [WORK_TOPIC] : [];
-  if (changesIdentity(type)) topics.push(IDENTITY_TOPIC);
+  const topics: string[] = [];
   const { sweep, id, ticket } = body as { sweep?: string; id?: string; ticket?: string | null };
   if (type.startsWith("sweep.") && id !== undefined) topics.push(sweepTopic(id));
   if (sweep !== undefined) topics.push(sweepTopic(sweep));

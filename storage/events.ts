@@ -72,6 +72,24 @@ export async function eventsAfter(
   return rows.map(toEvent);
 }
 
+interface Range {
+  /** Events with a higher place. */
+  readonly from: number;
+  /** The last place to look at. */
+  readonly to: number;
+  readonly limit: number;
+}
+
+/** The events in a range of the log that fulfil a condition over a row of `events`, in order. */
+export async function eventsThat(
+  query: Query,
+  only: string,
+  { from, to, limit }: Range,
+): Promise<LoggedEvent[]> {
+  const text = `select * from events where seq > $1 and seq <= $2 and (${only}) order by seq limit $3`;
+  return (await query<EventRow>(text, [from, to, limit])).map(toEvent);
+}
+
 /** The place of the newest event; 0 for an empty log. */
 export async function lastSeq(query: Query): Promise<number> {
   const [row] = await query<{ seq: number | null }>("select max(seq) as seq from events");

@@ -1,10 +1,14 @@
 import type { EventLog } from "./event-log.ts";
-import { eventsAfter } from "./events.ts";
+import { eventsAfter, eventsThat } from "./events.ts";
 import type { LoggedEvent, LogTx } from "./log.ts";
 
 const POLL_MS = 1_000;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 30_000;
+/** A reader of few events looks at so many at once: a millisecond. */
+const LOOK = 2_000;
+/** So many events may be looked at again after a restart, so that a cursor is not moved for each that is passed over. */
+const LAZY = 1_000;
 
 /**
  * A reader of the log with a durable cursor. A crash anywhere may give the same events again, and never skips one, so
@@ -18,6 +22,8 @@ export type ReaderOptions = {
   readonly batch: number;
   /** Milliseconds to wait for more after a wake-up, where fewer and fuller batches are worth it; 0 when left out. */
   readonly gatherMs?: number;
+  /** A condition over a row of `events`, the same text for ever: what does not fulfil it is passed over unread. */
+  readonly only?: string;
 } & (
   | {
       /** `handle` works in a transaction that also moves the cursor. */
@@ -37,27 +43,74 @@ export interface Reader {
   stop(): Promise<void>;
 }
 
-/** Handles the next batch, if any; returns how many events it held. The step that `runReader` repeats. */
+/** What a reader looks at in one step. */
+interface Page {
+  readonly events: readonly LoggedEvent[];
+  /** The place of the last event that was looked at. */
+  readonly last: number;
+  /** How many were looked at; 0 at the end of the log. */
+  readonly looked: number;
+  /** Whether there may be more. */
+  readonly full: boolean;
+}
+
+/** How far a running reader has looked beyond its cursor, where nothing was for it. */
+interface Sight {
+  cursor: number;
+  seen: number;
+}
+
+/**
+ * Handles the next batch, if any; returns how many events it held or passed over. The step that `runReader` repeats.
+ */
 export async function readBatch(options: ReaderOptions): Promise<number> {
-  const { log, name, batch } = options;
+  return (await step(options)).looked;
+}
+
+async function step(options: ReaderOptions, sight?: Sight): Promise<Page> {
+  const { log, name } = options;
   const [cursor] = await log.query<{ seq: number }>("select seq from e_cursors where name = $1", [
     name,
   ]);
   const from = cursor?.seq ?? 0;
-  const events = await eventsAfter(log.query, from, batch);
-  const last = events.at(-1);
-  if (last === undefined) return 0;
+  const page = await nextPage(options, sight?.cursor === from ? sight.seen : from);
+  const { events, last, looked } = page;
+  if (looked === 0) return page;
+  if (sight !== undefined && events.length === 0 && last - from < LAZY) {
+    Object.assign(sight, { cursor: from, seen: last });
+    return page;
+  }
   if (!options.transactional) await options.handle(events);
   await log.tx([`cursor:${name}`], async (tx) => {
     const moved = await tx.query(
       `insert into e_cursors (name, seq) values ($1, $2)
        on conflict (name) do update set seq = excluded.seq where e_cursors.seq = $3 returning name`,
-      [name, last.seq, from],
+      [name, last, from],
     );
     // Another process with the same reader was faster: its effects stand.
     if (moved.length === 1 && options.transactional) await options.handle(events, tx);
   });
-  return events.length;
+  return page;
+}
+
+async function nextPage({ log, batch, only }: ReaderOptions, from: number): Promise<Page> {
+  const { query } = log;
+  if (only === undefined) {
+    const events = await eventsAfter(query, from, batch);
+    const { length: looked } = events;
+    return { events, last: events.at(-1)?.seq ?? from, looked, full: looked === batch };
+  }
+  const [range] = await query<{ last: number | null; looked: number }>(
+    `select max(seq) as last, count(*) as looked
+     from (select seq from events where seq > $1 order by seq limit $2) as next`,
+    [from, LOOK],
+  );
+  const { last = null, looked = 0 } = range ?? {};
+  if (last === null) return { events: [], last: from, looked: 0, full: false };
+  const events = await eventsThat(query, only, { from, to: last, limit: batch });
+  const full = events.length === batch;
+  const end = full ? (events.at(-1)?.seq ?? last) : last;
+  return { events, last: end, looked, full: full || looked === LOOK };
 }
 
 /**
@@ -88,13 +141,16 @@ interface LoopParts {
 
 async function loop({ options, onError, bell }: LoopParts): Promise<void> {
   let pause = FIRST_PAUSE_MS;
+  const sight: Sight = { cursor: 0, seen: 0 };
+  let busy = true;
   while (!bell.closed) {
     bell.hush();
     try {
-      const count = await readBatch(options);
+      // When nothing happens, the cursor moves to the end.
+      const { full } = await step(options, busy ? sight : undefined);
       pause = FIRST_PAUSE_MS;
-      if (count < options.batch) {
-        await bell.wait(POLL_MS);
+      if (!full) {
+        busy = await bell.wait(POLL_MS);
         await bell.pause(options.gatherMs ?? 0);
       }
     } catch (error) {
@@ -127,11 +183,13 @@ class Bell {
     this.sleeper?.();
   }
 
-  /** Until the next ring, at most `ms`. */
-  async wait(ms: number): Promise<void> {
-    if (this.rung || this.closed) return;
-    await sleepUntil(ms, (wakeUp) => (this.wakeUp = wakeUp));
-    this.wakeUp = undefined;
+  /** Until the next ring, at most `ms`; says whether it rang. */
+  async wait(ms: number): Promise<boolean> {
+    if (!this.rung && !this.closed) {
+      await sleepUntil(ms, (wakeUp) => (this.wakeUp = wakeUp));
+      this.wakeUp = undefined;
+    }
+    return this.rung;
   }
 
   /** For `ms`, whatever rings, unless closed. */

@@ -58,13 +58,12 @@ describe("posts about events", () => {
 
   /** Posts the names of tallies, unless `fail` throws. */
   const start = (fail: (name: string) => void): Promise<Reader> => {
-    const postOf: EventPosts["postOf"] = async ({ type, body }) => {
-      if (type !== "tally.added") return undefined;
+    const postOf: EventPosts["postOf"] = async ({ body }) => {
       const { name } = body as { name: string };
       fail(name);
       return Promise.resolve({ project, thread: "t", open: true, subject: name, body: "" });
     };
-    return startEventPosts({ ...deps, log, name: "test-posts", postOf });
+    return startEventPosts({ ...deps, log, name: "test-posts", types: ["tally.added"], postOf });
   };
 
   it("go on behind an event about which none can be made, after some tries", async () => {
