@@ -6,8 +6,8 @@ import { keysOf } from "./keys.ts";
 const INSERT = `insert into p_leases
   (id, project, holder, mode, state, fence, resources, refs, session, reason, thread, ttl_ms, granted_at)
   values ($1, $2, $3, $4, 'held', $5, $6, $7, $8, $9, $10, $11, $12)`;
-const INSERT_KEY = `insert into p_lease_keys (lease, n, project, scope, key, resource)
-  values ($1, $2, $3, $4, $5, $6)`;
+const INSERT_KEY = `insert into p_lease_keys (lease, n, project, scope, key, resource, refs)
+  values ($1, $2, $3, $4, $5, $6, $7)`;
 const DELETE_KEYS = "delete from p_lease_keys where lease = $1";
 const COUNT_UP = `insert into p_fences (project, fence) values ($1, $2)
   on conflict (project) do update set fence = excluded.fence`;
@@ -25,6 +25,7 @@ const DEFINE_REPOSITORY = `insert into p_repositories (project, name, ignore_cas
 
 async function granted(query: Query, { project, at, body }: Event): Promise<void> {
   const lease = body as EventBody<"lease.granted">;
+  const refs = lease.refs === null ? null : JSON.stringify(lease.refs);
   await query(INSERT, [
     lease.id,
     project,
@@ -32,7 +33,7 @@ async function granted(query: Query, { project, at, body }: Event): Promise<void
     lease.mode,
     lease.fence,
     JSON.stringify(lease.resources),
-    lease.refs === null ? null : JSON.stringify(lease.refs),
+    refs,
     lease.session,
     lease.reason,
     lease.thread,
@@ -42,7 +43,7 @@ async function granted(query: Query, { project, at, body }: Event): Promise<void
   for (const [n, resource] of lease.resources.entries()) {
     const { scope, keys } = keysOf(resource);
     for (const key of keys)
-      await query(INSERT_KEY, [lease.id, n, project, scope, key, JSON.stringify(resource)]);
+      await query(INSERT_KEY, [lease.id, n, project, scope, key, JSON.stringify(resource), refs]);
   }
   await query(COUNT_UP, [project, lease.fence]);
   await supersede(query, lease.supersedes);

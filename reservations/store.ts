@@ -74,15 +74,15 @@ const OPEN_BY_IDS = (
 ): string => `select l.*, ${DUE}, u.due as unlock from p_leases l ${ENDS}
   left join e_deadlines u on u.kind = 'lease.unlock' and u.subject = l.id where l.id in ${ids}`;
 /** Leases of others, or taken away by force, of a mode that may clash. Narrow, because most of them do not meet. */
-const HITS = `select k.key, k.lease, k.n, k.resource, l.state, l.refs
+const HITS = `select k.key, k.lease, k.n, k.resource, k.refs, l.state
   from p_lease_keys k join p_leases l on l.id = k.lease
-  where k.project = $1 and k.scope = $2 and (l.holder <> $3 or l.state = 'released')
-  and ($4 = 'exclusive' or l.mode = 'exclusive')`;
+  where k.project = $1 and k.scope = $2 and (k.refs is null or instr(k.refs, $3) > 0)
+  and (l.holder <> $4 or l.state = 'released') and ($5 = 'exclusive' or l.mode = 'exclusive')`;
 // Two statements: with both conditions in one, SQLite reads all keys of the scope.
-const AT_KEY = `${HITS} and k.key = $5`;
+const AT_KEY = `${HITS} and k.key = $6`;
 const AT_KEYS = (keys: string): string => `${HITS} and k.key in ${keys}`;
-const BETWEEN = `${HITS} and (k.key, k.lease, k.n) > ($5, $6, $7) and k.key < $8
-  order by k.key, k.lease, k.n limit $9`;
+const BETWEEN = `${HITS} and (k.key, k.lease, k.n) > ($6, $7, $8) and k.key < $9
+  order by k.key, k.lease, k.n limit $10`;
 const OF_SLOT = `${OPEN} and k.key = $3 order by l.fence`;
 const EXCLUSIVE = `${OPEN} and l.holder <> $3 and l.mode = 'exclusive' and l.state in ('held', 'grace')
   order by l.fence, k.n`;
@@ -172,13 +172,13 @@ export interface Place {
 /** Open leases of others on exactly these keys. */
 export function hitsAt(
   { query, dialect }: Reader,
-  { project, holder, mode }: Demand,
+  demand: Demand,
   { scope, keys }: { readonly scope: string; readonly keys: ReadonlySet<string> },
 ): Promise<HitRow[]> {
   const all = [...keys];
   const [text, last] =
-    all.length === 1 ? [AT_KEY, all[0]] : [AT_KEYS(dialect.list("$5")), JSON.stringify(all)];
-  return query<HitRow>(text, [project, scope, holder, mode, last]);
+    all.length === 1 ? [AT_KEY, all[0]] : [AT_KEYS(dialect.list("$6")), JSON.stringify(all)];
+  return query<HitRow>(text, [...nearby(demand, scope), last]);
 }
 
 /** A part of the index, in its order. */
@@ -194,10 +194,19 @@ export interface Stretch {
 /** The first open leases of others in a stretch of keys. */
 export const hitsBetween = (
   query: Query,
-  { project, holder, mode }: Demand,
+  demand: Demand,
   { scope, after: { key, lease, n }, end, limit }: Stretch,
 ): Promise<HitRow[]> =>
-  query<HitRow>(BETWEEN, [project, scope, holder, mode, key, lease, n, end, limit]);
+  query<HitRow>(BETWEEN, [...nearby(demand, scope), key, lease, n, end, limit]);
+
+/** The first parameters of `HITS`. One ref is looked for as text, which may say "maybe" too often; several by the caller. */
+const nearby = ({ project, refs, holder, mode }: Demand, scope: string): unknown[] => [
+  project,
+  scope,
+  refs?.length === 1 ? JSON.stringify(refs[0]) : "",
+  holder,
+  mode,
+];
 
 /** Leases with the end of their lock-delay, by id. */
 export async function openLeases(

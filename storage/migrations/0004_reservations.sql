@@ -34,9 +34,11 @@ create table p_lease_keys (
   scope    text   not null,
   key      text   not null,
   resource text   not null,
-  primary key (lease, n, key)
+  -- As in the lease, so that most of those that lie near but on other refs are passed over without a look at it.
+  refs     text,
+  primary key (project, scope, key, lease, n)
 ) /*sqlite without rowid*/;
-create index p_lease_keys_by_key on p_lease_keys (project, scope, key);
+create index p_lease_keys_by_lease on p_lease_keys (lease);
 
 create table p_slots (
   project  text   not null,
