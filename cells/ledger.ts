@@ -1,51 +1,12 @@
 import type { Cell, CellSpec } from "../contract/cell/cell.ts";
 import type { Inventory } from "../contract/inventory.ts";
 import { ProblemError } from "../contract/problem.ts";
-import type { AttemptReport, Outcome, RunState } from "../contract/run.ts";
+import type { AttemptRecord, SweepRecord } from "../contract/sweep-record.ts";
 import type { Query } from "../storage/db.ts";
 import { stateCounts } from "./finish.ts";
 import { nodeOf } from "./session.ts";
 import { findSweep, sourceOf } from "./sweep-store.ts";
 import { reportOf } from "./views.ts";
-
-/** A sweep with everything that was measured for it: what a report is made of. */
-export interface SweepLedger {
-  readonly project: string;
-  readonly id: string;
-  readonly name: string;
-  readonly thread: string;
-  readonly submittedBy: string;
-  /** Milliseconds since the epoch. */
-  readonly submittedAt: number;
-  readonly metrics: { readonly primary: string; readonly direction: "higher" | "lower" };
-  readonly states: Partial<Record<RunState, number>>;
-  /** Image as written -> frozen repo digest or image id. */
-  readonly images: Readonly<Record<string, string | null>>;
-  readonly cells: readonly Cell[];
-  readonly runs: readonly {
-    readonly id: string;
-    readonly cell: string;
-    readonly block: number;
-    readonly state: RunState;
-  }[];
-  /** Every attempt that ended, the fenced-out ones included, by run and number. */
-  readonly attempts: readonly LedgerAttempt[];
-  readonly nodes: readonly { readonly name: string; readonly inventory: Inventory }[];
-}
-
-export interface LedgerAttempt {
-  readonly run: string;
-  readonly n: number;
-  /** `node:n1`, or the principal that claimed by hand. */
-  readonly holder: string;
-  readonly outcome: Outcome;
-  readonly message: string | null;
-  /** Whether its samples are in the ledger. */
-  readonly accepted: boolean;
-  readonly measuredId: string | null;
-  /** null when the attempt was lost without a report. */
-  readonly report: AttemptReport | null;
-}
 
 const IMAGES = "select image, image_id from p_queues where sweep = $1 and image is not null";
 const CELLS = `select c.id, c.spec from p_sweep_cells p join p_cells c on c.id = p.cell
@@ -61,7 +22,7 @@ export async function sweepRecord(
   query: Query,
   project: string,
   sweep: string,
-): Promise<SweepLedger | null> {
+): Promise<SweepRecord | null> {
   const row = await findSweep(query, project, sweep).catch(noneIfNotFound);
   if (row === null) return null;
   const { id, name, thread } = row;
@@ -79,7 +40,7 @@ export async function sweepRecord(
     states: await stateCounts(query, id),
     images: Object.fromEntries(images.map(({ image, image_id: frozen }) => [image, frozen])),
     cells: cells.map((cell) => ({ id: cell.id, ...(JSON.parse(cell.spec) as CellSpec) }) as Cell),
-    runs: await query<SweepLedger["runs"][number]>(RUNS, [id]),
+    runs: await query<SweepRecord["runs"][number]>(RUNS, [id]),
     attempts,
     nodes: await nodesThatWorked(query, attempts),
   };
@@ -90,16 +51,16 @@ function noneIfNotFound(error: unknown): null {
   throw error;
 }
 
-interface AttemptRow extends Omit<LedgerAttempt, "accepted" | "measuredId" | "report"> {
+interface AttemptRow extends Omit<AttemptRecord, "accepted" | "measuredId" | "report"> {
   readonly id: string;
   readonly state: string;
   readonly measured_id: string | null;
   readonly report: string | null;
 }
 
-async function attemptsOf(query: Query, sweep: string): Promise<LedgerAttempt[]> {
+async function attemptsOf(query: Query, sweep: string): Promise<AttemptRecord[]> {
   const rows = await query<AttemptRow>(ATTEMPTS, [sweep]);
-  const attempts: LedgerAttempt[] = [];
+  const attempts: AttemptRecord[] = [];
   for (const { id, state, measured_id: measuredId, report, ...row } of rows)
     attempts.push({
       ...row,
@@ -112,8 +73,8 @@ async function attemptsOf(query: Query, sweep: string): Promise<LedgerAttempt[]>
 
 async function nodesThatWorked(
   query: Query,
-  attempts: readonly LedgerAttempt[],
-): Promise<SweepLedger["nodes"]> {
+  attempts: readonly AttemptRecord[],
+): Promise<SweepRecord["nodes"]> {
   const worked = new Set(attempts.map(({ holder }) => nodeOf(holder)));
   const rows = await query<{ name: string; inventory: string }>(NODES);
   return rows

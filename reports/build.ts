@@ -2,7 +2,7 @@ import type { Cell } from "../contract/cell/cell.ts";
 import { toTime } from "../contract/ids.ts";
 import { type Report, REPORT_VERSION } from "../contract/report.ts";
 import type { RunState } from "../contract/run.ts";
-import type { AttemptRecord, SweepRecord } from "./ports.ts";
+import type { AttemptRecord, SweepRecord } from "../contract/sweep-record.ts";
 import { summarise } from "./summary.ts";
 
 const METHOD =

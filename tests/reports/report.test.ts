@@ -4,7 +4,7 @@ import type { Cell } from "../../contract/cell/cell.ts";
 import { Report } from "../../contract/report.ts";
 import type { Sample } from "../../contract/run.ts";
 import { buildReport } from "../../reports/build.ts";
-import type { AttemptRecord, SweepRecord } from "../../reports/ports.ts";
+import type { AttemptRecord, SweepRecord } from "../../contract/sweep-record.ts";
 import { renderMarkdown, renderText } from "../../reports/render.ts";
 import { summarise } from "../../reports/summary.ts";
 
