@@ -1,12 +1,13 @@
 import { access, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import autocannon from "autocannon";
 import { newId } from "../contract/ids.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { CLI_ENTRY } from "../tests/support/cli.ts";
 import { joinAs, type Member } from "../tests/support/server.ts";
+import { type Rate, rateOf } from "./measure.ts";
 import { type Program, startProgram } from "./processes.ts";
+import { rawLoad } from "./raw-load.ts";
 
 export const AGENTS = 50;
 export const agentName = (n: number): string => `agent-${n % AGENTS}`;
@@ -58,7 +59,7 @@ export async function startMailServer(): Promise<MailServer> {
 
 /** The bare server that a send is compared with. */
 export async function startBareServer(): Promise<{ url: string; stop: Program["stop"] }> {
-  const program = await startProgram({ file: "bench/bare-server.ts", ready: /^http/ });
+  const program = await startProgram({ file: "bench/bare-server.mjs", ready: /^http/ });
   const [url = "", folder = ""] = program.ready.split(" ");
   const stop = async (): Promise<void> => {
     await program.stop();
@@ -77,46 +78,31 @@ export interface Load {
 }
 
 /** What a load of sends came to. */
-export interface LoadResult {
-  readonly perSecond: number;
-  /** Milliseconds. */
-  readonly p50: number;
-  readonly p99: number;
-}
+export type LoadResult = Rate;
 
 export const BODY =
   "The sweep is through: 24 of 24 cells, the spread is below two percent. ".repeat(7);
 
-/** Sends messages of 500 bytes to one recipient each, every connection one after the other. @throws if any was refused */
+/** Sends messages of 500 bytes to one recipient each, every connection one after the other. @throws if one was refused */
 export async function loadSends({ url, path, tokens, ...load }: Load): Promise<LoadResult> {
   let sent = 0;
-  const result = await autocannon({
-    url,
-    connections: load.connections,
-    duration: load.seconds,
-    requests: [
-      {
-        method: "POST",
-        path,
-        setupRequest: (request) => {
-          const n = (sent += 1);
-          const message = { to: [agentName(n * 7 + 1)], subject: `result ${n}`, body: BODY };
-          const token = tokens[n % tokens.length];
-          return {
-            ...request,
-            headers: {
-              "content-type": "application/json",
-              "idempotency-key": newId(),
-              ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-            },
-            body: JSON.stringify(message),
-          };
-        },
-      },
-    ],
-  });
-  if (result.non2xx + result.errors > 0)
-    throw new Error(`${result.non2xx} sends were refused and ${result.errors} failed`);
-  const { p50, p99 } = result.latency;
-  return { perSecond: result.requests.total / result.duration, p50, p99 };
+  const next = (): string => {
+    const n = (sent += 1);
+    const body = JSON.stringify({
+      to: [agentName(n * 7 + 1)],
+      subject: `result ${n}`,
+      body: BODY,
+    });
+    const token = tokens[n % tokens.length];
+    const head = [
+      `POST ${path} HTTP/1.1`,
+      "host: bench",
+      "content-type: application/json",
+      `idempotency-key: ${newId()}`,
+      ...(token === undefined ? [] : [`authorization: Bearer ${token}`]),
+      `content-length: ${Buffer.byteLength(body)}`,
+    ];
+    return `${head.join("\r\n")}\r\n\r\n${body}`;
+  };
+  return rateOf([await rawLoad({ url, next, ...load })]);
 }

@@ -1,15 +1,16 @@
+// The limit for a durable send over HTTP: Fastify, the same body parsed by zod, and one group-committed insert of it.
+// Runs on the compiled sources, as the server does that it is compared with. Prints its address; ends with its standard input.
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Fastify from "fastify";
-import { newId } from "../contract/ids.ts";
-import { mailbox } from "../contract/mailbox.ts";
-import { openSqlite } from "../storage/sqlite.ts";
 
-/**
- * The limit for a durable send over HTTP: Fastify, the same body parsed by zod, and one group-committed insert of it.
- * Prints its address; ends with its standard input.
- */
+/** @param {string} file */
+const compiled = (file) => import(new URL(`../dist/${file}`, import.meta.url).href);
+const { newId } = await compiled("contract/ids.js");
+const { mailbox } = await compiled("contract/mailbox.js");
+const { openSqlite } = await compiled("storage/sqlite.js");
+
 const folder = await mkdtemp(join(tmpdir(), "gridpost-bare-"));
 const db = openSqlite({ file: join(folder, "bare.db") });
 await db.tx([], (query) => query("create table sent (id text primary key, body text not null)"));
