@@ -1,69 +1,132 @@
 import { z } from "zod";
+import type { LeaseId } from "../../contract/ids.ts";
 import { ProblemError } from "../../contract/problem.ts";
-import { parseResource, type Resource } from "../../contract/resource.ts";
+import type { LeaseConflict } from "../../contract/reservations.ts";
+import { formatResource, parseResource, type Resource } from "../../contract/resource.ts";
 import { given } from "./mail-tools.ts";
 import { type McpCall, toolsFor } from "./tool.ts";
 
 const tool = toolsFor<McpCall>();
+/** Of each resource; the command line lists more. */
+const HISTORY = 20;
+
+const Reserve = z.strictObject({
+  resources: z.array(z.string()).optional(),
+  repo: z.string().optional(),
+  refs: z.array(z.string()).optional(),
+  shared: z.boolean().optional(),
+  ttlSeconds: z.int().min(1).max(604_800).optional(),
+  reason: z.string().optional(),
+  thread: z.string().optional(),
+  partial: z.boolean().optional(),
+  waitSeconds: z.int().min(1).max(300).optional(),
+  dryRun: z.boolean().optional(),
+  history: z.boolean().optional(),
+  lease: z.string().optional(),
+});
+type Reserve = z.output<typeof Reserve>;
 
 export const leaseTools = [
   tool({
     name: "reserve",
     description:
-      "Lease file patterns (git globs from the repository root), model:NAME, gpu:NODE/UUID or slot:NAME before you change them. All or nothing. `dryRun` only asks.",
-    input: z.strictObject({
-      resources: z.array(z.string()).min(1),
-      repo: z.string().optional(),
-      shared: z.boolean().optional(),
-      ttlSeconds: z.int().min(1).max(604_800).optional(),
-      reason: z.string().optional(),
-      thread: z.string().optional(),
-      partial: z.boolean().optional(),
-      dryRun: z.boolean().optional(),
-      waitSeconds: z.int().min(1).max(300).optional(),
-    }),
-    run: async (args, call) => {
-      const { client, project, leaseSession } = call;
-      const demand = {
-        resources: args.resources.map((text): Resource =>
-          parseResource(text, args.repo ?? "default"),
-        ),
-        mode: args.shared === true ? ("shared" as const) : ("exclusive" as const),
-      };
-      if (args.dryRun === true)
-        return client.reservations.check({ params: { project }, body: demand });
-      const order = {
-        ...demand,
-        ...given({
-          ttlMs: args.ttlSeconds === undefined ? undefined : args.ttlSeconds * 1_000,
-          session: leaseSession ?? undefined,
-          reason: args.reason,
-          thread: args.thread,
-        }),
-      };
+      "Lease file patterns (git globs from the repository root), model:NAME, gpu:NODE/UUID, slot:NAME. All or nothing, unless `partial`. `dryRun` only asks; `history`: who held them. `lease` instead of `resources` renews yours from now; with `shared` it changes its mode.",
+    input: Reserve,
+    run: (args, call) => {
+      if (args.lease !== undefined) return renew(args, args.lease, call);
+      const demand = demandOf(args);
+      const params = { project: call.project };
+      const { reservations } = call.client;
+      if (args.history === true) return historyOf(demand.resources, call);
+      if (args.dryRun === true) return reservations.check({ params, body: demand });
+      const order = { ...demand, ...termsOf(args, call) };
       if (args.waitSeconds !== undefined) return waitFor(call, order, args.waitSeconds * 1_000);
-      return client.reservations.acquire({
-        params: { project },
-        body: { ...order, partial: args.partial === true },
-      });
+      return reservations.acquire({ params, body: { ...order, partial: args.partial === true } });
     },
   }),
   tool({
     name: "release",
-    description: "Release a lease of yours by id, or all of them. Repeating it is harmless.",
-    input: z.strictObject({ lease: z.string().optional(), all: z.boolean().optional() }),
-    run: async ({ lease, all }, { client, project }) => {
-      if ((lease === undefined) === (all !== true))
+    description:
+      "Release a lease of yours, or `all`; repeating it is harmless. `to` hands it to another agent instead. `force` takes another's away, where you may; it is the reason, which its holder is told.",
+    input: z.strictObject({
+      lease: z.string().optional(),
+      all: z.boolean().optional(),
+      to: z.string().optional(),
+      force: z.string().optional(),
+    }),
+    run: async ({ lease, all, to, force }, call) => {
+      const given = [all === true, to !== undefined, force !== undefined].filter(Boolean);
+      if (given.length > 1 || (lease === undefined) !== (all === true))
         throw new ProblemError("BAD_REQUEST", "name one lease, or say all: true", {
-          next: "gridpost leases --mine lists them",
+          next: "give `lease`, with `to` or `force` where you mean that; resource://leases lists them",
         });
-      const ids = lease === undefined ? await mine({ client, project }) : [lease];
-      for (const id of ids)
-        await client.reservations.release({ params: { project, lease: id as never } });
-      return { released: ids };
+      const { reservations } = call.client;
+      if (lease === undefined) return { released: await releaseAll(call) };
+      const params = { project: call.project, lease: lease as LeaseId };
+      if (to !== undefined) return reservations.transfer({ params, body: { to } });
+      if (force !== undefined)
+        return reservations.forceRelease({ params, body: { reason: force } });
+      await reservations.release({ params });
+      return { released: [lease] };
     },
   }),
 ];
+
+function demandOf({ resources = [], repo = "default", shared, refs }: Reserve) {
+  return {
+    resources: resources.map((text): Resource => parseResource(text, repo)),
+    mode: shared === true ? ("shared" as const) : ("exclusive" as const),
+    ...given({ refs }),
+  };
+}
+
+const termsOf = ({ ttlSeconds, reason, thread }: Reserve, { leaseSession }: McpCall) =>
+  given({ ttlMs: milliseconds(ttlSeconds), session: leaseSession ?? undefined, reason, thread });
+
+const milliseconds = (seconds: number | undefined): number | undefined =>
+  seconds === undefined ? undefined : seconds * 1_000;
+
+/** Changes the mode of a lease where `shared` says so, and extends it from now. */
+async function renew(
+  { resources, shared, ttlSeconds }: Reserve,
+  lease: string,
+  { client: { reservations }, project }: McpCall,
+): Promise<unknown> {
+  if (resources !== undefined)
+    throw new ProblemError("BAD_REQUEST", "a lease that is renewed covers what it covers", {
+      next: "give `lease` to renew it, or `resources` for a new one",
+    });
+  const params = { project, lease: lease as LeaseId };
+  if (shared !== undefined)
+    await reservations.setMode({ params, body: { mode: shared ? "shared" : "exclusive" } });
+  return reservations.renew({ params, body: given({ ttlMs: milliseconds(ttlSeconds) }) });
+}
+
+/** Who held what the resources cover, newest first, the same lease once for each of them. */
+async function historyOf(
+  resources: readonly Resource[],
+  { client, project }: McpCall,
+): Promise<unknown> {
+  const pages = resources.map(async (resource) => {
+    const query = {
+      resource: formatResource(resource),
+      limit: HISTORY,
+      ...(resource.kind === "file" ? { repo: resource.repo } : {}),
+    };
+    const { leases } = await client.reservations.history({ params: { project }, query });
+    return { resource: query.resource, leases };
+  });
+  return { history: await Promise.all(pages) };
+}
+
+async function releaseAll(call: McpCall): Promise<string[]> {
+  const ids = await mine(call);
+  for (const id of ids)
+    await call.client.reservations.release({
+      params: { project: call.project, lease: id as LeaseId },
+    });
+  return ids;
+}
 
 type Order = Parameters<McpCall["client"]["reservations"]["enqueue"]>[0]["body"];
 
@@ -75,13 +138,24 @@ async function waitFor(
 ): Promise<unknown> {
   const params = { project };
   let ticket = await client.reservations.enqueue({ params, body: { ...order, waitMs } });
-  while (ticket.lease === null)
-    ticket = await client.reservations.awaitTicket({
-      params: { ...params, ticket: ticket.id },
-      body: {},
-    });
+  while (ticket.lease === null) {
+    const { conflicts } = ticket;
+    ticket = await client.reservations
+      .awaitTicket({ params: { ...params, ticket: ticket.id }, body: {} })
+      .catch((error: unknown) => {
+        // The server forgets a ticket as soon as its time is over.
+        const gone = error instanceof ProblemError && error.code === "NOT_FOUND";
+        throw gone ? ranOut(conflicts) : error;
+      });
+  }
   return ticket.lease;
 }
+
+const ranOut = (conflicts: readonly LeaseConflict[]): ProblemError =>
+  new ProblemError("RESERVATION_CONFLICT", "the wait for the lease has run out", {
+    details: conflicts.map((conflict) => ({ ...conflict })),
+    next: conflicts[0]?.ask ?? "try again with a longer `waitSeconds`",
+  });
 
 /** The ids of all leases that the caller holds. */
 export async function mine({

@@ -9,6 +9,8 @@ const message = z
   .union([z.string(), z.int()])
   .describe("id, or seq in your inbox")
   .transform(String);
+/** A block for programs; the contract bounds it. */
+const Block = z.strictObject({ kind: z.string(), data: z.record(z.string(), z.any()) });
 const limit = z.int().min(1).max(100).optional();
 
 export const mailTools = [
@@ -66,6 +68,7 @@ export const mailTools = [
       open: z.boolean().optional(),
       importance: importance.optional(),
       ackRequired: z.boolean().optional(),
+      payload: Block.optional(),
     }),
     run: ({ replyTo, all, to, subject, bcc, thread, open, ...rest }, { client, project }) => {
       if (replyTo === undefined)
@@ -90,16 +93,23 @@ export const mailTools = [
   tool({
     name: "thread",
     description:
-      "Show a thread in order, or with `digest` only who takes part, decisions, open and done tasks. Without `thread`: list your threads.",
+      "Show a thread in order, or with `digest` only who takes part, decisions, open and done tasks. Without `thread`: list your threads. `follow`: be told of the first failure and the end of its sweep, `mute`: not.",
     input: z.strictObject({
       thread: z.string().optional(),
       digest: z.boolean().optional(),
+      follow: z.enum(["follow", "mute", "none"]).optional(),
       after: z.string().optional(),
       limit,
     }),
-    run: ({ thread, digest, ...query }, { client, project }) => {
+    run: ({ thread, digest, follow, ...query }, { client, project }) => {
+      if (thread === undefined && follow !== undefined)
+        throw new ProblemError("BAD_REQUEST", "no thread is named", {
+          next: "give `thread`, too",
+        });
       if (thread === undefined) return client.mailbox.threads({ params: { project }, query });
       const params = { project, thread };
+      if (follow !== undefined)
+        return client.mailbox.followThread({ params, body: { state: follow } });
       return digest === true
         ? client.mailbox.threadDigest({ params })
         : client.mailbox.thread({ params, query });

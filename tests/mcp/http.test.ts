@@ -1,7 +1,6 @@
-import { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
+import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { callTool, connectMcp } from "../support/mcp.ts";
 import { type Member, startTestServer, type TestServer } from "../support/server.ts";
 
 let server: TestServer;
@@ -22,26 +21,9 @@ const connect = (token: string, search = ""): Promise<Client> =>
   connectWith(`Bearer ${token}`, search);
 
 async function connectWith(authorization: string, search = ""): Promise<Client> {
-  const client = new Client({ name: "test", version: "1" });
-  const transport = new StreamableHTTPClientTransport(new URL(`${server.url}/mcp${search}`), {
-    requestInit: { headers: { authorization } },
-  });
-  await client.connect(transport as Transport);
+  const client = await connectMcp(`${server.url}/mcp${search}`, authorization);
   open.push(client);
   return client;
-}
-
-interface Called {
-  readonly isError: boolean;
-  readonly value: never;
-}
-
-async function call(client: Client, name: string, args: object): Promise<Called> {
-  const answer = await client.callTool({ name, arguments: { ...args } });
-  const [content] = answer.content as { text: string }[];
-  const text = content?.text ?? "";
-  const value = text.startsWith("{") || text.startsWith("[") ? JSON.parse(text) : text;
-  return { isError: answer.isError === true, value: value as never };
 }
 
 const asAgent = async (name: string): Promise<Client> => {
@@ -61,48 +43,45 @@ describe("the default profile", () => {
 
   it("sends, lists, reads and acknowledges mail with the handlers of HTTP", async () => {
     const [blue, red] = [await asAgent("blue"), await asAgent("red")];
-    const sent = await call(blue, "send", { to: ["red"], subject: "Numbers", body: "Look." });
+    const sent = await callTool(blue, "send", { to: ["red"], subject: "Numbers", body: "Look." });
     expect(sent.isError).toBe(false);
-    const { value: page } = await call(red, "inbox", {});
+    const { value: page } = await callTool(red, "inbox", {});
     expect(page).toMatchObject({ messages: [{ seq: 1, from: "blue", unread: true }], next: 1 });
-    expect((await call(red, "read", { message: 1 })).value).toMatchObject({ body: "Look." });
-    expect((await call(red, "ack", { message: 1 })).value).toMatchObject({
+    expect((await callTool(red, "read", { message: 1 })).value).toMatchObject({ body: "Look." });
+    expect((await callTool(red, "ack", { message: 1 })).value).toMatchObject({
       ackedAt: expect.any(String) as string,
     });
-    const reply = await call(red, "send", { replyTo: 1, body: "Fine." });
+    const reply = await callTool(red, "send", { replyTo: 1, body: "Fine." });
     expect(reply.isError).toBe(false);
-    const { value: thread } = await call(blue, "thread", {
+    const { value: thread } = await callTool(blue, "thread", {
       thread: (sent.value as { thread: string }).thread,
     });
     expect((thread as { messages: unknown[] }).messages).toHaveLength(2);
   });
 
-  it("answers a conflict with who holds it and what to do next", async () => {
-    const [one, two] = [await asAgent("one"), await asAgent("two")];
-    const lease = await call(one, "reserve", { resources: ["src/**"], reason: "refactoring" });
-    const refused = await call(two, "reserve", { resources: ["src/a.ts"] });
-    expect(refused).toMatchObject({
-      isError: true,
-      value: { code: "RESERVATION_CONFLICT", details: [{ holder: "one", reason: "refactoring" }] },
-    });
+  it("follows a thread, and sends a block for programs", async () => {
+    const client = await asAgent("follower");
+    const payload = { kind: "build.result", data: { ok: true } };
+    const letter = { to: ["follower"], subject: "s", body: "b", thread: "followed", payload };
+    expect((await callTool(client, "send", letter)).isError).toBe(false);
+    expect((await callTool(client, "read", { message: 1 })).value).toMatchObject({ payload });
     expect(
-      (await call(two, "reserve", { resources: ["src/a.ts"], dryRun: true })).value,
-    ).toMatchObject({ free: false });
-    await call(one, "release", { lease: (lease.value as { id: string }).id });
-    expect((await call(two, "reserve", { resources: ["src/a.ts"] })).isError).toBe(false);
-    expect((await call(two, "release", { all: true })).value).toMatchObject({
-      released: [expect.any(String)],
+      (await callTool(client, "thread", { thread: "followed", follow: "mute" })).value,
+    ).toEqual({
+      thread: "followed",
+      following: "mute",
     });
+    expect((await callTool(client, "thread", { follow: "mute" })).isError).toBe(true);
   });
 
   it("plans a sweep without running it and lists all mistakes with their lines", async () => {
     const client = await asAgent("planner");
     const text = `name: s\nmatrix:\n  axes: { threads: [1, 2] }\ncell:\n  image: busybox:1\n  command: [echo, "\${threads}"]\nmetrics: { primary: performance }\n`;
-    expect((await call(client, "sweep", { action: "plan", text })).value).toMatchObject({
+    expect((await callTool(client, "sweep", { action: "plan", text })).value).toMatchObject({
       runs: 2,
       cells: [{ axes: { threads: 1 } }, { axes: { threads: 2 } }],
     });
-    const broken = await call(client, "sweep", {
+    const broken = await callTool(client, "sweep", {
       action: "plan",
       text: text.replace("matrix", "matrx"),
     });
@@ -115,16 +94,20 @@ describe("the default profile", () => {
   it("submits a sweep, claims its run by hand, completes it and reads the report", async () => {
     const client = await asAgent("worker");
     const text = `name: by-hand\ncell:\n  image: busybox:1\n  command: [echo]\nmetrics: { primary: performance }\n`;
-    expect((await call(client, "sweep", { action: "run", text })).value).toMatchObject({ runs: 1 });
-    const claimed = await call(client, "claim", { sweep: "by-hand" });
+    expect((await callTool(client, "sweep", { action: "run", text })).value).toMatchObject({
+      runs: 1,
+    });
+    const claimed = await callTool(client, "claim", { sweep: "by-hand" });
     const { session } = claimed.value as { session: { id: string } };
-    expect((await call(client, "claim", { sweep: "by-hand" })).value).toEqual({ session: null });
+    expect((await callTool(client, "claim", { sweep: "by-hand" })).value).toEqual({
+      session: null,
+    });
     const sample = { repeat: 1, metric: "performance", value: 42, unit: "GB/s" };
-    const done = await call(client, "complete", { session: session.id, samples: [sample] });
+    const done = await callTool(client, "complete", { session: session.id, samples: [sample] });
     expect(done.value).toMatchObject({ state: "succeeded", accepted: true });
-    expect((await call(client, "report", { sweep: "by-hand" })).value).toContain("42");
+    expect((await callTool(client, "report", { sweep: "by-hand" })).value).toContain("42");
     expect(
-      (await call(client, "report", { sweep: "by-hand", action: "missing" })).value,
+      (await callTool(client, "report", { sweep: "by-hand", action: "missing" })).value,
     ).toMatchObject({ missing: [] });
   });
 
@@ -137,7 +120,7 @@ describe("the default profile", () => {
 
   it("reads resources of its own and no inbox of another", async () => {
     const client = await asAgent("reader");
-    await call(client, "send", { to: ["reader"], subject: "note", body: "to myself" });
+    await callTool(client, "send", { to: ["reader"], subject: "note", body: "to myself" });
     const { contents } = await client.readResource({ uri: "resource://inbox/reader" });
     expect(JSON.stringify(contents)).toContain("note");
     await expect(client.readResource({ uri: "resource://inbox/blue" })).rejects.toThrow(
@@ -151,7 +134,7 @@ describe("the default profile", () => {
     await anna.asAgent("basic");
     const pair = Buffer.from(`x:${await anna.agentToken("basic")}`).toString("base64");
     const client = await connectWith(`Basic ${pair}`);
-    expect(await call(client, "inbox", {})).toMatchObject({ isError: false });
+    expect(await callTool(client, "inbox", {})).toMatchObject({ isError: false });
   });
 
   it("needs a token", async () => {
@@ -170,14 +153,14 @@ describe("the agent-mail profile", () => {
       await connect(token, "?profile=agent-mail"),
       await connect(token, "?profile=agent-mail"),
     ];
-    const session = await call(a, "macro_start_session", { ...start, agent_name: "GreenLake" });
+    const session = await callTool(a, "macro_start_session", { ...start, agent_name: "GreenLake" });
     expect(session.value).toMatchObject({
       project: { slug: "home-anna-code-kernel-bench" },
       agent: { name: "GreenLake" },
       inbox: [],
     });
-    await call(b, "macro_start_session", { ...start, agent_name: "BlueHill" });
-    const sent = await call(a, "send_message", {
+    await callTool(b, "macro_start_session", { ...start, agent_name: "BlueHill" });
+    const sent = await callTool(a, "send_message", {
       project_key: key,
       sender_name: "GreenLake",
       to: ["BlueHill"],
@@ -189,22 +172,22 @@ describe("the agent-mail profile", () => {
       count: 1,
       deliveries: [{ payload: { from: "GreenLake" } }],
     });
-    const { value: inbox } = await call(b, "fetch_inbox", {
+    const { value: inbox } = await callTool(b, "fetch_inbox", {
       project_key: key,
       agent_name: "BlueHill",
       include_bodies: true,
     });
     expect(inbox).toMatchObject([{ from: "GreenLake", subject: "Hello", body_md: "World" }]);
-    const acked = await call(b, "acknowledge_message", {
+    const acked = await callTool(b, "acknowledge_message", {
       project_key: key,
       agent_name: "BlueHill",
       message_id: (inbox as { id: string }[])[0]?.id,
     });
     expect(acked.value).toMatchObject({ acknowledged: true });
     const reserve = { project_key: key, paths: ["src/**", "docs/a.md"], ttl_seconds: 3_600 };
-    const mine = await call(a, "file_reservation_paths", reserve);
+    const mine = await callTool(a, "file_reservation_paths", reserve);
     expect(mine.value).toMatchObject({ granted: [{ path_pattern: "src/**" }, {}], conflicts: [] });
-    const theirs = await call(b, "reserve_file_paths", {
+    const theirs = await callTool(b, "reserve_file_paths", {
       ...reserve,
       paths: ["src/x.ts", "free.md"],
     });
@@ -213,14 +196,15 @@ describe("the agent-mail profile", () => {
       conflicts: [{ path: "src/x.ts", holders: [{ agent: "GreenLake" }] }],
     });
     expect(
-      (await call(a, "release_file_reservations", { project_key: key, paths: ["src/**"] })).value,
+      (await callTool(a, "release_file_reservations", { project_key: key, paths: ["src/**"] }))
+        .value,
     ).toMatchObject({ released: 1 });
   });
 
   it("refuses a sender that the connection is not", async () => {
     const client = await connect(await anna.token(), "?profile=agent-mail");
-    await call(client, "macro_start_session", { ...start, agent_name: "RedFox" });
-    const sent = await call(client, "send_message", {
+    await callTool(client, "macro_start_session", { ...start, agent_name: "RedFox" });
+    const sent = await callTool(client, "send_message", {
       project_key: key,
       sender_name: "GreenLake",
       to: ["BlueHill"],
@@ -233,19 +217,22 @@ describe("the agent-mail profile", () => {
   it("lets no user bind to an agent of another user", async () => {
     const bob = await server.join("user", "bob", { project: "home-anna-code-kernel-bench" });
     const client = await connect(await bob.token(), "?profile=agent-mail");
-    const answer = await call(client, "macro_start_session", { ...start, agent_name: "GreenLake" });
+    const answer = await callTool(client, "macro_start_session", {
+      ...start,
+      agent_name: "GreenLake",
+    });
     expect(answer).toMatchObject({ isError: true, value: { code: "FORBIDDEN" } });
-    const after = await call(client, "fetch_inbox", { project_key: key });
+    const after = await callTool(client, "fetch_inbox", { project_key: key });
     expect(after).toMatchObject({ isError: true });
-    await call(client, "macro_start_session", { ...start, agent_name: "BobsOwn" });
-    const own = await call(client, "fetch_inbox", { project_key: key });
+    await callTool(client, "macro_start_session", { ...start, agent_name: "BobsOwn" });
+    const own = await callTool(client, "fetch_inbox", { project_key: key });
     expect(own).toMatchObject({ isError: false });
   });
 
   it("answers the command of the guard so that nothing in a path is run", async () => {
     const client = await connect(await anna.token(), "?profile=agent-mail");
     const code_repo_path = "/tmp/it's $(here)";
-    const { value } = await call(client, "install_precommit_guard", {
+    const { value } = await callTool(client, "install_precommit_guard", {
       project_key: key,
       code_repo_path,
     });

@@ -1,0 +1,86 @@
+import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { callTool, connectMcp } from "../support/mcp.ts";
+import { startTestServer, type TestServer } from "../support/server.ts";
+
+describe("leases over MCP", () => {
+  let server: TestServer;
+  const open: Client[] = [];
+  beforeAll(async () => {
+    server = await startTestServer();
+  });
+  afterAll(async () => {
+    for (const client of open) await client.close();
+    await server.stop();
+  });
+
+  async function connect(token: string): Promise<Client> {
+    const client = await connectMcp(`${server.url}/mcp`, `Bearer ${token}`);
+    open.push(client);
+    return client;
+  }
+
+  async function asAgent(name: string): Promise<Client> {
+    await server.admin.asAgent(name);
+    return connect(await server.admin.agentToken(name));
+  }
+
+  it("answers a conflict with who holds it and what to do next", async () => {
+    const [one, two] = [await asAgent("one"), await asAgent("two")];
+    const lease = await callTool(one, "reserve", { resources: ["src/**"], reason: "refactoring" });
+    const refused = await callTool(two, "reserve", { resources: ["src/a.ts"] });
+    expect(refused).toMatchObject({
+      isError: true,
+      value: { code: "RESERVATION_CONFLICT", details: [{ holder: "one", reason: "refactoring" }] },
+    });
+    expect(
+      (await callTool(two, "reserve", { resources: ["src/a.ts"], dryRun: true })).value,
+    ).toMatchObject({ free: false });
+    await callTool(one, "release", { lease: (lease.value as { id: string }).id });
+    expect((await callTool(two, "reserve", { resources: ["src/a.ts"] })).isError).toBe(false);
+    expect((await callTool(two, "release", { all: true })).value).toMatchObject({
+      released: [expect.any(String)],
+    });
+  });
+
+  it("renews a lease, changes its mode, hands it on, takes it away, and tells its history", async () => {
+    const [one, two] = [await asAgent("holder"), await asAgent("heir")];
+    const resources = ["lib/**"];
+    const { value } = await callTool(one, "reserve", { resources, ttlSeconds: 60 });
+    const {
+      id: lease,
+      fence,
+      expiresAt,
+    } = value as { id: string; fence: number; expiresAt: string };
+    const renewed = await callTool(one, "reserve", { lease, ttlSeconds: 3_600, shared: true });
+    expect(renewed.value).toMatchObject({ id: lease, fence, mode: "shared" });
+    const later = Date.parse((renewed.value as { expiresAt: string }).expiresAt);
+    expect(later).toBeGreaterThan(Date.parse(expiresAt) + 3_000_000);
+    expect(await callTool(two, "reserve", { lease })).toMatchObject({ isError: true });
+    for (const wrong of [{ lease, resources }, {}])
+      expect((await callTool(one, "reserve", wrong)).isError).toBe(true);
+    for (const wrong of [{ lease, to: "heir", force: "x" }, { all: true, to: "heir" }, {}])
+      expect((await callTool(one, "release", wrong)).isError).toBe(true);
+
+    const handed = await callTool(one, "release", { lease, to: "heir" });
+    expect(handed.value).toMatchObject({ id: lease, holder: "heir" });
+    const waiting = await callTool(one, "reserve", { resources, waitSeconds: 1 });
+    expect(waiting.value).toMatchObject({
+      code: "RESERVATION_CONFLICT",
+      details: [{ holder: "heir" }],
+    });
+    // An agent may not take a lease away by force, an operator may.
+    expect(await callTool(one, "release", { lease, force: "mine" })).toMatchObject({
+      isError: true,
+      value: { code: "FORBIDDEN" },
+    });
+    const operator = await connect(await server.admin.token());
+    const taken = await callTool(operator, "release", { lease, force: "the build must go on" });
+    expect(taken.value).toMatchObject({ id: lease, state: "released" });
+    expect(
+      (await callTool(two, "reserve", { resources: ["lib/a"], history: true })).value,
+    ).toMatchObject({
+      history: [{ resource: "lib/a", leases: [{ id: lease, holder: "heir" }] }],
+    });
+  });
+});
