@@ -1,16 +1,17 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { PassThrough, type Readable, type Writable } from "node:stream";
+import { PassThrough, type Readable, type Transform, type Writable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { RunningArchive } from "../archive/start.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Scope } from "../contract/scopes.ts";
+import { atMost } from "./at-most.ts";
 import type { Gate } from "./mount.ts";
 
 const UPLOAD_PACK = "git-upload-pack";
 const REQUEST_TYPE = "application/x-git-upload-pack-request";
-/** What a client has and wants, not what it gets. */
-const MAX_REQUEST = 64 * 1_048_576;
+/** What a client has and wants, not what it gets; also when it is unpacked. */
+const MAX_REQUEST = 8 * 1_048_576;
 /** Each is a Git process that packs what it sends. */
 const MAX_CLONES = 8;
 
@@ -72,15 +73,33 @@ function mountPlace(app: FastifyInstance, deps: PlaceDeps): void {
     const git = await uploadPack(request, deps);
     const body = request.body as Readable;
     const zipped = request.headers["content-encoding"] === "gzip";
-    const input = zipped ? body.pipe(createGunzip()) : body;
-    input.once("error", () => git.kill());
-    input.pipe(git.stdin);
+    feed(git, body, [...(zipped ? [createGunzip()] : []), atMost(MAX_REQUEST)]);
     return answer(reply, `application/x-${UPLOAD_PACK}-result`, git.stdout);
   });
   app.post(`${path}/git-receive-pack`, options, () => {
     throw readOnly("git-receive-pack");
   });
 }
+
+/** Gives Git the request through what unpacks and bounds it; what is wrong with it is the answer, if there is none yet. */
+function feed(git: Git, body: Readable, through: readonly Transform[]): void {
+  let last = body;
+  for (const next of through) {
+    next.once("error", (error) => {
+      // The rest comes in unread, so that the connection lives to carry the answer.
+      body.unpipe();
+      body.resume();
+      git.kill();
+      git.stdout.destroy(error instanceof ProblemError ? error : notZipped(error));
+    });
+    last = last.pipe(next);
+  }
+  body.once("error", () => git.kill());
+  last.pipe(git.stdin);
+}
+
+const notZipped = (cause: Error): ProblemError =>
+  new ProblemError("BAD_REQUEST", "the body is not what its content-encoding says", { cause });
 
 /** @throws ProblemError UNAUTHENTICATED, FORBIDDEN */
 async function admit(request: FastifyRequest, { gate, scope }: PlaceDeps): Promise<void> {
@@ -103,6 +122,8 @@ async function uploadPack(
   ...flags: readonly string[]
 ): Promise<Git> {
   const { gate, archive, clones } = deps;
+  // The request loses it when it is destroyed.
+  const { socket } = request.raw;
   const folder = await folderOf(request, deps);
   // Nothing is awaited between this look and the count.
   if (clones.open >= MAX_CLONES) throw busy();
@@ -116,12 +137,13 @@ async function uploadPack(
   clones.open += 1;
   const kill = (): void => void git.kill();
   git.stdin.on("error", () => undefined);
-  request.raw.socket.once("close", kill);
+  if (socket.destroyed) kill();
+  socket.once("close", kill);
   gate.stopping.addEventListener("abort", kill);
   git.once("error", () => git.stdout.destroy());
   git.once("close", () => {
     clones.open -= 1;
-    request.raw.socket.off("close", kill);
+    socket.off("close", kill);
     gate.stopping.removeEventListener("abort", kill);
   });
   return git;

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
@@ -73,6 +74,36 @@ describe("the archive over HTTP", () => {
       await git(...bearer(token), "clone", address("/v1/journal.git"), join(work, "journal")),
     ).not.toContain("failed");
     expect(await git("-C", join(work, "journal"), "grep", "red alone")).toContain("for red alone");
+  });
+
+  it("reads no more of a request than one can be long, however small it is packed", async () => {
+    const path = "/v1/projects/default/archive.git";
+    const ask = async (body: Uint8Array): Promise<Response> =>
+      fetch(`${server.url}${path}/git-upload-pack`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${await server.admin.token()}`,
+          "content-type": "application/x-git-upload-pack-request",
+          "content-encoding": "gzip",
+        },
+        body,
+      });
+    const head = (await server.running.archive.head("default")) ?? "";
+    const want = `0032want ${head}\n0000`;
+    const have = `0032have ${"1".repeat(40)}\n`;
+    const enough = await ask(gzipSync(`${want}${have.repeat(1_000)}0009done\n`));
+    expect(enough.status).toBe(200);
+    expect(Buffer.from(await enough.arrayBuffer()).includes("PACK")).toBe(true);
+    const bomb = gzipSync(want + have.repeat(2_000_000), { level: 9 });
+    expect(bomb.length).toBeLessThan(1_048_576);
+    const refused = await ask(bomb);
+    expect(refused.status).toBe(413);
+    expect(await refused.json()).toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+    const broken = await ask(Buffer.from("this is not gzip"));
+    expect(broken.status).toBe(400);
+    // None of them is still being served.
+    await Promise.all(Array.from({ length: 8 }, async () => (await ask(bomb)).arrayBuffer()));
+    expect((await ask(gzipSync(`${want}0009done\n`))).status).toBe(200);
   });
 
   it("asks for a token, refuses other projects, unknown ones and every push", async () => {
