@@ -36,12 +36,12 @@ const DROP_WAITS = "delete from e_lease_waits where ticket = $1";
 const DROP_BLOCKER = "delete from e_lease_waits where blocker = $1";
 const STILL_WAITS = "select 1 from e_lease_waits where ticket = $1 limit 1";
 const QUEUE_LENGTH = "select count(*) as length from e_lease_waits where blocker = $1";
-/** What has ended and is only locked is nobody's to let go. */
+/** Who is away waits for nothing now. What has ended and is only locked is nobody's to let go. */
 const WAITS_OF = `select t.id as ticket, t.n, w.blocker, coalesce(l.holder, b.holder) as holder
   from e_lease_tickets t join e_lease_waits w on w.ticket = t.id
   left join p_leases l on l.id = w.blocker and l.state in ('held', 'grace')
   left join e_lease_tickets b on b.id = w.blocker and b.state = 'waiting'
-  where t.project = $1 and t.holder = $2 and t.state = 'waiting'`;
+  where t.project = $1 and t.holder = $2 and t.state = 'waiting' and t.present_until > now_ms()`;
 
 export interface NewTicket {
   readonly id: string;

@@ -1,10 +1,8 @@
 // One process of the lease fight: many clients of one agent each, killed at any moment. Writes a line of JSON to stdout
-// for each thing that it knows to be so.
+// for each thing that it knows to be so. Speaks plain HTTP, so that a new process costs the machine little.
+import { randomUUID } from "node:crypto";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Client, createClient } from "../../contract/client.ts";
-import { newId } from "../../contract/ids.ts";
-import { ProblemError } from "../../contract/problem.ts";
 
 interface Start {
   readonly url: string;
@@ -14,7 +12,11 @@ interface Start {
   readonly untilMs: number;
 }
 
-const params = { project: "default" };
+interface Ticket {
+  readonly id: string;
+  readonly lease: { readonly id: string; readonly fence: number } | null;
+}
+
 const TTL_MS = 1_000;
 const HOLD_MS = 150;
 /** Longer than the fight: nobody gives up. */
@@ -26,42 +28,45 @@ const say = (line: Record<string, unknown>): void => {
   process.stdout.write(`${JSON.stringify({ at: Date.now(), ...line })}\n`);
 };
 
-/** Repeats a call while the server is restarting. */
-async function patiently<T>(until: number, call: () => Promise<T>): Promise<T | undefined> {
-  while (Date.now() < until) {
-    try {
-      return await call();
-    } catch (error) {
-      if (error instanceof ProblemError && error.status < 500) throw error;
-      await sleep(100);
+class Refused extends Error {}
+
+type Post = (path: string, body: object) => Promise<Ticket>;
+
+/** Repeats each call, with its key, for as long as the server is restarting. @throws Refused */
+function poster({ url, untilMs }: Start, token: string): Post {
+  return async (path, body) => {
+    const key = randomUUID();
+    for (;;) {
+      const answer = await fetch(`${url}/v1/projects/default/${path}`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${token}`,
+          "content-type": "application/json",
+          ...(path.endsWith("/wait") ? {} : { "idempotency-key": key }),
+        },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(30_000),
+      }).catch(() => undefined);
+      const said = (await answer?.json().catch(() => undefined)) as
+        | (Ticket & { readonly code?: string })
+        | undefined;
+      if (answer?.ok && said !== undefined) return said;
+      if (answer !== undefined && answer.status < 500) throw new Refused(said?.code);
+      if (Date.now() > untilMs) throw new Refused("the fight is over");
+      // All of them together must not keep the server from starting.
+      await sleep(500 + Math.random() * 1_000);
     }
-  }
-  return undefined;
+  };
 }
 
-async function oneRound(client: Client, name: string, { patterns, untilMs }: Start): Promise<void> {
+async function oneRound(post: Post, name: string, { patterns }: Start): Promise<void> {
   const pattern = patterns[Math.floor(Math.random() * patterns.length)] ?? "a";
-  const key = newId();
-  const body = {
-    resources: [{ kind: "file" as const, repo: "app", pattern }],
-    ttlMs: TTL_MS,
-    waitMs: WAIT_MS,
-  };
-  let ticket = await patiently(untilMs, () =>
-    client.reservations.enqueue({ params, body }, { idempotencyKey: key, timeoutMs: 30_000 }),
-  );
-  if (ticket?.lease === null) say({ what: "queued", name, pattern, ticket: ticket.id });
-  while (ticket !== undefined && ticket.lease === null) {
-    const { id } = ticket;
-    ticket = await patiently(untilMs, () =>
-      client.reservations.awaitTicket(
-        { params: { ...params, ticket: id }, body: { ms: 10_000 } },
-        { timeoutMs: 30_000 },
-      ),
-    );
-  }
-  const lease = ticket?.lease;
-  if (ticket === undefined || lease === null || lease === undefined) return;
+  const resources = [{ kind: "file", repo: "app", pattern }];
+  let ticket = await post("lease-tickets", { resources, ttlMs: TTL_MS, waitMs: WAIT_MS });
+  if (ticket.lease === null) say({ what: "queued", name, pattern, ticket: ticket.id });
+  while (ticket.lease === null)
+    ticket = await post(`lease-tickets/${ticket.id}/wait`, { ms: 10_000 });
+  const { lease } = ticket;
   say({
     what: "granted",
     name,
@@ -72,19 +77,17 @@ async function oneRound(client: Client, name: string, { patterns, untilMs }: Sta
   await sleep(Math.random() * HOLD_MS);
   // Some holders forget their lease: it expires.
   if (Math.random() < FORGETS) return say({ what: "forgotten", name, lease: lease.id });
-  await patiently(untilMs, () =>
-    client.reservations.release({ params: { ...params, lease: lease.id } }),
-  );
+  await post(`leases/${lease.id}/release`, {});
 }
 
 async function fight(start: Start): Promise<void> {
   await Promise.all(
     start.clients.map(async ({ name, token }) => {
-      const client = createClient({ url: start.url, token: () => Promise.resolve(token) });
+      const post = poster(start, token);
       while (Date.now() < start.untilMs) {
-        await oneRound(client, name, start).catch((error: unknown) => {
-          const code = error instanceof ProblemError ? error.code : String(error);
-          say({ what: "refused", name, code });
+        await oneRound(post, name, start).catch(async (error: unknown) => {
+          say({ what: "refused", name, code: error instanceof Error ? error.message : "" });
+          await sleep(100);
         });
       }
     }),

@@ -206,6 +206,19 @@ export function leaseQueueSuite(driver: Driver): void {
       expect((await look("red", red.id)).lease).toMatchObject({ holder: "red" });
     });
 
+    it("takes nobody for a waiter who is away, and finds the circle when it is back", async () => {
+      await acquire("blue", ["a"]);
+      await acquire("red", ["b"]);
+      const red = await queue("red", ["a"]);
+      await bench.pass(6_000);
+      const blue = await queue("blue", ["b"]);
+      expect((await look("red", red.id)).lease).toBeNull();
+      await expect(look("blue", blue.id)).rejects.toMatchObject({
+        code: "WAIT_CYCLE",
+        details: [{ holders: ["red", "blue", "red"] }],
+      });
+    });
+
     it("finds a circle that a transfer closes, and tells the younger waiter", async () => {
       const a = await acquire("blue", ["a"]);
       await acquire("red", ["b"]);
