@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { z } from "zod";
 import { ProblemError } from "../contract/problem.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -29,10 +29,11 @@ import { DaemonOptions } from "./options.ts";
 import type { Log, SpoolDb } from "./ports.ts";
 import { processLauncher } from "./process/driver.ts";
 import { processObstacle } from "./process/limits.ts";
-import { reapLoop } from "./reaper.ts";
+import { openSpool } from "./open-spool.ts";
+import { reapAll, reapLoop } from "./reaper.ts";
 import { connect } from "./server.ts";
 import { Sessions } from "./sessions.ts";
-import { Spool } from "./spool.ts";
+import type { Spool } from "./spool.ts";
 import { Stops } from "./stops.ts";
 import { Alarm, sleep } from "./timers.ts";
 
@@ -70,7 +71,7 @@ export async function startDaemon(
   const options = { ...input, data: resolve(input.data) };
   const { log, clock = bootClock } = ports;
   await mkdir(options.data, { recursive: true, mode: 0o700 });
-  const spool = new Spool(ports.openSpool(join(options.data, "spool.db")));
+  const { spool, lost } = await openSpool({ data: options.data, open: ports.openSpool, log });
   const detach = new AbortController();
   try {
     const server = await connect(options);
@@ -103,6 +104,7 @@ export async function startDaemon(
       hinted: false,
       detach: detach.signal,
     };
+    if (lost) await reapAll(node);
     await removeLeftFolders(node, roots);
     const settled = work({ node, roots, heartbeat: { node, bootId, survey } });
     return {

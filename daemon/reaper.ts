@@ -8,6 +8,20 @@ const ROUND_MS = 60_000;
 export const ORPHAN_GRACE_MS = 5 * 60_000;
 const STOP_MS = 10_000;
 
+/**
+ * Removes everything that carries this installation's mark, at once: for a start without the spool of the life before,
+ * when nothing of it can be on its way. An engine that is away now is looked at again by `reapLoop`.
+ */
+export async function reapAll(node: Node): Promise<void> {
+  for (const runtime of node.engines.runtimes()) {
+    try {
+      await reap(node, await node.engines.launcher(runtime), 0);
+    } catch (error) {
+      node.log.warn({ runtime, error: String(error) }, "cannot look for orphans");
+    }
+  }
+}
+
 /** Now and then removes what carries this installation's mark and belongs to no attempt, and looks after sick GPUs. */
 export async function reapLoop(node: Node, care: GpuCare): Promise<void> {
   while (!node.detach.aborted) {
@@ -38,11 +52,12 @@ async function discharge({ quarantine, wakeClaims, log }: Node, care: GpuCare): 
 export async function reap(
   node: Pick<Node, "spool" | "clock" | "log" | "detach">,
   launcher: Launcher,
+  graceMs = ORPHAN_GRACE_MS,
 ): Promise<void> {
   const known = node.spool.executionKeys();
   for (const found of await launcher.list()) {
     if (node.detach.aborted) return;
-    if (isKnown(found, known) || node.clock.now() - found.createdAt < ORPHAN_GRACE_MS) continue;
+    if (isKnown(found, known) || node.clock.now() - found.createdAt < graceMs) continue;
     node.log.warn({ name: found.name, state: found.state }, "removing an orphan");
     if (found.state === "running") await launcher.stop(found.id, STOP_MS);
     await launcher.remove(found.id);

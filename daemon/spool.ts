@@ -39,12 +39,18 @@ const META = "create table if not exists meta (key text primary key, value text 
  */
 export class Spool {
   private readonly db: SpoolDb;
+  /** Nobody has written to it before. */
+  readonly isNew: boolean;
 
-  /** @throws ProblemError PROTOCOL_UNSUPPORTED for a spool of a newer version */
-  constructor(db: SpoolDb) {
+  /**
+   * @param install the mark of this installation, if it is known
+   * @throws ProblemError PROTOCOL_UNSUPPORTED for a spool of a newer version
+   */
+  constructor(db: SpoolDb, install?: string) {
     this.db = db;
     db.run(META);
     const version = Number(this.meta("version") ?? 0);
+    this.isNew = version === 0;
     if (version > VERSIONS.length)
       throw new ProblemError(
         "PROTOCOL_UNSUPPORTED",
@@ -57,7 +63,7 @@ export class Spool {
       for (const change of VERSIONS.slice(version)) db.run(change);
       this.setMeta("version", String(VERSIONS.length));
     });
-    if (this.meta("install") === undefined) this.setMeta("install", newId());
+    if (this.meta("install") === undefined) this.setMeta("install", install ?? newId());
   }
 
   /** Marks what this daemon starts, for as long as its folder exists. */
