@@ -1,6 +1,7 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { basename, join, parse } from "node:path";
 import { ProblemError } from "../contract/problem-error.ts";
+import { makeFolders } from "../runtime/folders.ts";
 import type { Answer, Api } from "./api.ts";
 import { unreadable } from "./arguments.ts";
 
@@ -65,7 +66,7 @@ export async function saveAttachments(
   { api, project, folder }: SaveTo,
   { attachments }: Message,
 ): Promise<string[]> {
-  await mkdir(folder, { recursive: true });
+  await makeFolders(folder, 0o777);
   const names = fileNames(attachments);
   return Promise.all(
     attachments.map(async ({ sha256 }, i) => {

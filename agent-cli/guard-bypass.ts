@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { appendFile, mkdir, readFile, rename, rm } from "node:fs/promises";
+import { appendFile, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolders } from "../runtime/folders.ts";
 import type { Api, Request } from "./api.ts";
 
 type Report = Request<"POST /v1/projects/:project/guard/bypasses">["body"];
@@ -48,7 +49,7 @@ export async function reportBypasses(home: string, api: Api): Promise<void> {
 
 async function append(home: string, bypasses: readonly Bypass[]): Promise<void> {
   if (bypasses.length === 0) return;
-  await mkdir(folderOf(home), { recursive: true, mode: 0o700 });
+  await makeFolders(folderOf(home));
   const lines = bypasses.map((bypass) => `${JSON.stringify(bypass)}\n`).join("");
   await appendFile(fileOf(home), lines, { mode: 0o600 });
 }

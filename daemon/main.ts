@@ -1,8 +1,8 @@
-import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { z } from "zod";
 import { ProblemError } from "../contract/problem.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { makeFolders } from "../runtime/folders.ts";
 import { createLog } from "../runtime/log.ts";
 import { exitAfter, untilSignal } from "../runtime/shutdown.ts";
 import { packageVersion } from "../runtime/version.ts";
@@ -70,7 +70,7 @@ export async function startDaemon(
 ): Promise<RunningDaemon> {
   const options = { ...input, data: resolve(input.data) };
   const { log, clock = bootClock } = ports;
-  await mkdir(options.data, { recursive: true, mode: 0o700 });
+  await makeFolders(options.data);
   const { spool, lost } = await openSpool({ data: options.data, open: ports.openSpool, log });
   const detach = new AbortController();
   try {

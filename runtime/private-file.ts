@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { link, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ProblemError } from "../contract/problem-error.ts";
+import { makeFolders } from "./folders.ts";
 
 /** Writes a file that only its owner may read (0600), whole or not at all, durable when the promise resolves. */
 export const writePrivate = (path: string, text: string): Promise<void> =>
@@ -26,7 +27,7 @@ async function throughTemporary(
   text: string,
   publish: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolders(dirname(path));
   const temporary = `${path}.${randomUUID()}`;
   try {
     const file = await open(temporary, "wx", 0o600);

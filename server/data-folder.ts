@@ -1,6 +1,7 @@
-import { access, constants, mkdir, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { access, constants } from "node:fs/promises";
+import { join } from "node:path";
 import { ProblemError } from "../contract/problem.ts";
+import { makeFolders } from "../runtime/folders.ts";
 import { openLocalFile } from "../storage/local-file.ts";
 
 /** A data folder that this process alone uses. */
@@ -23,7 +24,7 @@ export const archiveFolder = (data: string): string => join(data, "archive");
  */
 export async function takeDataFolder(path: string): Promise<DataFolder> {
   try {
-    await makeFolders(resolve(path));
+    await makeFolders(path);
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -39,29 +40,6 @@ export async function takeDataFolder(path: string): Promise<DataFolder> {
     blobs: join(path, "blobs"),
     release: () => lock.close(),
   };
-}
-
-/** One by one, because Node's own recursive mkdir never ends where the system makes no folders, as in /proc. */
-async function makeFolders(path: string): Promise<void> {
-  const missing: string[] = [];
-  for (let at = path; !(await isFolder(at)); at = dirname(at)) missing.unshift(at);
-  for (const folder of missing) {
-    await mkdir(folder, { mode: 0o700 }).catch(async (error: unknown) => {
-      // Another process may have made it just now.
-      if (!(await isFolder(folder))) throw error;
-    });
-  }
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    if ((await stat(path)).isDirectory()) return true;
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "ENOENT" || code === "ENOTDIR") return false;
-    throw error;
-  }
-  throw new Error(`${path} is no folder`);
 }
 
 function takeLock(path: string): { close(): void } {

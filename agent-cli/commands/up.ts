@@ -1,5 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolders } from "../../runtime/folders.ts";
 import { type Cli, type Define, examples } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { type LocalFleet, startFleet } from "../local-fleet.ts";
@@ -21,7 +21,7 @@ Everything is kept under GRIDPOST_HOME/data. Cells that allow it run without a c
     .action(async ({ listen }) => {
       const { home } = cli.context({});
       const data = join(home, "data");
-      await mkdir(data, { recursive: true, mode: 0o700 });
+      await makeFolders(data);
       const stopAsked = untilSignal();
       const fleet = startFleet({ home, data, listen, entry: cli.environment.entry });
       try {
