@@ -4,7 +4,7 @@ import type { mailbox } from "../contract/mailbox.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Dialect, Query } from "../storage/db.ts";
 import type { EventLog } from "../storage/event-log.ts";
-import type { Hit, SearchIndex } from "../storage/search.ts";
+import { type Hit, MAX_RANKED, type SearchIndex } from "../storage/search.ts";
 import { searchCondition } from "./search-condition.ts";
 import { parseSearch } from "./search-query.ts";
 import { viewerOf } from "./visibility.ts";
@@ -12,6 +12,7 @@ import { viewerOf } from "./visibility.ts";
 /** Further down nobody looks, and each page costs the ones before it. */
 const MAX_DEPTH = 2_000;
 const SNIPPET_CHARS = 120;
+const NEWEST_ONLY = `many messages fit: the newest ${MAX_RANKED} of them were ranked; narrow the search, or list all with order=recent`;
 
 interface ResultRow {
   readonly id: string;
@@ -40,10 +41,14 @@ export function searchHandlers({
       const { skip, newest } = cursorOf(after);
       const { where, values } = searchCondition(dialect, { viewer, newest, ...filters });
       const page = { text, where, values, order, skip, limit: limit + 1 };
-      const hits = await search.search(page);
+      const { hits, newestOnly } = await search.search(page);
       const results = await resultsOf(log.query, dialect, hits.slice(0, limit));
       const more = hits.length > limit && skip + limit < MAX_DEPTH;
-      return { results, next: more ? `${skip + limit}:${newest}` : null, notes };
+      return {
+        results,
+        next: more ? `${skip + limit}:${newest}` : null,
+        notes: newestOnly ? [...notes, NEWEST_ONLY] : notes,
+      };
     },
   };
 }

@@ -1,6 +1,6 @@
 import Database from "better-sqlite3";
 import { type FtsQuery, ftsQuery } from "./fts-query.ts";
-import type { Hit, SearchRequest } from "./search.ts";
+import { type Found, type Hit, MAX_RANKED, type SearchRequest } from "./search.ts";
 import { Connection } from "./sqlite-connection.ts";
 
 /** Bumped when the tables change: the index is thrown away and built again from the log. */
@@ -18,6 +18,8 @@ const ADD = "insert into documents (rowid, id, subject, body) values ($1, $2, $3
 /** The redacted event is the one that was indexed under its place. */
 const HIDE = "delete from documents where rowid = $1";
 const SNIPPET = "snippet(documents, -1, '**', '**', '…', 16)";
+
+const all = (hits: Hit[]): Found => ({ hits, newestOnly: false });
 
 /** The index file: FTS5 tables filled from the log of the main database, which it only reads. */
 export class FtsDocuments {
@@ -60,15 +62,32 @@ export class FtsDocuments {
     return events.length === BATCH;
   }
 
-  search(request: SearchRequest): Hit[] {
-    const { text, where, values, limit, skip } = request;
-    if (text !== null) return this.find(request, ftsQuery(text));
+  search(request: SearchRequest): Found {
+    const { text, order } = request;
+    if (text === null) return all(this.newest(request));
+    const query = ftsQuery(text);
+    if (query.matches === null || order === "recent") return all(this.find(request, query));
+    // To compare every message that holds a common word would take longer the more mail there is.
+    return this.fitMoreThan(MAX_RANKED, query.matches)
+      ? this.rankNewest(request, query.matches)
+      : all(this.find(request, query));
+  }
+
+  private newest({ where, values, limit, skip }: SearchRequest): Hit[] {
     const param = (offset: number): string => `$${values.length + offset}`;
     return this.rows<Hit>(
       `select m.id, null as snippet from p_messages m where ${where}
        order by m.id desc limit ${param(1)} offset ${param(2)}`,
       [...values, limit, skip],
     );
+  }
+
+  private fitMoreThan(count: number, matches: string): boolean {
+    const rows = this.rows("select 1 from documents where documents match $1 limit 1 offset $2", [
+      matches,
+      count,
+    ]);
+    return rows.length > 0;
   }
 
   private find({ where, values, order, limit, skip }: SearchRequest, query: FtsQuery): Hit[] {
@@ -86,6 +105,33 @@ export class FtsDocuments {
        order by ${ranked ? "rank" : "documents.rowid desc"} limit ${param(2)} offset ${param(3)}`,
       [...values, finds ? query.matches : query.unless, limit, skip],
     );
+  }
+
+  /** Compares the newest messages that fit the query and the condition; looks up the snippets of a page only. */
+  private rankNewest({ where, values, limit, skip }: SearchRequest, matches: string): Found {
+    const param = (offset: number): string => `$${values.length + offset}`;
+    const page = this.rows<{ id: string; place: number; fit: number }>(
+      `select id, place, count(*) over () as fit
+       from (select m.id as id, documents.rowid as place, documents.rank as score
+             from documents cross join p_messages m on m.id = documents.id
+             where documents match ${param(1)} and ${where}
+             order by documents.rowid desc limit ${MAX_RANKED})
+       order by score, place desc
+       limit ${param(2)} offset ${param(3)}`,
+      [...values, matches, limit, skip],
+    );
+    const hits = page.map(({ id, place }) => ({ id, snippet: this.snippet(matches, place) }));
+    return { hits, newestOnly: page[0]?.fit === MAX_RANKED };
+  }
+
+  private snippet(matches: string, place: number): string | null {
+    // A number is bound as a real one, and FTS5 looks for whole ones only: by another it would find every row.
+    const [row] = this.rows<{ snippet: string }>(
+      `select ${SNIPPET} as snippet from documents
+       where documents match $1 and rowid = cast($2 as integer)`,
+      [matches, place],
+    );
+    return row?.snippet ?? null;
   }
 
   close(): void {

@@ -1,12 +1,14 @@
 import { Worker } from "node:worker_threads";
 import { ProblemError } from "../contract/problem.ts";
-import type { Hit, SearchIndex, SearchRequest } from "./search.ts";
+import type { Found, SearchIndex, SearchRequest } from "./search.ts";
 import type { SearchAnswer, SearchFiles, SearchTask } from "./search-worker.ts";
 
 interface Waiting {
-  readonly resolve: (hits: Hit[]) => void;
+  readonly resolve: (found: Found) => void;
   readonly reject: (error: Error) => void;
 }
+
+const NOTHING: Found = { hits: [], newestOnly: false };
 
 /** Opens the FTS5 index of a SQLite database, in a thread of its own; see `FtsDocuments`. */
 export function openFtsIndex(files: SearchFiles): SearchIndex {
@@ -20,10 +22,10 @@ export function openFtsIndex(files: SearchFiles): SearchIndex {
     for (const { reject } of waiting.values()) reject(ended);
     waiting.clear();
   };
-  worker.on("message", ({ id, hits, error }: SearchAnswer) => {
+  worker.on("message", ({ id, found, error }: SearchAnswer) => {
     const task = waiting.get(id);
     waiting.delete(id);
-    if (error === undefined) task?.resolve(hits ?? []);
+    if (error === undefined) task?.resolve(found ?? NOTHING);
     else task?.reject(unavailable(error));
   });
   worker.on("error", end);
@@ -33,7 +35,7 @@ export function openFtsIndex(files: SearchFiles): SearchIndex {
       resolve();
     });
   });
-  const ask = (request: SearchRequest | null): Promise<Hit[]> => {
+  const ask = (request: SearchRequest | null): Promise<Found> => {
     if (ended !== undefined) return Promise.reject(ended);
     const task: SearchTask = { id: (tasks += 1), request };
     return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { FtsDocuments } from "./fts-documents.ts";
-import type { Hit, SearchRequest } from "./search.ts";
+import type { Found, SearchRequest } from "./search.ts";
 
 /** What the worker is asked; without a request it only indexes. */
 export interface SearchTask {
@@ -10,7 +10,7 @@ export interface SearchTask {
 
 export interface SearchAnswer {
   readonly id: number;
-  readonly hits?: Hit[];
+  readonly found?: Found | null;
   /** Why it failed. */
   readonly error?: string;
 }
@@ -26,7 +26,7 @@ const documents = new FtsDocuments(file, source);
 function answer({ id, request }: SearchTask): SearchAnswer {
   try {
     while (documents.advance());
-    return { id, hits: request === null ? [] : documents.search(request) };
+    return { id, found: request === null ? null : documents.search(request) };
   } catch (error) {
     return { id, error: error instanceof Error ? error.message : String(error) };
   }

@@ -23,13 +23,22 @@ export interface Hit {
   readonly snippet: string | null;
 }
 
+/** By relevance no more messages than this are compared: of more, the newest. */
+export const MAX_RANKED = 1_000;
+
+export interface Found {
+  readonly hits: Hit[];
+  /** Whether more than `MAX_RANKED` messages fit, so that older ones were not compared. */
+  readonly newestOnly: boolean;
+}
+
 /** Full-text search over the subjects and bodies of messages; works beside the main thread. */
 export interface SearchIndex {
   /**
    * Finds what was committed before the call.
    * @throws ProblemError UNAVAILABLE if the index cannot be read or its worker has ended
    */
-  search(request: SearchRequest): Promise<Hit[]>;
+  search(request: SearchRequest): Promise<Found>;
   /** Indexes what was committed since; searching does that, too, but then somebody waits for it. */
   catchUp(): Promise<void>;
   close(): Promise<void>;

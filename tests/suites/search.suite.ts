@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { SearchIndex } from "../../storage/search.ts";
+import { MAX_RANKED, type SearchIndex } from "../../storage/search.ts";
 import type { Driver, OpenedDb } from "../support/drivers.ts";
 import { openMigrated } from "../support/log-bench.ts";
 import { type Caller, openPostOffice, type PostOffice } from "../support/post-office.ts";
@@ -99,6 +99,47 @@ export function searchSuite(driver: Driver): void {
       });
       expect(rest.results.map(({ subject }) => subject)).toEqual(["crash", "memory"]);
       expect(await subjects(agents.red, "later")).toEqual(["later"]);
+    });
+
+    it("ranks the newest thousand of very many, says so, and still finds everything", async () => {
+      const { blue, red, green } = agents;
+      await blue.send({ body: { to: ["green"], subject: "ubiquitous", body: "for green" } });
+      const best = { subject: "ubiquitous ubiquitous", body: "rare" };
+      await blue.send({ body: { to: ["red"], ...best } });
+      // From one to the other and back: no inbox takes them all.
+      const send = (_: unknown, n: number) =>
+        (n % 2 === 0 ? blue : red).send({
+          body: {
+            to: [n % 2 === 0 ? "red" : "blue"],
+            subject: `s ${n}`,
+            body: "an ubiquitous word",
+          },
+        });
+      await Promise.all(Array.from({ length: MAX_RANKED - 1 }, send));
+      const query = { q: "ubiquitous", limit: 50 };
+      const all = await red.search({ query });
+      expect(all.results[0]?.subject).toBe(best.subject);
+      expect(all.results[0]?.snippet).toBe("**ubiquitous** **ubiquitous**");
+      await send(undefined, MAX_RANKED);
+      const newest = await red.search({ query });
+      expect(newest.results).toHaveLength(50);
+      expect(newest.results.map(({ subject }) => subject)).not.toContain(best.subject);
+      expect(newest.notes.join()).toContain(`the newest ${MAX_RANKED} of them were ranked`);
+
+      const pages = new Set<string>();
+      for (let after: string | null | undefined; after !== null;) {
+        const more = after === undefined ? {} : { after };
+        const page = await red.search({ query: { ...query, limit: 100, ...more } });
+        for (const { id } of page.results) pages.add(id);
+        after = page.next;
+      }
+      expect(pages.size).toBe(MAX_RANKED);
+      expect(await subjects(red, "ubiquitous rare", "relevance")).toEqual([best.subject]);
+      // What one may not see does not stand in the way of what one may.
+      expect(await green.search({ query })).toMatchObject({
+        results: [{ subject: "ubiquitous" }],
+        notes: [],
+      });
     });
 
     it("answers any text", async () => {
