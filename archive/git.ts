@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { access, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type SimpleGit, simpleGit } from "simple-git";
 import { readSeal, type Seal } from "./commit.ts";
@@ -14,11 +14,19 @@ export interface Tip {
 export const gitIn = (folder: string, abort?: AbortSignal): SimpleGit =>
   simpleGit({ baseDir: folder, ...(abort === undefined ? {} : { abort }) });
 
-/** Makes a bare repository unless it exists. */
+/** Makes a bare repository, or makes one whole that was begun, unless it has a commit. */
 export async function ensureRepository(gitDir: string): Promise<void> {
+  // Git would write its configuration again, which a full disk refuses with words of its own.
+  if (await exists(join(gitDir, BRANCH))) return;
   await mkdir(gitDir, { recursive: true });
   await gitIn(gitDir).raw(["init", "--quiet", "--bare", "--initial-branch=main", "."]);
 }
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
 
 /** The newest commit of the branch; null before the first. */
 export async function readTip(gitDir: string): Promise<Tip | null> {

@@ -57,7 +57,11 @@ export class Repository {
 
   /** The head, read from Git the first time and after a failure. @throws ProblemError CONFLICT for a foreign commit */
   head(): Promise<Head> {
-    this.opened ??= this.open();
+    this.opened ??= this.open().catch((error: unknown) => {
+      // What is in the way may go away: the next call looks again.
+      this.opened = undefined;
+      throw error;
+    });
     return this.opened;
   }
 

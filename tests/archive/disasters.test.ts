@@ -1,0 +1,152 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { verifyRepository } from "../../archive/verify.ts";
+import { refuseWhileBehind } from "../../server/boundary.ts";
+import { TestClock } from "../support/clock.ts";
+import { startGitRemote } from "../support/git-remote.ts";
+import { startTestServer, type TestServer } from "../support/server.ts";
+import { gitOut, message, useArchive } from "./support.ts";
+
+const MOUNT_SIZE = "2m";
+const FULL = /fast-import failed.*(?:Out of diskspace|No space left)/s;
+const params = { project: "default" };
+
+/** A small disk of its own; undefined where this user may mount nothing. */
+function mountDisk(): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), "gridpost-disk-"));
+  try {
+    const options = ["-t", "tmpfs", "-o", `size=${MOUNT_SIZE}`, "tmpfs", folder];
+    execFileSync("mount", options, { stdio: "ignore" });
+    return folder;
+  } catch {
+    rmSync(folder, { recursive: true });
+    return undefined;
+  }
+}
+
+const unmount = (folder: string): void => {
+  execFileSync("umount", ["--lazy", folder]);
+  rmSync(folder, { recursive: true });
+};
+
+describe("a disk that is full", () => {
+  const bench = useArchive();
+  let disk: string | undefined;
+  beforeEach(({ skip }) => {
+    disk = mountDisk();
+    if (disk === undefined) skip("needs the right to mount a tmpfs");
+  });
+  afterEach(() => {
+    if (disk !== undefined) unmount(disk);
+  });
+
+  it("in the middle of a commit is told, and the commit is made when there is space again", async () => {
+    const { add, start, errors } = bench();
+    const folder = join(disk ?? "", "archive");
+    const archive = await start({ folder });
+    await add("message.sent", message({ body: "before" }));
+    await archive.flush();
+    const filler = join(disk ?? "", "filler");
+    const { bavail, bsize } = statfsSync(disk ?? "");
+    writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - 64 * 1_024)));
+    const large = randomBytes(150_000).toString("base64");
+    for (const body of [large, "after"]) await add("message.sent", message({ body }));
+    await expect.poll(() => errors.map(String).join(), { timeout: 5_000 }).toMatch(FULL);
+    expect(await archive.progress()).toMatchObject({
+      lagEvents: 2,
+      error: expect.stringMatching(FULL) as unknown,
+    });
+    rmSync(filler);
+    await archive.flush();
+    expect(await archive.progress()).toMatchObject({ lagEvents: 0, error: null });
+    const seqs: number[] = [];
+    const journal = await verifyRepository({
+      folder: join(folder, "journal.git"),
+      onEvents: (events) => Promise.resolve(void seqs.push(...events.map(({ seq }) => seq))),
+    });
+    expect(journal.fault).toBeNull();
+    expect(seqs).toEqual([1, 2, 3, 4]);
+    const readable = join(folder, "projects/default.git");
+    expect((await verifyRepository({ folder: readable })).fault).toBeNull();
+    expect(gitOut(readable, "grep", "-l", "after", "main")).not.toBe("");
+  });
+});
+
+describe("a server whose archive cannot follow", () => {
+  let server: TestServer;
+  afterEach(() => server.stop());
+
+  it("takes no new mail after a minute, shows the rest, and takes it again afterwards", async () => {
+    const clock = new TestClock(Date.now());
+    server = await startTestServer({ clock });
+    const anna = await server.join("user", "anna");
+    const [blue, red] = [await anna.asAgent("blue"), await anna.asAgent("red")];
+    const send = () => blue.mailbox.send({ params, body: { to: ["red"], subject: "s" } });
+    await send();
+    await server.running.archive.flush();
+    const journal = join(server.data, "archive/journal.git");
+    const good = gitOut(journal, "rev-parse", "main").trim();
+    const user = ["-c", "user.name=x", "-c", "user.email=x@y"];
+    const foreign = gitOut(
+      journal,
+      ...user,
+      "commit-tree",
+      "-p",
+      good,
+      "-m",
+      "x",
+      `${good}^{tree}`,
+    );
+    gitOut(journal, "update-ref", "refs/heads/main", foreign.trim());
+    await send();
+    clock.advance(61_000);
+    const refusal = () =>
+      send().then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    await expect
+      .poll(refusal, { timeout: 10_000, interval: 500 })
+      .toMatchObject({ code: "RATE_LIMITED", retryAfterMs: 10_000 });
+    expect((await red.mailbox.inbox({ params })).messages.length).toBeGreaterThan(1);
+    const status = await server.admin.client.archive.status();
+    expect(status.error).toContain(foreign.trim());
+    expect(status.lagSeconds).toBeGreaterThan(60);
+    gitOut(journal, "update-ref", "refs/heads/main", good);
+    await server.running.archive.flush();
+    await expect.poll(refusal, { timeout: 10_000, interval: 500 }).toBeUndefined();
+  });
+
+  it("is not held up by a remote that does not answer", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "gridpost-remote-"));
+    mkdirSync(join(folder, "x.git"));
+    const remote = await startGitRemote(folder, "a:b");
+    remote.hold();
+    const url = `http://a:b@127.0.0.1:${remote.port}/x.git`;
+    server = await startTestServer({ set: [`archive.remotes.far.url=${url}`] });
+    const anna = await server.join("user", "anna");
+    const blue = await anna.asAgent("blue");
+    const pushing = server.admin.client.archive.push().catch(() => undefined);
+    await expect.poll(() => remote.requests()).toBeGreaterThan(0);
+    await blue.mailbox.send({ params, body: { to: ["blue"], subject: "s", open: true } });
+    await server.running.archive.flush();
+    expect(await server.admin.client.archive.status()).toMatchObject({
+      lagEvents: 0,
+      remotes: [{ pushedSeq: null }],
+    });
+    await remote.close();
+    await pushing;
+    rmSync(folder, { recursive: true });
+  });
+});
+
+it("is refused with how long it is behind, from a minute on", () => {
+  const check = (lag: number) => () =>
+    refuseWhileBehind({ lagSeconds: () => lag } as Parameters<typeof refuseWhileBehind>[0])({});
+  expect(check(60)).not.toThrow();
+  expect(check(61)).toThrow("61 s behind");
+});
