@@ -18,6 +18,9 @@ const OWNED_IN = `select project, name from p_agents where owner = $1 and projec
   order by folded`;
 const NAMES = "select name from p_agents where project = $1 and retired_at is null limit 2000";
 
+/** So many unknown names are told one by one. */
+const NAMED = 10;
+
 export interface AgentRow {
   readonly project: string;
   readonly name: string;
@@ -138,8 +141,13 @@ export async function unknownAgents(
   names: readonly string[],
 ): Promise<ProblemError> {
   const known = (await query<{ name: string }>(NAMES, [project])).map(({ name }) => name);
-  const said = names.map((name) => `${JSON.stringify(name)}${didYouMean(name, known)}`);
-  return new ProblemError("AGENT_NOT_FOUND", `project ${project} has no agent ${said.join(", ")}`, {
+  // To look for a name that is close takes a while where there are many.
+  const said = names
+    .slice(0, NAMED)
+    .map((name) => `${JSON.stringify(name)}${didYouMean(name, known)}`);
+  const more = names.length > NAMED ? `, nor ${names.length - NAMED} more` : "";
+  const message = `project ${project} has no agent ${said.join(", ")}${more}`;
+  return new ProblemError("AGENT_NOT_FOUND", message, {
     details: names.map((agent) => ({ agent })),
     next: "list the agents: gridpost agent ls",
   });

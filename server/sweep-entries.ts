@@ -57,7 +57,9 @@ export async function resultEntry(
   const by = row.holder === null ? "" : ` on ${row.holder}`;
   return {
     thread: row.thread,
-    subject: toSubject(`${row.state}: ${where}`),
+    subject: toSubject(
+      row.state === "succeeded" ? `succeeded: ${where}` : `${row.state}: ${where} of ${row.name}`,
+    ),
     body: `${said}\n\nAttempt ${row.attempt}${by}, run ${run} of sweep ${row.name}.`,
   };
 }

@@ -68,6 +68,7 @@ export const defineReply: Define = (program, cli) => {
     .option("--cc <agents>", "copies; several with commas", names)
     .addOption(importanceOption())
     .option("--ack", "ask the recipients to acknowledge")
+    .option("--no-ack", "do not ask them, though the message did")
     .option("--attach <file>", "attach a file; repeatable", repeated)
     .option(
       "--payload <file>",

@@ -51,7 +51,7 @@ export const mailboxEvents = {
     ackRequired: z.boolean(),
     ackWithinMs: z.int().optional(),
     expiresAfterMs: z.int().optional(),
-    payload: z.object({ kind: z.string(), data: z.record(z.string(), z.json()) }).optional(),
+    payload: z.object({ kind: z.string(), data: z.record(z.string(), z.unknown()) }).optional(),
     attachments: z.array(Attachment).optional(),
     /** What the server tells the followers of the thread with it, such as `end:SWEEP`: each name is told once, or not too often. */
     notice: z.string().optional(),

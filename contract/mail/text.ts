@@ -4,11 +4,15 @@ export const MAX_SUBJECT = 200;
 export const MAX_BODY_BYTES = 1_048_576;
 export const MAX_RECIPIENTS = 1_000;
 export const MAX_PAYLOAD_BYTES = 65_536;
+const MAX_PAYLOAD_DEPTH = 32;
 export const MAX_ATTACHMENTS = 16;
 export const MAX_ATTACHMENT_BYTES = 10 * 1_048_576;
 
+/** NUL characters, and halves of characters, which no UTF-8 holds. */
+const UNSTORABLE = /[\0\p{Surrogate}]/u;
+
 /** Text that every store and terminal can hold. */
-export const Text = z.string().refine((text) => !/[\0\p{Surrogate}]/u.test(text), {
+export const Text = z.string().refine((text) => !UNSTORABLE.test(text), {
   message:
     "must not contain NUL characters or lone surrogates; encode binary data, or attach it as a file",
 });
@@ -39,6 +43,19 @@ export const Recipients = z
   .array(Recipient)
   .max(MAX_RECIPIENTS, `must name at most ${MAX_RECIPIENTS} recipients; use a group or @all`);
 
+/** Whether JSON is not too deep for what recurses over it, and all of its text can be stored. */
+function isStorable(data: unknown): boolean {
+  let level: unknown[] = [data];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth >= MAX_PAYLOAD_DEPTH) return false;
+    if (level.some((value) => typeof value === "string" && UNSTORABLE.test(value))) return false;
+    const inner = level.filter((value) => typeof value === "object" && value !== null);
+    if (inner.some((value) => UNSTORABLE.test(Object.keys(value as object).join("\n")))) return false;
+    level = inner.flatMap((value) => Object.values(value as object) as unknown[]);
+  }
+  return true;
+}
+
 /** A block for programs beside the text: what kind it is, and its data. */
 export const Payload = z.strictObject({
   kind: z
@@ -48,7 +65,11 @@ export const Payload = z.strictObject({
       "must be a word such as build.result, up to 64 characters",
     ),
   data: z
-    .record(z.string(), z.json())
+    .record(z.string(), z.unknown())
+    .refine((data) => isStorable(data), {
+      message: `must be JSON of at most ${MAX_PAYLOAD_DEPTH} levels, without NUL characters and lone surrogates`,
+      abort: true,
+    })
     .refine((data) => fits(JSON.stringify(data), MAX_PAYLOAD_BYTES), {
       message: `must be at most ${MAX_PAYLOAD_BYTES} bytes of JSON; attach more as a file`,
     }),

@@ -76,6 +76,16 @@ describe("mail at the command line", () => {
       expect((await send(wrong)).code, wrong).toBe(2);
   });
 
+  it("asks in a reply for what the message asked for, unless told not to", async () => {
+    const sent = (await anna.run("send", "red", "-s", "Sure?", "--ack", "--json")).json<Sent>();
+    const reply = async (...options: string[]) => {
+      const replied = await bert.run("reply", sent.id, "-b", "Yes.", ...options, "--json");
+      return (await anna.run("read", replied.json<Sent>().id, "--json")).json();
+    };
+    expect(await reply()).toMatchObject({ ackRequired: true });
+    expect(await reply("--no-ack")).toMatchObject({ ackRequired: false });
+  });
+
   it("goes to several with commas, too, and takes no file that is no text", async () => {
     const sent = await anna.run("send", "red,blue", "-s", "Both", "--json");
     expect(sent.json<Sent>().recipients).toHaveLength(2);

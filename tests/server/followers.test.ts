@@ -84,7 +84,7 @@ describe("those who follow a sweep", () => {
     await follow("gray", thread, "mute");
     await work(bad);
     await posted(thread, 2);
-    expect(await news("blue")).toEqual(["failed: block 1"]);
+    expect(await news("blue")).toEqual(["failed: block 1 of told"]);
     // That was all, and they were told of it.
     await pass(QUARTER_MS);
     await work();
@@ -114,7 +114,7 @@ describe("those who follow a sweep", () => {
     await pass(4 * QUARTER_MS);
     expect(await news("blue")).toEqual(["Report of sweep told"]);
     expect(await news("red")).toEqual([
-      "failed: block 1",
+      "failed: block 1 of told",
       "Sweep told: 3 more runs have ended",
       "Sweep told: 1 more run has ended",
       "Report of sweep told",
@@ -131,8 +131,8 @@ describe("those who follow a sweep", () => {
     await posted(thread, 4);
     await work(bad);
     await posted(thread, 6);
-    expect(await news("blue")).toEqual(["failed: block 1", "Report of sweep one"]);
-    expect(await news("red")).toEqual(["failed: block 1", "Report of sweep two"]);
+    expect(await news("blue")).toEqual(["failed: block 1 of one", "Report of sweep one"]);
+    expect(await news("red")).toEqual(["failed: block 1 of two", "Report of sweep two"]);
 
     const { eventLog } = server.running;
     const end = await lastSeq(eventLog.query);

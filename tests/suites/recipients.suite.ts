@@ -140,6 +140,18 @@ function contacts(office: () => PostOffice): void {
     expect(reply.recipients).toEqual([{ agent: "blue", seq: 2 }]);
   });
 
+  it("names the first of many unknown recipients", async () => {
+    const { red } = await office().agents("red", "blue");
+    const to = ["blu", ...Array.from({ length: 999 }, (_, i) => `stranger-${i}`)];
+    await expect(red.send({ body: { to, ...note } })).rejects.toMatchObject({
+      code: "AGENT_NOT_FOUND",
+      message: expect.stringMatching(
+        /^project default has no agent "blu"; did you mean "blue"\?, .*"stranger-8", nor 990 more$/,
+      ),
+      details: { length: 1_000 },
+    });
+  });
+
   it("announces a request once, without the words of the one who asks, and none to a closed agent", async () => {
     const { red, blue } = await office().agents("red", "blue");
     const anna = office().user("anna");
