@@ -34,7 +34,7 @@ export async function readText(path: string): Promise<string> {
         });
   if (isUtf8(content)) return content.toString("utf8");
   throw new ProblemError("BAD_REQUEST", `${path} is no text in UTF-8`, {
-    next: "convert it, or send it as a file with --attach",
+    next: "convert it to UTF-8; a message carries other files with --attach",
   });
 }
 

@@ -30,6 +30,9 @@ export async function submitSweep(
     { params: { project }, body },
     { idempotencyKey },
   );
+  for (const why of submitted.waiting) cli.out.note(`waiting: ${why}`);
+  if (submitted.waiting.length > 0)
+    cli.out.note(`next: gridpost node ls; gridpost sweep cancel ${submitted.sweep}`);
   if (!options.wait) return showOutcome(cli, submitted);
   const ended = await followSweep({
     api,

@@ -55,10 +55,20 @@ function whyNone(wanted: Wanted, lane: string, nodes: readonly Node[]): string {
   if (nodes.length === 0) return "no node has registered";
   const { image, imageId, demand } = wanted;
   const fitting = nodes.filter(({ inventory }) => couldRun(demand, inventory));
-  if (fitting.length === 0) return `no known node offers ${inWords(demand)}`;
+  if (fitting.length === 0)
+    return `no known node offers ${inWords(demand)}${demand.gpus > 0 ? `; ${known(nodes)}` : ""}`;
   if (fitting.some((node) => imageFits(wanted, node.images, node.inventory)))
     return `no other node could run them${failedBy(lane)}`;
   return `no node that could run them has ${image} as the sweep is frozen at (${imageId})`;
+}
+
+/** The kinds of GPUs that there are, for who has mistyped one. */
+function known(nodes: readonly Node[]): string {
+  const kinds = nodes.flatMap(({ inventory }) =>
+    inventory.gpus.map(({ vendor, arch }) => `${vendor} ${arch ?? "of unknown arch"}`),
+  );
+  const all = [...new Set(kinds)].toSorted();
+  return all.length === 0 ? "no known node has a GPU" : `known are ${some(all)}`;
 }
 
 const failedBy = (lane: string): string =>

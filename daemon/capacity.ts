@@ -23,20 +23,24 @@ export function freeCapacity(node: Node, ending?: string): Offer | null {
   return gpus.length === 0 && slots === 0 ? null : { gpus, slots, runtimes: engines.runtimes() };
 }
 
-/** Why this node is not ready, whoever asks; null when it is. */
-export const obstacle = ({ engines, disk }: Pick<Node, "engines" | "disk">): string | null =>
-  engines.problem ?? disk.problem;
+/** What of this machine keeps it from working, as the server shows it; null for nothing. */
+export function obstacle({
+  contact,
+  engines,
+  disk,
+}: Pick<Node, "contact" | "engines" | "disk">): string | null {
+  const problem = engines.problem ?? disk.problem;
+  if (problem !== null || Math.abs(contact.skewMs) <= MOST_SKEW_MS) return problem;
+  const minutes = Math.round(Math.abs(contact.skewMs) / 60_000);
+  const side = contact.skewMs > 0 ? "behind" : "ahead of";
+  return `this machine's clock is ${minutes} minutes ${side} the server's: set it right (timedatectl set-ntp true)`;
+}
 
 /** Why this node takes no work now; null when it does. */
 export function refusal(node: Pick<Node, "contact" | "engines" | "disk">): string | null {
   const { contact } = node;
-  const unready = obstacle(node);
-  if (unready !== null) return unready;
-  if (Math.abs(contact.skewMs) > MOST_SKEW_MS) {
-    const minutes = Math.round(Math.abs(contact.skewMs) / 60_000);
-    const side = contact.skewMs > 0 ? "behind" : "ahead of";
-    return `this machine's clock is ${minutes} minutes ${side} the server's: set it right (timedatectl set-ntp true)`;
-  }
+  const unfit = obstacle(node);
+  if (unfit !== null) return unfit;
   if (contact.draining) return "draining";
   // Before the first answer another daemon may be this node to the server.
   const met = contact.met && contact.silentMs() <= SUSPECT_MS;

@@ -31,6 +31,7 @@ export async function heartbeatLoop(options: HeartbeatOptions): Promise<void> {
   let beatMs = FIRST_BEAT_MS;
   let registered: string | null = null;
   let failures = 0;
+  let said: string | null = null;
   while (!node.detach.aborted) {
     try {
       await look(node);
@@ -41,6 +42,7 @@ export async function heartbeatLoop(options: HeartbeatOptions): Promise<void> {
       }
       beatMs = await beat(node);
       failures = 0;
+      said = sayRefusal(node, said);
     } catch (error) {
       failures += 1;
       if (!mayPass(error)) registered = null;
@@ -103,15 +105,15 @@ async function beat(node: Node): Promise<number> {
   contact.draining = reply.draining;
   contact.skewMs = Date.parse(reply.serverTime) - (sentWall + clock.now()) / 2;
   obey(node, reply);
-  warnOnce(node, refused);
   if (refused !== null && refusal(node) === null) wakeClaims.wake();
   return reply.beatMs;
 }
 
-/** Says why no work is taken when that has changed. */
-function warnOnce(node: Node, before: string | null): void {
+/** Says why no work is taken when that has changed since it was last said; returns what is said now. */
+function sayRefusal(node: Node, said: string | null): string | null {
   const now = refusal(node);
-  if (now !== null && now !== before) node.log.warn({ why: now }, "this node takes no work");
+  if (now !== null && now !== said) node.log.warn({ why: now }, "this node takes no work");
+  return now;
 }
 
 function obey({ stops, spool, log }: Node, reply: BeatReply): void {

@@ -1,5 +1,6 @@
 import { access, rename } from "node:fs/promises";
 import { join } from "node:path";
+import { ProblemError } from "../contract/problem.ts";
 import { readPrivate, writePrivate } from "../runtime/private-file.ts";
 import type { Log, SpoolDb } from "./ports.ts";
 import { Spool } from "./spool.ts";
@@ -43,6 +44,11 @@ async function open({ data, open: openDb, log }: SpoolPlace, install?: string): 
   try {
     return sound(openDb(file), install);
   } catch (error) {
+    if (isFull(error))
+      throw new ProblemError("UNAVAILABLE", `the disk of ${data} is full`, {
+        next: "free space on it, or choose another folder with --data",
+        cause: error,
+      });
     if (!isDamage(error)) throw error;
     const aside = `${file}.damaged-${Date.now()}`;
     for (const end of ["", "-wal", "-shm"])
@@ -69,8 +75,13 @@ class DamageError extends Error {
   readonly code = "SQLITE_CORRUPT";
 }
 
-const isDamage = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && /^SQLITE_(CORRUPT|NOTADB)/.test(String(error.code));
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : "";
+
+const isDamage = (error: unknown): boolean => /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
+
+const isFull = (error: unknown): boolean =>
+  /^(SQLITE_FULL|SQLITE_IOERR_WRITE|ENOSPC)/.test(codeOf(error));
 
 const exists = (file: string): Promise<boolean> =>
   access(file).then(

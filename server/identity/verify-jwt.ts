@@ -92,16 +92,19 @@ function reasonOf(error: unknown, at: { now: number; foreignClock: boolean }): s
   return "the token is not valid";
 }
 
+const CLOCK = "the clock of your machine";
+
 /** @param offMs how far the signer's clock is ahead of the server's; negative: behind */
 function clockMessage(offMs: number): string {
   const seconds = Math.round(Math.abs(offMs) / 1_000);
   const side = offMs > 0 ? "ahead of" : "behind";
-  return `the clock of your machine is ${seconds} s ${side} the server's (at most ${CLOCK_TOLERANCE_MS / 1_000} s are tolerated): set it, for example with NTP`;
+  return `${CLOCK} is ${seconds} s ${side} the server's (at most ${CLOCK_TOLERANCE_MS / 1_000} s are tolerated): set it, for example with NTP`;
 }
 
 function refused(message: string, cause?: unknown): ProblemError {
+  const next = message.startsWith(CLOCK) ? "timedatectl set-ntp true" : "get a new access token";
   return new ProblemError("UNAUTHENTICATED", message, {
-    next: "get a new access token",
+    next,
     ...(cause === undefined ? {} : { cause }),
   });
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { refusal } from "../../daemon/capacity.ts";
+import { obstacle, refusal } from "../../daemon/capacity.ts";
 import { Contact } from "../../daemon/contact.ts";
 import { Disk } from "../../daemon/disk.ts";
 import { Engines } from "../../daemon/engines.ts";
@@ -49,6 +49,18 @@ describe("a node", () => {
     expect(refusal({ contact, engines, disk })).toContain("cut off");
     contact.acknowledge(clock.monotonic());
     expect(refusal({ contact: met(), engines, disk })).toContain("cut off");
+  });
+
+  it("takes no work while its clock is off, and says by how much and what to do", () => {
+    const contact = met();
+    contact.acknowledge(clock.monotonic());
+    contact.skewMs = 10 * 60_000;
+    const why =
+      "this machine's clock is 10 minutes behind the server's: set it right (timedatectl set-ntp true)";
+    expect(refusal({ contact, engines, disk })).toBe(why);
+    expect(obstacle({ contact, engines, disk })).toBe(why);
+    contact.skewMs = 0;
+    expect(refusal({ contact, engines, disk })).toBeNull();
   });
 
   it("takes no work without room on its disk, and lets nothing run that would take the last of it", async () => {

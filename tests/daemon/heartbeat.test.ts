@@ -17,11 +17,12 @@ import { INVENTORY } from "../support/fleet.ts";
 
 const hangs = <T>(): Promise<T> => new Promise(() => undefined);
 
-it("goes on while the engine hangs, and is not held up by a long list of images", async () => {
+it("goes on while the engine hangs or lists its images for long, and says what keeps the node from working", async () => {
   const folder = await mkdtemp(join(tmpdir(), "gridpost-beat-"));
   const spool = new Spool(openLocalFile(join(folder, "spool.db")));
   const clock = new TestClock();
-  const log = pino({ level: "silent" });
+  const said: string[] = [];
+  const log = pino({ level: "warn" }, { write: (line: string) => void said.push(line) });
   let engine: () => Promise<null> = () => Promise.resolve(null);
   let images: () => Promise<Record<string, string>> = () => Promise.resolve({ "a:1": "sha256:1" });
   const launcher = { engine: () => engine(), images: () => images() } as Partial<Launcher>;
@@ -31,8 +32,8 @@ it("goes on while the engine hangs, and is not held up by a long list of images"
     process: null,
     docker: () => Promise.resolve(launcher as Launcher),
   });
-  const beats: { ready: boolean; images: Record<string, string> }[] = [];
-  const serverTime = new Date(clock.now()).toISOString();
+  const beats: { ready: boolean; reason: string | null; images: Record<string, string> }[] = [];
+  const serverTime = new Date(clock.now() + 600_000).toISOString();
   const client = {
     nodes: {
       register: () => Promise.resolve({ beatMs: 50, draining: false, serverTime }),
@@ -61,10 +62,14 @@ it("goes on while the engine hangs, and is not held up by a long list of images"
   images = hangs;
   let seen = beats.length;
   await expect.poll(() => beats.length).toBeGreaterThan(seen + 4);
-  expect(beats.at(-1)).toMatchObject({ ready: true, images: { "a:1": "sha256:1" } });
+  expect(beats.at(-1)).toMatchObject({ ready: false, images: { "a:1": "sha256:1" } });
   engine = hangs;
   seen = beats.length;
   await expect.poll(() => beats.length, { timeout: 9_000 }).toBeGreaterThan(seen + 1);
+  // Its clock is ten minutes behind: said once, to its log and with every beat.
+  const clockOff = expect.stringContaining("clock is 10 minutes behind");
+  expect(beats.at(-1)?.reason).toEqual(clockOff);
+  expect(said.filter((line) => line.includes("takes no work"))).toEqual([clockOff]);
   detach.abort();
   await loop;
   spool.close();

@@ -169,6 +169,7 @@ describe("assertions and join proofs", () => {
       expect((error as ProblemError).message).toMatch(
         new RegExp(`^the clock of your machine is (59|60)\\d s ${side} the server's`),
       );
+      expect((error as ProblemError).next).toBe("timedatectl set-ntp true");
     }
     await exchange(server.admin, { iat: now + 50, exp: now + 110 });
     await exchange(server.admin, { iat: now - 100, exp: now - 40 });

@@ -137,7 +137,7 @@ function sweeps(fleet: () => Fleet): void {
     const { sweep } = await submit(2, { requires: { gpus: 1, vendor: "nvidia", arch: "sm_90" } });
     const anna = caller("user:anna");
     expect((await anna.sweep({ params: { sweep } })).waiting).toEqual([
-      "2 queued: no known node offers the process runtime and 1 nvidia sm_90 GPU(s)",
+      "2 queued: no known node offers the process runtime and 1 nvidia sm_90 GPU(s); known are nvidia sm_80",
     ]);
     const n2 = await node("n2", { gpus: [gpu("b")] });
     expect((await anna.sweep({ params: { sweep } })).waiting).toEqual([]);
