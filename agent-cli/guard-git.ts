@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
 
 /** Runs git here and answers what it prints. @throws Error with what git said */
 export function git(args: readonly string[], input?: string): Promise<string> {
@@ -29,11 +30,15 @@ export interface Change {
 
 const DIFF = ["--raw", "-z", "--no-renames", "--no-abbrev"];
 
-/** What is staged. Of a merge only what differs from each of its sides: the rest has been committed by others. */
-export async function stagedChange(): Promise<Change> {
+/**
+ * What is staged. Of a merge only what differs from each of its sides: the rest has been committed by others.
+ * @param variables the environment of the hook
+ */
+export async function stagedChange(
+  variables: Readonly<Record<string, string | undefined>>,
+): Promise<Change> {
   const head = (await gitLine("rev-parse", "-q", "--verify", "HEAD")) ?? (await emptyTree());
-  const merged = await gitLine("rev-parse", "-q", "--verify", "MERGE_HEAD");
-  const sides = [head, ...(merged === undefined ? [] : [merged])];
+  const sides = [head, ...(await mergedHeads(variables))];
   const lists = await Promise.all(
     sides.map((side) =>
       git(["diff-index", "--cached", "--ignore-submodules=none", ...DIFF, side]).then(pathsOfRaw),
@@ -44,39 +49,65 @@ export async function stagedChange(): Promise<Change> {
   return { paths, ref: await gitLine("symbolic-ref", "-q", "HEAD") };
 }
 
+/** The other sides of a merge. Before a merge by itself git names them in the environment only, after a conflict in a file. */
+async function mergedHeads(variables: Readonly<Record<string, unknown>>): Promise<string[]> {
+  const named = Object.keys(variables).flatMap(
+    (name) => /^GITHEAD_([\da-f]+)$/.exec(name)?.[1] ?? [],
+  );
+  const path = (await git(["rev-parse", "--git-path", "MERGE_HEAD"])).trim();
+  const listed = (await readFile(path, "utf8").catch(() => "")).split("\n");
+  return [...new Set([...named, ...listed.filter((line) => line !== "")])];
+}
+
 const emptyTree = async (): Promise<string> =>
   (await git(["hash-object", "-t", "tree", "--stdin"])).trim();
 
-/** What each pushed ref brings that the remote does not have. */
-export async function pushedChanges(stdin: string, remote: string): Promise<Change[]> {
-  const changes: Change[] = [];
-  for (const line of stdin.split("\n")) {
-    const [, local, ref, there] = line.split(" ");
-    if (local === undefined || ref === undefined || isZero(local)) continue;
-    const known = there !== undefined && !isZero(there) && (await exists(there)) ? [there] : [];
-    changes.push({
-      ref,
-      paths: await pathsOfCommits([local, "--not", `--remotes=${remote}`, ...known]),
-    });
-  }
-  return changes;
+export interface Pushed {
+  readonly changes: readonly Change[];
+  /** Refs whose commits on the other side are not in this clone: a push by force would take away who knows what. */
+  readonly unseen: readonly string[];
 }
 
-/** What each received ref brings that the repository does not have yet. */
+/** What each pushed ref brings that the remote does not have, and what it takes away. */
+export async function pushedChanges(stdin: string, remote: string): Promise<Pushed> {
+  const changes: Change[] = [];
+  const unseen: string[] = [];
+  for (const line of stdin.split("\n")) {
+    const [, local, ref, there = "0"] = line.split(" ");
+    if (local === undefined || ref === undefined || isZero(local)) continue;
+    const known = !isZero(there) && (await exists(there));
+    if (!known && !isZero(there)) unseen.push(ref);
+    const old = known ? [there] : [];
+    const brought = await pathsOfCommits([local, "--not", `--remotes=${remote}`, ...old]);
+    changes.push({ ref, paths: [...brought, ...(await takenAway(old, local))] });
+  }
+  return { changes, unseen };
+}
+
+/** What each received ref brings that the repository does not have yet, and what it takes away. */
 export async function receivedChanges(stdin: string): Promise<Change[]> {
   const changes: Change[] = [];
   for (const line of stdin.split("\n")) {
-    const [, to, ref] = line.split(" ");
+    const [from = "0", to, ref] = line.split(" ");
     if (to === undefined || ref === undefined || isZero(to)) continue;
-    changes.push({ ref, paths: await pathsOfCommits([to, "--not", "--all"]) });
+    const brought = await pathsOfCommits([to, "--not", "--all"]);
+    const old = isZero(from) ? [] : [from];
+    changes.push({ ref, paths: [...brought, ...(await takenAway(old, to))] });
   }
   return changes;
 }
 
 const isZero = (sha: string): boolean => /^0+$/.test(sha);
 
-const exists = async (commit: string): Promise<boolean> =>
-  (await gitLine("cat-file", "-t", commit)) === "commit";
+const exists = (sha: string): Promise<boolean> =>
+  git(["cat-file", "-e", sha]).then(
+    () => true,
+    () => false,
+  );
+
+/** What the commits change that a ref loses when it is moved back or aside. */
+const takenAway = async (old: readonly string[], to: string): Promise<string[]> =>
+  old.length === 0 ? [] : pathsOfCommits([...old, "--not", to]);
 
 /** Every path that one of the commits changes, by its old and its new name; of a merge what differs from all sides. */
 async function pathsOfCommits(range: readonly string[]): Promise<string[]> {

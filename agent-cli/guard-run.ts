@@ -2,7 +2,7 @@ import { text as readAll } from "node:stream/consumers";
 import type { Context } from "./context.ts";
 import { askGuard, type Verdict } from "./guard-ask.ts";
 import { noteBypass } from "./guard-bypass.ts";
-import { type Change, gitLine, pushedChanges, receivedChanges, stagedChange } from "./guard-git.ts";
+import { gitLine, type Pushed, pushedChanges, receivedChanges, stagedChange } from "./guard-git.ts";
 import { describeVerdict } from "./guard-report.ts";
 import { DEFAULT_POLICY, type Hook, type Policy, policyKey } from "./guard-script.ts";
 
@@ -20,22 +20,29 @@ export async function runHook(run: HookRun, say: (line: string) => void): Promis
   const { hook, variables } = run;
   // Whoever pushes must not switch off the guard of the repository that receives.
   if (variables["GRIDPOST_GUARD"] === "off" && hook !== "pre-receive") return bypass(run, say);
-  const changes = await changesOf(run);
-  if (changes.every(({ paths }) => paths.length === 0)) return true;
+  const { changes, unseen } = await changesOf(run);
   const { context, repo } = run;
-  const verdict = await askGuard({ context, repo, changes, holder: pusherOf(run) });
-  return judge(run, verdict, say);
+  const unchanged = changes.every(({ paths }) => paths.length === 0);
+  const verdict = unchanged
+    ? CLEAR
+    : await askGuard({ context, repo, changes, holder: pusherOf(run) });
+  const [ref] = unseen;
+  if (ref === undefined || verdict.verdict !== "clear") return judge(run, verdict, say);
+  const why = `${ref} has commits there that this clone has not seen (git fetch)`;
+  return judge(run, { ...verdict, verdict: "unknown", why }, say);
 }
 
-async function changesOf({ hook, args }: HookRun): Promise<readonly Change[]> {
+const CLEAR: Verdict = { verdict: "clear", blocked: [], from: null, why: null };
+
+async function changesOf({ hook, args, variables }: HookRun): Promise<Pushed> {
   switch (hook) {
     case "pre-commit":
     case "pre-merge-commit":
-      return [await stagedChange()];
+      return { changes: [await stagedChange(variables)], unseen: [] };
     case "pre-push":
       return pushedChanges(await readAll(process.stdin), args[0] ?? "origin");
     case "pre-receive":
-      return receivedChanges(await readAll(process.stdin));
+      return { changes: await receivedChanges(await readAll(process.stdin)), unseen: [] };
   }
 }
 
@@ -60,8 +67,9 @@ async function judge(
   }
   if (verdict.verdict === "unknown") {
     const policy = await policyOf(hook);
+    const known = verdict.from === null ? "nothing was checked" : "cannot tell";
     say(
-      `gridpost guard: nothing was checked, ${verdict.why ?? "no answer"}; ${policy === "open" ? "going on" : "stopped"} (${policyKey(hook)} is ${policy})`,
+      `gridpost guard: ${known}, ${verdict.why ?? "no answer"}; ${policy === "open" ? "going on" : "stopped"} (${policyKey(hook)} is ${policy})`,
     );
     return policy === "open";
   }

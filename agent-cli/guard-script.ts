@@ -18,6 +18,8 @@ export const policyKey = (hook: Hook): string =>
 
 const BEGIN = "# >>> gridpost guard >>>";
 const END = "# <<< gridpost guard <<<";
+/** Behind BEGIN where the line above the guard is its own, too. */
+const WITH_FIRST_LINE = " (and the line above)";
 
 /** The command as this installation runs it, with `gridpost` of the PATH as the second choice. */
 export interface Program {
@@ -31,18 +33,21 @@ const FED: ReadonlySet<Hook> = new Set(["pre-push", "pre-receive"]);
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** The lines that the guard adds to a shell hook. They come first and leave arguments and stdin as they were. */
-export function guardBlock(hook: Hook, { node, entry }: Program): string {
+export const guardBlock = (hook: Hook, program: Program): string =>
+  `${BEGIN}\n${guardLines(hook, program)}${END}\n`;
+
+function guardLines(hook: Hook, { node, entry }: Program): string {
   const [program, script] = [quoted(node), quoted(entry)];
   const run = `gridpost_guard ${hook} "$@"`;
   const call = FED.has(hook)
     ? `gridpost_refs=$(cat)
 printf '%s\\n' "$gridpost_refs" | ${run} || exit 1
-exec <<GRIDPOST_REFS
+if [ -z "$gridpost_refs" ]; then exec </dev/null; else exec <<GRIDPOST_REFS
 $gridpost_refs
-GRIDPOST_REFS`
+GRIDPOST_REFS
+fi`
     : `${run} </dev/null || exit 1`;
-  return `${BEGIN}
-# Added by "gridpost guard install", removed by "gridpost guard uninstall".
+  return `# Added by "gridpost guard install", removed by "gridpost guard uninstall".
 gridpost_guard() {
   if [ -x ${program} ] && [ -f ${script} ]; then ${program} ${script} guard hook "$@"; return; fi
   if command -v gridpost >/dev/null 2>&1; then gridpost guard hook "$@"; return; fi
@@ -51,29 +56,38 @@ gridpost_guard() {
   [ "$gridpost_policy" = open ]
 }
 ${call}
-${END}
 `;
 }
 
-/** A hook that holds nothing but the guard. */
-export const newHook = (hook: Hook, program: Program): string =>
-  `#!/bin/sh\n${guardBlock(hook, program)}`;
+const ownHook = (lines: string): string =>
+  `#!/bin/sh\n${BEGIN}${WITH_FIRST_LINE}\n${lines}${END}\n`;
 
-/** A hook that runs the guard and then another program, kept beside it under the same name in `folder`. */
+/** A hook that holds nothing but the guard. */
+export const newHook = (hook: Hook, program: Program): string => ownHook(guardLines(hook, program));
+
+/**
+ * A hook that runs the guard and then another program, kept beside it under the same name in `folder`; git would not run
+ * one that is not executable either.
+ */
 export const chainingHook = (hook: Hook, program: Program, folder: string): string =>
-  `${newHook(hook, program)}exec "$(dirname "$0")/${folder}/${hook}" "$@"\n`;
+  ownHook(`${guardLines(hook, program)}gridpost_next="$(dirname "$0")/${folder}/${hook}"
+if [ -x "$gridpost_next" ]; then exec "$gridpost_next" "$@"; fi
+`);
 
 export const hasGuard = (text: string): boolean => text.includes(BEGIN);
 
-/** Whether the guard's lines can stand in front of a hook's own. */
+/** Whether the guard's lines can stand in front of a hook's own. Git runs a text without a first line for it by sh. */
 export const isShell = (text: string): boolean =>
-  !text.startsWith("#!") || /^#!.*\b(?:sh|bash|dash|ksh|zsh)\b/.test(text.split("\n", 1)[0] ?? "");
+  text.startsWith("#!")
+    ? /^#!.*\b(?:sh|bash|dash|ksh|zsh)\b.*\n/.test(text)
+    : text !== "" && !text.includes("\0");
 
 /** Puts the guard's lines behind the first line of a shell hook. */
 export function addGuard(text: string, block: string): string {
-  if (!text.startsWith("#!")) return `#!/bin/sh\n${block}${text}`;
-  const end = text.indexOf("\n");
-  return end === -1 ? `${text}\n${block}` : text.slice(0, end + 1) + block + text.slice(end + 1);
+  if (!text.startsWith("#!"))
+    return `#!/bin/sh\n${block.replace(BEGIN, BEGIN + WITH_FIRST_LINE)}${text}`;
+  const end = text.indexOf("\n") + 1;
+  return text.slice(0, end) + block + text.slice(end);
 }
 
 /** Takes the guard's lines out again; the empty text if nothing else was there. */
@@ -81,6 +95,6 @@ export function removeGuard(text: string): string {
   const begin = text.indexOf(BEGIN);
   const end = text.indexOf(END);
   if (begin === -1 || end === -1) return text;
-  const rest = text.slice(0, begin) + text.slice(end + END.length + 1);
-  return rest.trim() === "#!/bin/sh" ? "" : rest;
+  const withFirst = text.startsWith(WITH_FIRST_LINE, begin + BEGIN.length);
+  return (withFirst ? "" : text.slice(0, begin)) + text.slice(end + END.length + 1);
 }

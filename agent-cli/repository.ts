@@ -1,15 +1,17 @@
 import { execFile } from "node:child_process";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { promisify } from "node:util";
 
 /**
  * The name under which leases know the repository of the working directory: the last part of the `origin` URL, else the
- * name of the work tree's folder, else `default`.
+ * name of the folder of its (first) work tree, else `default`.
  */
 export async function repositoryName(): Promise<string> {
   const origin = await git("config", "--get", "remote.origin.url");
   const name = origin === undefined ? undefined : nameInUrl(origin);
   if (name !== undefined) return name;
+  const common = await git("rev-parse", "--path-format=absolute", "--git-common-dir");
+  if (common !== undefined && basename(common) === ".git") return basename(dirname(common));
   const folder = await git("rev-parse", "--show-toplevel");
   return folder === undefined ? "default" : basename(folder);
 }

@@ -48,8 +48,7 @@ function defineInstall(guard: Command, cli: Cli): void {
       const folder = await hooksFolder();
       const { repo, commitPolicy, pushPolicy } = options;
       await configure({
-        // Kept, so that every worktree asks about the same repository.
-        "gridpost.guardRepo": repo ?? (await guardedName()),
+        "gridpost.guardRepo": repo,
         "gridpost.guardCommit": commitPolicy,
         "gridpost.guardPush": pushPolicy,
       });
@@ -57,6 +56,11 @@ function defineInstall(guard: Command, cli: Cli): void {
       const hooks: Installed[] = [];
       for (const hook of await chosenHooks(options))
         hooks.push(await installHook(folder, hook, program));
+      const writers = new Set(hooks.flatMap(({ writer }) => writer ?? []));
+      for (const writer of writers)
+        cli.out.note(
+          `${writer} writes its hooks anew when it is set up again, without the guard: repeat "gridpost guard install" after that`,
+        );
       const lines = hooks.map(({ hook, path, how }) => `${hook}\t${how}\t${path}`);
       await cli.out.show({ hooks }, text(lines.join("\n")));
     });

@@ -55,12 +55,19 @@ describe("the Git guard, asked or left alone,", () => {
     expect((await ask("docs")).code).toBe(0);
     const copies = join(home.home, "guard");
     const [file = ""] = (await readdir(copies)).filter((name) => name.endsWith(".json"));
-    const copy = JSON.parse(await readFile(join(copies, file), "utf8")) as { snapshot: string };
+    const copy = JSON.parse(await readFile(join(copies, file), "utf8")) as {
+      snapshot: string;
+      savedAt: number;
+    };
+    const save = (one: object) =>
+      writeFile(join(copies, file), JSON.stringify(one), { mode: 0o600 });
+    await save({ ...copy, savedAt: copy.savedAt - 61_000 });
+    expect((await ask("src/a.ts")).code).toBe(8);
     const [header, , signature] = copy.snapshot.split(".");
     const nothing = { project: "default", repo: "app", leases: [] };
     const payload = Buffer.from(JSON.stringify(nothing)).toString("base64url");
     const forged = { ...copy, snapshot: `${header}.${payload}.${signature}` };
-    await writeFile(join(copies, file), JSON.stringify(forged), { mode: 0o600 });
+    await save(forged);
     expect((await ask("src/a.ts")).code).toBe(8);
     await home.remove();
   });
