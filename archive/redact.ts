@@ -16,7 +16,7 @@ const NOTE =
   "hidden from mail and readable files, its attachments too; the journal, Git's history and the blobs folder still hold it: to erase it, rewrite the former and every clone, and delete the blobs";
 /** Neither ids of events nor those of their messages are indexed: every append would pay for it, and this is rare. */
 const IN_STRETCH = `select seq, id, type, project, body from events where seq > $1 and seq <= $2
-  and (id = $3 or (type = 'message.sent' and instr(body, $3) > 0 and json_extract(body, '$.id') = $3)) limit 1`;
+  and (id = $3 or (type = 'message.sent' and body like '%' || $3 || '%' and json_extract(body, '$.id') = $3)) limit 1`;
 /** Read between two turns of the event loop. */
 const STRETCH = 5_000;
 const REDACTED = "select 1 from p_redactions where event = $1";

@@ -79,14 +79,17 @@ export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
       const session = await log.once(
         callOf({ principal, idempotency }, [CLAIMS]),
         async (tx, id) => {
-          const next = await nextByHand(tx.query, project, { sweep, run: wanted });
-          const run = next === undefined ? undefined : await claimable(tx.query, next);
-          if (run === undefined) return null;
-          const image = await frozenImage(tx.query, run.queue);
-          const grant = { id, holder, actor, run, image, gpus: [], ttlMs };
-          const granted = await orNothing(grantSession(tx, leases, grant));
-          if (granted !== null) await tx.setDeadline("claim.end", id, tx.now + ttlMs);
-          return granted;
+          for (const next of await nextByHand(tx.query, project, { sweep, run: wanted })) {
+            const run = await claimable(tx.query, next);
+            if (run === undefined) continue;
+            const image = await frozenImage(tx.query, run.queue);
+            const grant = { id, holder, actor, run, image, gpus: [], ttlMs };
+            const granted = await orNothing(grantSession(tx, leases, grant));
+            if (granted === null) continue;
+            await tx.setDeadline("claim.end", id, tx.now + ttlMs);
+            return granted;
+          }
+          return null;
         },
         async (query, id) => {
           const view = await sessionView(query, id);

@@ -13,10 +13,10 @@ const QUEUE =
   "select project, sweep, priority, submitted_at, image, demand from p_queues where id = $1";
 const LANES =
   "select distinct lane from p_runs where queue = $1 and state = 'queued' and lane <> ''";
-const CLAIMABLE = `select r.id, r.project, r.sweep, r.cell, r.block, r.attempt, r.queue, c.spec
+const CLAIMABLE = `select r.id, r.project, r.sweep, r.cell, r.block, r.attempt, r.queue, r.ord, c.spec
   from p_runs r join p_cells c on c.id = r.cell`;
 const RUN = `${CLAIMABLE} where r.id = $1`;
-const FIRST_OF_LANE = `${CLAIMABLE} where r.queue = $1 and r.state = 'queued' and r.lane = $2
+const FIRST_OF_LANE = `${CLAIMABLE} where r.queue = $1 and r.state = 'queued' and r.lane = $2 and r.ord > $3
   order by r.ord limit 1`;
 const IMAGE = "select image_id from p_queues where id = $1";
 const SWEEP = "select name, thread, source from p_sweeps where id = $1";
@@ -46,7 +46,8 @@ export async function queueFacts(query: Query, id: string): Promise<QueueFacts> 
 }
 
 function keep<T>(all: Map<string, T>, id: string, value: T): T {
-  if (all.size >= MAX_KNOWN) all.clear();
+  const [oldest] = all.size >= MAX_KNOWN ? all.keys() : [];
+  if (oldest !== undefined) all.delete(oldest);
   all.set(id, value);
   return value;
 }
@@ -82,18 +83,21 @@ export async function lanesOf(query: Query, queue: string): Promise<string[]> {
   return rows.map(({ lane }) => lane);
 }
 
+/** So many runs are tried before a claim gives up: somebody may hold a lease on a queued run. */
+export const MAX_TRIES = 8;
+
 const BY_HAND = `select r.id from p_queues q join p_runs r on r.queue = q.id
   where q.project = $1 and q.open > q.taken and r.state = 'queued' and ($2 = '' or q.sweep = $2) and ($3 = '' or r.id = $3)
-  order by q.priority desc, q.submitted_at, r.ord limit 1`;
+  order by q.priority desc, q.submitted_at, r.ord limit $4`;
 
-/** The queued run to give to somebody who works by hand; `""` asks for no particular sweep or run. */
+/** The queued runs to give to somebody who works by hand, best first; `""` asks for no particular sweep or run. */
 export async function nextByHand(
   query: Query,
   project: string,
   { sweep, run }: { readonly sweep: string; readonly run: string },
-): Promise<string | undefined> {
-  const [row] = await query<{ id: string }>(BY_HAND, [project, sweep, run]);
-  return row?.id;
+): Promise<string[]> {
+  const rows = await query<{ id: string }>(BY_HAND, [project, sweep, run, MAX_TRIES]);
+  return rows.map(({ id }) => id);
 }
 
 /** A run with all that granting it needs; `spec` is JSON. */
@@ -106,16 +110,25 @@ export interface ClaimableRow {
   /** How many attempts it has had. */
   readonly attempt: number;
   readonly queue: string;
+  /** Its place in the sweep. */
+  readonly ord: number;
   readonly spec: string;
+}
+
+/** A lane of a queue behind one of its places. */
+export interface Lane {
+  readonly queue: string;
+  readonly lane: string;
+  /** -1: from the first place on. */
+  readonly after: number;
 }
 
 /** The queued run of a lane that comes first. */
 export async function firstOfLane(
   query: Query,
-  queue: string,
-  lane: string,
+  { queue, lane, after }: Lane,
 ): Promise<ClaimableRow | undefined> {
-  const [row] = await query<ClaimableRow>(FIRST_OF_LANE, [queue, lane]);
+  const [row] = await query<ClaimableRow>(FIRST_OF_LANE, [queue, lane, after]);
   return row;
 }
 

@@ -3,19 +3,12 @@ import type { Capacity } from "../contract/cells.ts";
 import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import type { z } from "zod";
-import {
-  type ClaimableRow,
-  firstOfLane,
-  heldGpus,
-  lanesOf,
-  openQueues,
-  type QueueRow,
-} from "./claim-store.ts";
+import { firstOfLane, heldGpus, lanesOf, MAX_TRIES, openQueues } from "./claim-store.ts";
 import { type Candidate, pickGpus, ranked } from "./match.ts";
 import { nodeState, SESSION_TTL_MS } from "./node-state.ts";
 import { takerByName } from "./node-store.ts";
 import type { LeasePort } from "./ports.ts";
-import { grantSession, type SessionReply } from "./session.ts";
+import { type Grant, grantSession, type SessionReply } from "./session.ts";
 import { nodesOf } from "./state.ts";
 
 type Offered = z.output<typeof Capacity>;
@@ -49,34 +42,53 @@ export async function claimNext(
   const offer = { ...capacity, gpus: capacity.gpus.filter((uuid) => !taken.includes(uuid)) };
   const candidate: Candidate = { inventory: node.inventory, images: node.images, offer };
   for (const queue of ranked(queues, candidate)) {
-    const run =
-      (await firstOfLane(tx.query, queue.id, FRESH)) ?? (await retriedRun(tx.query, queue, name));
     const gpus = pickGpus(queue.demand, node.inventory, offer.gpus);
-    if (run === undefined || gpus === undefined) continue;
-    const grant = {
-      id: session,
-      holder,
-      actor: holder,
-      run,
-      image: queue.imageId,
-      gpus,
-      ttlMs: SESSION_TTL_MS,
-    };
-    const granted = await orNothing(grantSession(tx, leases, grant));
+    if (gpus === undefined) continue;
+    const terms = { holder, actor: holder, image: queue.imageId, gpus, ttlMs: SESSION_TTL_MS };
+    const claim = { ...terms, id: session, queue: queue.id, node: name };
+    const granted = await claimFrom(tx, leases, claim);
     if (granted !== null) return granted;
   }
   return null;
 }
 
-/** The first run of the queue that other nodes have spoiled, and this one has not. */
-async function retriedRun(
-  query: Query,
-  queue: QueueRow,
-  node: string,
-): Promise<ClaimableRow | undefined> {
-  const lanes = await lanesOf(query, queue.id);
-  const open = lanes.find((lane) => !nodesOf(lane).includes(node));
-  return open === undefined ? undefined : firstOfLane(query, queue.id, open);
+/** All of a grant but the run, which is yet to be found. */
+interface Claim extends Omit<Grant, "run"> {
+  readonly queue: string;
+}
+
+/** The first run of the queue whose lease the node can have: those that no node has failed before those that others have. */
+async function claimFrom(
+  tx: LogTx,
+  leases: LeasePort,
+  claim: Claim & { readonly node: string },
+): Promise<SessionReply | null> {
+  const fresh = await claimInLane(tx, leases, { ...claim, lane: FRESH });
+  if (fresh !== null) return fresh;
+  const lane = await openLane(tx.query, claim.queue, claim.node);
+  return lane === undefined ? null : claimInLane(tx, leases, { ...claim, lane });
+}
+
+async function claimInLane(
+  tx: LogTx,
+  leases: LeasePort,
+  { queue, lane, ...grant }: Claim & { readonly lane: string },
+): Promise<SessionReply | null> {
+  let after = -1;
+  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+    const run = await firstOfLane(tx.query, { queue, lane, after });
+    if (run === undefined) return null;
+    const granted = await orNothing(grantSession(tx, leases, { ...grant, run }));
+    if (granted !== null) return granted;
+    after = run.ord;
+  }
+  return null;
+}
+
+/** A lane of runs that other nodes have spoiled, and this one has not. */
+async function openLane(query: Query, queue: string, node: string): Promise<string | undefined> {
+  const lanes = await lanesOf(query, queue);
+  return lanes.find((lane) => !nodesOf(lane).includes(node));
 }
 
 /** A run or GPU under somebody's lease, or in its lock-delay, cannot be granted now; that is no error. */

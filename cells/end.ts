@@ -57,7 +57,8 @@ export async function settleRun(
     const avoid = nodeOf(holder);
     await tx.append({ type: "run.requeued", ...event, body: { ...body, avoid } });
     const { source } = await termsOf(tx.query, sweep);
-    if (avoid !== null) await tx.setDeadline("run.stranded", run, tx.now + source.lostAfter);
+    if (avoid !== null || attempt.lane !== "")
+      await tx.setDeadline("run.stranded", run, tx.now + source.lostAfter);
     return;
   }
   if (state === "succeeded") await tx.append({ type: "run.succeeded", ...event, body });

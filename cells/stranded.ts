@@ -7,7 +7,9 @@ import { settleRun } from "./end.ts";
 import { knownNodes } from "./node-store.ts";
 import { stateAfter } from "./state.ts";
 
-const RUN = `select r.state, r.queued_at, r.sweep, r.attempt_id, a.holder, a.outcome
+/** What a superseded attempt reported says nothing of its run. */
+const RUN = `select r.state, r.queued_at, r.sweep, r.attempt_id, a.holder,
+    case when a.state = 'superseded' then 'lost' else a.outcome end as outcome
   from p_runs r join p_attempts a on a.id = r.attempt_id where r.id = $1`;
 
 interface Row {

@@ -5,7 +5,7 @@ import { endContext, notHeld, type ReservationsDeps } from "./call.ts";
 import { conflictsOf } from "./acquire.ts";
 import type { Demand } from "./demand.ts";
 import { conflictProblem } from "./describe.ts";
-import { freeUp } from "./ending.ts";
+import { freeUp, resourcesOf } from "./ending.ts";
 import { upgrade } from "./grant.ts";
 import { isFree, obstaclesOf } from "./obstacles.ts";
 import { reconsider } from "./queue.ts";
@@ -26,7 +26,9 @@ export async function renewLease(
   ttlMs: number,
 ): Promise<void> {
   const { id, project, holder, session, state } = lease;
-  if (!isHeld(state) && state !== "expired") throw notHeld(lease);
+  // What was claimed goes back to its queue when the lease ends: to have it again is another claim.
+  const back = state === "expired" && !resourcesOf(lease).some(({ kind }) => kind === "cell");
+  if (!isHeld(state) && !back) throw notHeld(lease);
   if (state === "expired") await tx.clearDeadline("lease.unlock", id);
   if (state !== "held") await tx.append({ type: "lease.revived", project, actor, body: { id } });
   if (session === null) await tx.setDeadline("lease.expire", id, tx.now + ttlMs);

@@ -38,5 +38,6 @@ export const freeUp = (
 ): Promise<void> =>
   admit(tx, context.dialect, [lease.id, ...slotBlockers(lease.project, resourcesOf(lease))]);
 
-const resourcesOf = ({ resources }: Pick<LeaseCore, "resources">): Resource[] =>
+/** What a lease covers. */
+export const resourcesOf = ({ resources }: Pick<LeaseCore, "resources">): Resource[] =>
   JSON.parse(resources) as Resource[];

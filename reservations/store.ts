@@ -76,7 +76,7 @@ const OPEN_BY_IDS = (
 /** Leases of others, or taken away by force, of a mode that may clash. Narrow, because most of them do not meet. */
 const HITS = `select k.key, k.lease, k.n, k.resource, k.refs, l.state
   from p_lease_keys k join p_leases l on l.id = k.lease
-  where k.project = $1 and k.scope = $2 and (k.refs is null or instr(k.refs, $3) > 0)
+  where k.project = $1 and k.scope = $2 and ($3 = '' or k.refs is null or replace(k.refs, $3, '') <> k.refs)
   and (l.holder <> $4 or l.state = 'released') and ($5 = 'exclusive' or l.mode = 'exclusive')`;
 // Two statements: with both conditions in one, SQLite reads all keys of the scope.
 const AT_KEY = `${HITS} and k.key = $6`;

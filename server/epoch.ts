@@ -34,7 +34,8 @@ const REARM = [
   `${DEADLINE} select 'node.silent', node, $1 from e_nodes where true ${ONCE_EACH}`,
   `${DEADLINE} select distinct 'claim.end', session, $1 from p_attempts
      where state in ('claimed', 'running') and holder not like 'node:%' ${ONCE_EACH}`,
-  `${DEADLINE} select 'run.stranded', id, $1 from p_runs where state = 'queued' and lane <> '' ${ONCE_EACH}`,
+  `${DEADLINE} select 'run.stranded', r.id, $1 + s.lost_after_ms from p_runs r join p_sweeps s on s.id = r.sweep
+     where r.state = 'queued' and r.lane <> '' ${ONCE_EACH}`,
   `${DEADLINE} select 'sweep.idle', id, $1 from p_sweeps where state = 'active' ${ONCE_EACH}`,
 ];
 const UNACKED = `select m.id, max($1, m.at + m.ack_within) as due from p_messages m

@@ -2,6 +2,7 @@ import { byHandSuite } from "./by-hand.suite.ts";
 import { claimsSuite } from "./claims.suite.ts";
 import { nodesSuite } from "./nodes.suite.ts";
 import { resultsSuite } from "./results.suite.ts";
+import { givenUpSuite } from "./given-up.suite.ts";
 import { silenceSuite } from "./silence.suite.ts";
 import { sweepsSuite } from "./sweeps.suite.ts";
 import type { Driver } from "../support/drivers.ts";
@@ -14,4 +15,5 @@ export function cellsSuite(driver: Driver): void {
   byHandSuite(driver);
   nodesSuite(driver);
   silenceSuite(driver);
+  givenUpSuite(driver);
 }
