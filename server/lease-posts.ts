@@ -1,4 +1,5 @@
 import type { EventBody } from "../contract/events/index.ts";
+import { newId } from "../contract/ids.ts";
 import { toSubject } from "../contract/mail/text.ts";
 import { formatResource, type Resource } from "../contract/resource.ts";
 import { holderName } from "../reservations/rules.ts";
@@ -31,7 +32,8 @@ async function postOf(
   const shown = resources.length > 5 ? [...resources.slice(0, 5), "…"] : resources;
   return {
     project,
-    thread: `lease-${id}`,
+    // Nobody can have started a thread of that name before, and so read along.
+    thread: `lease-${newId()}`,
     open: false,
     subject: toSubject(`Your lease was taken away: ${shown.join(", ")}`),
     body: `${actor} released your lease ${id} by force: ${reason}\n\nIts fence ${lease.fence} is dead: work under it is not accepted any longer.`,
