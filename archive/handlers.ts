@@ -9,16 +9,16 @@ export interface ArchiveHandlersDeps {
   readonly log: EventLog;
   readonly archive: RunningArchive;
   /** Checks every repository of the archive. */
-  readonly verify: (request: VerifyRequest) => Promise<VerifyAnswer>;
+  readonly verify: (request: VerifyRequest, signal: AbortSignal) => Promise<VerifyAnswer>;
 }
 
 export function archiveHandlers(deps: ArchiveHandlersDeps): Handlers<typeof archive> {
   const { log, archive: running, verify } = deps;
   return {
     status: async () => ({ ...(await running.progress()), remotes: [...running.remotes()] }),
-    verify: async ({ body }) => {
+    verify: async (call) => {
       await running.flush();
-      return verify(body);
+      return verify(call.body, call.signal);
     },
     push: async () => {
       await running.flush();

@@ -7,7 +7,7 @@ import type { Signer } from "../archive/ports.ts";
 import { type RunningArchive, startArchive } from "../archive/start.ts";
 import { gitDirOf, JOURNAL } from "../archive/writer.ts";
 import { newId } from "../contract/ids.ts";
-import { projections } from "../server/domains.ts";
+import { projections } from "../server/projections.ts";
 import { restoreServer } from "../server/restore.ts";
 import { type EventLog, openLog } from "../storage/event-log.ts";
 import { openLocalFile } from "../storage/local-file.ts";

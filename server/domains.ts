@@ -1,55 +1,37 @@
 import { archiveHandlers } from "../archive/handlers.ts";
-import { archiveProjection } from "../archive/projection.ts";
 import type { RunningArchive } from "../archive/start.ts";
 import { cellsDeadlines } from "../cells/deadlines.ts";
 import { cellsHandlers } from "../cells/handlers.ts";
 import { sweepRecord } from "../cells/ledger.ts";
 import { nodesHandlers } from "../cells/node-handlers.ts";
 import type { CellsDeps } from "../cells/ports.ts";
-import { cellsProjection } from "../cells/projection.ts";
 import { contract } from "../contract/index.ts";
 import { mailboxDeadlines } from "../mailbox/deadlines.ts";
 import { mailboxHandlers } from "../mailbox/handlers.ts";
 import { refusePrivate } from "../mailbox/open-threads.ts";
-import { mailboxProjection } from "../mailbox/projection.ts";
 import { type ReportsDeps, reportsHandlers } from "../reports/handlers.ts";
 import { reservationsDeadlines } from "../reservations/deadlines.ts";
 import { guardHandlers } from "../reservations/guard.ts";
 import { reservationsHandlers } from "../reservations/handlers.ts";
 import { leasePort } from "../reservations/lease-port.ts";
-import { reservationsProjection } from "../reservations/projection.ts";
 import { DEFAULT_LEASE_SETTINGS, type LeaseSettings } from "../reservations/settings.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { Db } from "../storage/db.ts";
 import { type EventLog, openLog } from "../storage/event-log.ts";
-import type { Projection } from "../storage/log.ts";
 import type { SearchIndex } from "../storage/search.ts";
 import { agentDirectory } from "./agent-directory.ts";
 import { guarded, refuseSecretKeys, refuseSecrets, refuseWhileBehind } from "./boundary.ts";
-import { crossDomainProjection } from "./cross-domain.ts";
 import { signSnapshot } from "./guard-snapshot.ts";
 import type { Hub } from "./hub.ts";
 import { accessHandlers } from "./identity/access-handlers.ts";
-import { auditProjection } from "./identity/audit.ts";
 import { identityHandlers } from "./identity/handlers.ts";
 import type { IdentityDeps } from "./identity/deps.ts";
-import { identityProjection } from "./identity/projection.ts";
 import { type Domain, domain } from "./mount.ts";
-import { verifyArchive } from "./verify-archive.ts";
+import { projections } from "./projections.ts";
+import { verifyInThread } from "./verify-thread.ts";
 import type { Settings } from "./settings.ts";
 import { sweepDigestDeadlines } from "./sweep-digest.ts";
 import { inboxTopic, ticketTopic } from "./topics.ts";
-
-/** The projections of all domains: what a replay of the log builds. */
-export const projections: readonly Projection[] = [
-  identityProjection,
-  auditProjection,
-  mailboxProjection,
-  reservationsProjection,
-  cellsProjection,
-  archiveProjection,
-  crossDomainProjection,
-];
 
 const leaseSettings = ({ leases: { minTtl, lockDelay }, limits }: Settings): LeaseSettings => ({
   maxOpen: limits.leases,
@@ -147,7 +129,7 @@ export function openDomains(parts: DomainParts): Domain[] {
       archiveHandlers({
         log,
         archive,
-        verify: (request) => verifyArchive({ data: settings.data, projections }, request),
+        verify: (request, signal) => verifyInThread(settings.data, request, signal),
       }),
     ),
     domain("reports", contract.reports, reportsHandlers(reportsDeps(log))),

@@ -4,7 +4,7 @@ import { newId } from "../contract/ids.ts";
 import type { Db, Query } from "../storage/db.ts";
 import { applyAll, eventsAfter, insertLoggedEvent } from "../storage/events.ts";
 import type { LoggedEvent } from "../storage/log.ts";
-import { projections } from "./domains.ts";
+import { projections } from "./projections.ts";
 
 /** What holders and nodes get to come back in. */
 const RETURN_MS = 300_000;

@@ -14,7 +14,7 @@ import { migrate } from "../storage/migrate.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { stateHash } from "../storage/state-hash.ts";
 import { archiveFolder, databaseFile, takeDataFolder } from "./data-folder.ts";
-import { projections } from "./domains.ts";
+import { projections } from "./projections.ts";
 import { splitAddress } from "./remotes.ts";
 import { beginEpoch, rebuildEphemeral } from "./epoch.ts";
 

@@ -1,5 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { eventText } from "../archive/chain.ts";
 import { FaultFound } from "../archive/fault.ts";
@@ -12,29 +11,30 @@ import type { Db } from "../storage/db.ts";
 import type { LoggedEvent, Projection } from "../storage/log.ts";
 import { migrate } from "../storage/migrate.ts";
 import { type Difference, diffProjections } from "../storage/projection-diff.ts";
-import { openSnapshot, type Snapshot, yielding } from "../storage/snapshot.ts";
+import { openSnapshot, type Snapshot } from "../storage/snapshot.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { stateHash } from "../storage/state-hash.ts";
 import { archiveFolder, databaseFile } from "./data-folder.ts";
 
-/** Short transactions, so that the server beside it goes on answering. */
-const BATCH = 50;
+const BATCH = 200;
 const NO_KEPT_HEAD =
   "without a head that was kept (--since) a rewrite by the owner of the server's key cannot be excluded";
 
 /** What is verified: a data folder, and how its events build its state. */
 export interface Verifiable {
   readonly data: string;
+  /** A folder for the replay; whoever gives it removes it. */
+  readonly scratch: string;
   readonly projections: readonly Projection[];
 }
 
 /** Checks every repository of a data folder, and on request that the journal's replay is the database. */
 export async function verifyArchive(
-  { data, projections }: Verifiable,
+  { data, scratch, projections }: Verifiable,
   request: VerifyRequest,
 ): Promise<VerifyAnswer> {
   const { deep, since } = request;
-  const twin = deep ? await openTwin(databaseFile(data), projections) : null;
+  const twin = deep ? await openTwin(databaseFile(data), scratch, projections) : null;
   try {
     const checked: Verified[] = [];
     const keys = new KnownKeys();
@@ -100,10 +100,13 @@ interface Twin {
   close(): Promise<void>;
 }
 
-async function openTwin(file: string, projections: readonly Projection[]): Promise<Twin> {
+async function openTwin(
+  file: string,
+  scratch: string,
+  projections: readonly Projection[],
+): Promise<Twin> {
   const snapshot = openSnapshot(file);
-  const folder = await mkdtemp(join(tmpdir(), "gridpost-verify-"));
-  const copy = openSqlite({ file: join(folder, "replay.db") });
+  const copy = openSqlite({ file: join(scratch, "replay.db") });
   await migrate(copy);
   const end = await lastSeq(snapshot.query);
   const replay = replayInto(copy, projections);
@@ -125,15 +128,13 @@ async function openTwin(file: string, projections: readonly Projection[]): Promi
         await replay(rest);
         seq = last.seq;
       }
-      const replayed = { query: yielding(copy.query) };
-      const difference = await diffProjections(snapshot, replayed, tables);
+      const difference = await diffProjections(snapshot, copy, tables);
       if (difference !== null) return { difference: describe(difference), stateHash: null };
       return { difference: null, stateHash: await stateHash(snapshot.query, tables) };
     },
     close: async () => {
       snapshot.close();
       await copy.close();
-      await rm(folder, { recursive: true, force: true });
     },
   };
 }

@@ -1,5 +1,5 @@
-import { Worker } from "node:worker_threads";
 import { ProblemError } from "../contract/problem.ts";
+import { startThread } from "../runtime/thread.ts";
 import type { Found, SearchIndex, SearchRequest } from "./search.ts";
 import type { SearchAnswer, SearchFiles, SearchTask } from "./search-worker.ts";
 
@@ -12,7 +12,7 @@ const NOTHING: Found = { hits: [], newestOnly: false };
 
 /** Opens the FTS5 index of a SQLite database, in a thread of its own; see `FtsDocuments`. */
 export function openFtsIndex(files: SearchFiles): SearchIndex {
-  const worker = startWorker(files);
+  const worker = startThread(new URL("search-worker.ts", import.meta.url), files);
   const waiting = new Map<number, Waiting>();
   let ended: Error | undefined;
   let tasks = 0;
@@ -57,12 +57,3 @@ const unavailable = (reason: string): ProblemError =>
   new ProblemError("UNAVAILABLE", `the search index does not answer: ${reason}`, {
     next: "repeat the search; if it goes on, stop the server, remove search.db* from its data folder and start it",
   });
-
-function startWorker(workerData: SearchFiles): Worker {
-  const built = new URL("./search-worker.js", import.meta.url);
-  if (!import.meta.url.endsWith(".ts")) return new Worker(built, { workerData });
-  // From the sources: the loader that reads them does not follow into threads by itself.
-  const source = new URL("./search-worker.ts", import.meta.url).href;
-  const load = `import("tsx/esm/api").then(({ register }) => { register(); return import(${JSON.stringify(source)}); });`;
-  return new Worker(load, { eval: true, workerData });
-}

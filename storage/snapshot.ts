@@ -4,7 +4,6 @@ import { Connection } from "./sqlite-connection.ts";
 
 /** The database as it was at one moment, however long it is looked at. */
 export interface Snapshot {
-  /** Lets other work go on between statements. */
   readonly query: Query;
   close(): void;
 }
@@ -17,12 +16,5 @@ export function openSnapshot(file: string): Snapshot {
   connection.run("select 1 from events limit 1", []);
   const query = ((text: string, values: readonly unknown[] = []) =>
     Promise.resolve(connection.run(text, values))) as Query;
-  return { query: yielding(query), close: () => void connection.database.close() };
+  return { query, close: () => void connection.database.close() };
 }
-
-/** The same query, which lets the event loop turn before each statement: for long work beside a server's. */
-export const yielding = (query: Query): Query =>
-  (async (text: string, values?: readonly unknown[]) => {
-    await new Promise((resolve) => setImmediate(resolve));
-    return query(text, values);
-  }) as Query;

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Client } from "../../contract/client.ts";
+import { type Client, createClient } from "../../contract/client.ts";
 import type { ProblemError } from "../../contract/problem.ts";
 import type { LeaseId, SessionId } from "../../contract/ids.ts";
 import { type Member, startTestServer, type TestServer } from "../support/server.ts";
@@ -61,6 +61,28 @@ describe("the archive of a running server", () => {
     const kept = commit ?? later.commit ?? "";
     expect(await verify({ since: kept })).toMatchObject({ ok: true, note: null });
     expect(await verify({ since: "0".repeat(40) })).toMatchObject({ ok: false });
+  });
+
+  it("is verified beside the server, which goes on answering, and no longer than somebody waits", async () => {
+    await start();
+    for (let i = 0; i < 20; i += 1)
+      await Promise.all(
+        Array.from({ length: 25 }, (_, n) => send(`${i} ${n} ${"x".repeat(2_000)}`)),
+      );
+    await server.running.archive.flush();
+    const before = performance.eventLoopUtilization();
+    expect(await verify({ deep: true })).toMatchObject({ ok: true });
+    // Client and server of this test share this thread, and have nothing else to do.
+    expect(performance.eventLoopUtilization(before).utilization).toBeLessThan(0.4);
+    const hasty = createClient({
+      url: server.url,
+      token: () => server.admin.token(),
+      timeoutMs: 200,
+    });
+    await expect(hasty.archive.verify({ body: { deep: true } })).rejects.toThrow();
+    const scratch = (): string[] =>
+      readdirSync(tmpdir()).filter((name) => name.startsWith("gridpost-verify-"));
+    await expect.poll(scratch).toEqual([]);
   });
 
   it("names the first row, and the first event, that was changed behind the server's back", async () => {

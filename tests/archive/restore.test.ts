@@ -7,7 +7,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Client } from "../../contract/client.ts";
 import { TOKEN_TYPES } from "../../contract/token.ts";
-import { projections } from "../../server/domains.ts";
+import { projections } from "../../server/projections.ts";
 import { loadSigningKeys } from "../../server/identity/signing-keys.ts";
 import { readSettings, type RunningServer, startServer } from "../../server/main.ts";
 import { restoreServer } from "../../server/restore.ts";

@@ -10,7 +10,7 @@ import { TOKEN_TYPES } from "../../contract/token.ts";
 import { signAssertion } from "../../runtime/assertion.ts";
 import { type Clock, systemClock } from "../../runtime/clock.ts";
 import { makeKey, type PrivateJwk, publicHalf } from "../../runtime/key-store.ts";
-import { projections } from "../../server/domains.ts";
+import { projections } from "../../server/projections.ts";
 import { readSettings, type RunningServer, startServer } from "../../server/main.ts";
 import type { Settings } from "../../server/settings.ts";
 import { migrate } from "../../storage/migrate.ts";

@@ -1,0 +1,47 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { VerifyAnswer, VerifyRequest } from "../archive/ports.ts";
+import { ProblemError } from "../contract/problem.ts";
+import { startThread } from "../runtime/thread.ts";
+
+/** What the thread is asked. */
+export interface VerifyTask {
+  readonly data: string;
+  /** An empty folder for what it needs meanwhile. */
+  readonly scratch: string;
+  readonly request: VerifyRequest;
+}
+
+/**
+ * Verifies the archive of a data folder beside a running server, which goes on answering.
+ * @param signal ends it
+ */
+export async function verifyInThread(
+  data: string,
+  request: VerifyRequest,
+  signal: AbortSignal,
+): Promise<VerifyAnswer> {
+  const scratch = await mkdtemp(join(tmpdir(), "gridpost-verify-"));
+  const task: VerifyTask = { data, scratch, request };
+  const worker = startThread(new URL("verify-worker.ts", import.meta.url), task);
+  const end = (): void => void worker.terminate();
+  signal.addEventListener("abort", end);
+  if (signal.aborted) end();
+  try {
+    return await new Promise((resolve, reject) => {
+      worker.once("message", (answer: VerifyAnswer) => resolve(answer));
+      worker.once("error", reject);
+      worker.once("exit", () => reject(ended()));
+    });
+  } finally {
+    signal.removeEventListener("abort", end);
+    await worker.terminate();
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+const ended = (): ProblemError =>
+  new ProblemError("UNAVAILABLE", "the verification was ended before it was done", {
+    next: "repeat it: gridpost archive verify",
+  });
