@@ -50,7 +50,8 @@ function isStorable(data: unknown): boolean {
     if (depth >= MAX_PAYLOAD_DEPTH) return false;
     if (level.some((value) => typeof value === "string" && UNSTORABLE.test(value))) return false;
     const inner = level.filter((value) => typeof value === "object" && value !== null);
-    if (inner.some((value) => UNSTORABLE.test(Object.keys(value as object).join("\n")))) return false;
+    if (inner.some((value) => UNSTORABLE.test(Object.keys(value as object).join("\n"))))
+      return false;
     level = inner.flatMap((value) => Object.values(value as object) as unknown[]);
   }
   return true;
