@@ -9,8 +9,8 @@ import { orNothing } from "./claim.ts";
 import { claimable, frozenImage, nextByHand } from "./claim-store.ts";
 import { completeAttempt, endOf } from "./complete.ts";
 import { loseAttempt } from "./end.ts";
-import type { CellsDeps } from "./ports.ts";
-import { grantSession, type SessionReply, sessionView } from "./session.ts";
+import type { CellsDeps, LeasePort } from "./ports.ts";
+import { type Grant, grantSession, type SessionReply, sessionView } from "./session.ts";
 import { findSweep } from "./sweep-store.ts";
 
 type HandHandlers = Pick<
@@ -68,6 +68,32 @@ const livingFor = (view: SessionReply, ttlMs: number): SessionReply => ({
   lease: { ...view.lease, ttlMs },
 });
 
+interface HandClaim extends Pick<Grant, "id" | "holder" | "actor" | "ttlMs"> {
+  readonly project: string;
+  /** `""`: of any sweep. */
+  readonly sweep: string;
+  /** `""`: any run. */
+  readonly wanted: string;
+}
+
+/** The best queued run whose lease the caller can have. */
+async function claimOne(
+  tx: LogTx,
+  leases: LeasePort,
+  { project, sweep, wanted, ...caller }: HandClaim,
+): Promise<SessionReply | null> {
+  for (const next of await nextByHand(tx.query, project, { sweep, run: wanted })) {
+    const run = await claimable(tx.query, next);
+    if (run === undefined) continue;
+    const image = await frozenImage(tx.query, run.queue);
+    const granted = await orNothing(grantSession(tx, leases, { ...caller, run, image, gpus: [] }));
+    if (granted === null) continue;
+    await tx.setDeadline("claim.end", caller.id, tx.now + caller.ttlMs);
+    return granted;
+  }
+  return null;
+}
+
 /** Claims by somebody without a daemon, by the rules of every claim; they live by their time alone. */
 export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
   return {
@@ -78,19 +104,7 @@ export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
       const sweep = ref === undefined ? "" : (await findSweep(log.query, project, ref)).id;
       const session = await log.once(
         callOf({ principal, idempotency }, [CLAIMS]),
-        async (tx, id) => {
-          for (const next of await nextByHand(tx.query, project, { sweep, run: wanted })) {
-            const run = await claimable(tx.query, next);
-            if (run === undefined) continue;
-            const image = await frozenImage(tx.query, run.queue);
-            const grant = { id, holder, actor, run, image, gpus: [], ttlMs };
-            const granted = await orNothing(grantSession(tx, leases, grant));
-            if (granted === null) continue;
-            await tx.setDeadline("claim.end", id, tx.now + ttlMs);
-            return granted;
-          }
-          return null;
-        },
+        (tx, id) => claimOne(tx, leases, { id, holder, actor, project, sweep, wanted, ttlMs }),
         async (query, id) => {
           const view = await sessionView(query, id);
           return view === null ? null : livingFor(view, ttlMs);
