@@ -5,7 +5,7 @@ import type { Node } from "./node.ts";
 import { backoff, sleep } from "./timers.ts";
 
 /** Silence after which a socket is dead, in pings of the server. */
-const PINGS = 2.5;
+const PINGS = 2;
 const FIRST_PING_MS = 20_000;
 
 /** Keeps a stream to the server open that says when there may be work. Hints only: whatever they miss, polls find. */
@@ -49,9 +49,9 @@ async function listen(node: Node, fresh: boolean): Promise<boolean> {
         alive();
       });
       socket.on("message", (data: Buffer) => {
-        alive();
         const frame = readFrame(data.toString());
         if (frame?.type === "hello") ({ pingMs } = frame);
+        alive();
         if (frame?.type === "ping") send({ type: "pong" });
         if (frame?.type === "work") wake(node);
       });

@@ -31,6 +31,7 @@ import { processLauncher } from "./process/driver.ts";
 import { processObstacle } from "./process/limits.ts";
 import { openSpool } from "./open-spool.ts";
 import { reapAll, reapLoop } from "./reaper.ts";
+import { noteReboot } from "./reboot.ts";
 import { connect } from "./server.ts";
 import { Sessions } from "./sessions.ts";
 import type { Spool } from "./spool.ts";
@@ -104,6 +105,7 @@ export async function startDaemon(
       hinted: false,
       detach: detach.signal,
     };
+    noteReboot(node, bootId);
     if (lost) await reapAll(node);
     await removeLeftFolders(node, roots);
     const settled = work({ node, roots, heartbeat: { node, bootId, survey } });

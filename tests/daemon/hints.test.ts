@@ -35,3 +35,39 @@ it("reads on after a frame that is none, and is woken by the next one", async ()
   await loop;
   await new Promise((resolve) => server.close(resolve));
 });
+
+it("gives up a stream that says nothing any more, and opens another", async () => {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  let opened = 0;
+  server.on("connection", (socket) => {
+    opened += 1;
+    // After this word the line is a black hole: no ping, no close.
+    socket.send(JSON.stringify({ type: "hello", protocol: 1, version: "0", pingMs: 100 }));
+    if (opened > 1) socket.send(JSON.stringify({ type: "work" }));
+  });
+  await new Promise((resolve) => server.once("listening", resolve));
+  const detach = new AbortController();
+  const wakeClaims = new Alarm();
+  const node = {
+    server: {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      token: () => Promise.resolve("t"),
+    },
+    log: pino({ level: "silent" }),
+    spool: { sessions: () => [] },
+    contact: { draining: false },
+    wakeClaims,
+    wakeBeat: new Alarm(),
+    hinted: false,
+    detach: detach.signal,
+  };
+  const loop = hintLoop(node as unknown as Node);
+  await expect.poll(() => node.hinted, { timeout: 5_000 }).toBe(true);
+  // While nothing says when there is work, polls are frequent again.
+  await expect.poll(() => node.hinted, { timeout: 5_000, interval: 10 }).toBe(false);
+  await wakeClaims.wait(8_000, detach.signal);
+  expect(opened).toBeGreaterThan(1);
+  detach.abort();
+  await loop;
+  await new Promise((resolve) => server.close(resolve));
+});

@@ -6,10 +6,36 @@ import { executionName } from "../../daemon/launcher.ts";
 import { Spool } from "../../daemon/spool.ts";
 import { makeWorkRoots, processesIn } from "../../daemon/attempt-folder.ts";
 import { openLocalFile } from "../../storage/local-file.ts";
-import { startTestServer } from "../support/server.ts";
+import { startTestServer, type TestServer } from "../support/server.ts";
 import { eventually, evidence, finished, makeNode, submit, sweepOf } from "./support.ts";
 
 const params = { project: "default" };
+
+describe.runIf(process.platform === "linux")("a daemon after a reboot", () => {
+  it("calls what ran the machine's failure, whatever is left of it", async () => {
+    const server = await startTestServer();
+    const node = await makeNode(server, "n1", { allowProcess: true });
+    const before = await node.start();
+    const sweep = await submit(server, sweepOf("echo begin; sleep 1; exit 1"));
+    await begun(server, sweep.sweep);
+    await before.stop();
+    const db = openLocalFile(join(node.data, "spool.db"));
+    new Spool(db).setMeta("boot", "another");
+    db.close();
+    // It ends meanwhile, as a container that its engine finds dead after a boot has some exit code.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const after = await node.start();
+    const { runs } = await finished(server, sweep);
+    expect(runs[0]).toMatchObject({
+      state: "invalid",
+      outcome: "invalid",
+      message: "repeat 1: the machine was restarted while it ran",
+    });
+    await after.stop();
+    await node.remove();
+    await server.stop();
+  }, 60_000);
+});
 
 describe.runIf(process.platform === "linux")("a newer daemon", () => {
   it("goes on with what the version before it started, however that described it", async () => {
@@ -17,15 +43,8 @@ describe.runIf(process.platform === "linux")("a newer daemon", () => {
     const node = await makeNode(server, "n1", { allowProcess: true });
     const script = "echo run >> ${out}/count; echo begin; sleep 3; echo performance: 7 x";
     const sweep = await submit(server, sweepOf(script));
-    const { cells } = server.admin.client;
     const older = await node.start();
-    const { runs } = await cells.runs({ params: { ...params, sweep: sweep.sweep } });
-    const run = runs[0]?.id ?? "";
-    const attempt = await eventually(async () => {
-      const { text } = await cells.runLogs({ params: { ...params, run } });
-      const view = await cells.run({ params: { ...params, run } });
-      return text.includes("begin") ? (view.attemptId ?? undefined) : undefined;
-    });
+    const attempt = await begun(server, sweep.sweep);
     await older.stop();
     await describeAsBefore(node.data, attempt);
     const newer = await node.start();
@@ -70,6 +89,17 @@ describe.runIf(process.platform === "linux")("a newer daemon", () => {
     await rm(folder, { recursive: true });
   });
 });
+
+/** Waits until the sweep's first run has printed that it begins; answers its attempt. */
+async function begun(server: TestServer, sweep: string): Promise<string> {
+  const { cells } = server.admin.client;
+  const { runs } = await cells.runs({ params: { ...params, sweep } });
+  const run = { params: { ...params, run: runs[0]?.id ?? "" } };
+  return eventually(async () => {
+    const { text } = await cells.runLogs(run);
+    return text.includes("begin") ? ((await cells.run(run)).attemptId ?? undefined) : undefined;
+  });
+}
 
 /** Makes row and label what a version with another description of a launch would have left. */
 async function describeAsBefore(data: string, attempt: string): Promise<void> {
