@@ -54,6 +54,22 @@ describe.runIf(process.platform === "linux")("a daemon that is cut off from the 
     expect(runs[0]?.attempts).toHaveLength(1);
   }, 120_000);
 
+  it("stops what runs by its own time although the server still hears it, and stays the run's only node", async () => {
+    const sweep = await submit(server, sweepOf("sleep 27182", { lostAfter: "10m" }));
+    await running(sweep);
+    proxy.mute();
+    skipped = 531_000;
+    await eventually(async () => ((await lives("sleep 27182")) ? undefined : true));
+    // To the server it has beaten all the time: nothing was granted again.
+    expect(await runOf(sweep)).toMatchObject({ state: "running", attempt: 1 });
+    proxy.heal();
+    const run = await eventually(async () => {
+      const now = await runOf(sweep);
+      return now.attempts[0]?.report ? now : undefined;
+    }, 40_000);
+    expect(run.attempts).toMatchObject([{ n: 1, report: { outcome: "invalid" } }]);
+  }, 120_000);
+
   it("stops what runs before the server may grant it again, and says so afterwards", async () => {
     const sweep = await submit(server, sweepOf("sleep 31415", { lostAfter: "10m" }));
     await running(sweep);

@@ -6,6 +6,8 @@ export interface Proxy {
   readonly url: string;
   /** Breaks every connection and lets no new one through. */
   cut(): void;
+  /** Lets calls through and drops every answer, as where only one direction works. */
+  mute(): void;
   heal(): void;
   close(): Promise<void>;
 }
@@ -14,6 +16,7 @@ export async function startProxy(target: string): Promise<Proxy> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   let isCut = false;
+  let isMute = false;
   const relay = createServer((near) => {
     if (isCut) {
       near.destroy();
@@ -25,7 +28,10 @@ export async function startProxy(target: string): Promise<Proxy> {
       [far, near],
     ] as const) {
       sockets.add(from);
-      from.pipe(to);
+      from.on("data", (bytes: Buffer) => {
+        if (from === near || !isMute) to.write(bytes);
+      });
+      from.on("end", () => to.end());
       from.on("error", () => to.destroy());
       from.on("close", () => {
         sockets.delete(from);
@@ -46,8 +52,13 @@ export async function startProxy(target: string): Promise<Proxy> {
       isCut = true;
       breakAll();
     },
+    mute: () => {
+      isMute = true;
+    },
     heal: () => {
+      if (isMute) breakAll();
       isCut = false;
+      isMute = false;
     },
     close: async () => {
       breakAll();
