@@ -81,7 +81,8 @@ class Followed {
 
   /** One push at a time; a second call waits for the first. @throws what went wrong, after noting it */
   push(now: boolean): Promise<void> {
-    if (!now && performance.now() < this.notBefore) return Promise.resolve();
+    // Looks come at fixed times, and an attempt takes a moment: half a period early is in time.
+    if (!now && performance.now() < this.notBefore - EVERY_MS / 2) return Promise.resolve();
     this.running ??= this.pushOnce().finally(() => (this.running = undefined));
     return this.running;
   }

@@ -71,8 +71,20 @@ const SENDS = ["send", "reply"];
  * secrets of their runs: no result gets lost for a look-alike.
  */
 const UNCHECKED = new Set([
-  ...["token", "join", "verify", "push", "check", "guardCheck", "awaitTicket", "beat"],
-  ...["register", "claim", "start", "complete", "appendLog", "putEvidence"],
+  "token",
+  "join",
+  "verify",
+  "push",
+  "check",
+  "guardCheck",
+  "awaitTicket",
+  "beat",
+  "register",
+  "claim",
+  "start",
+  "complete",
+  "appendLog",
+  "putEvidence",
 ]);
 
 export interface DomainParts {

@@ -2,7 +2,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { setTimeout } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Pusher, startPusher } from "../../archive/push.ts";
 import { openRemotes, splitAddress, withoutCredentials } from "../../server/remotes.ts";
 import { readSettings } from "../../server/main.ts";
@@ -100,6 +101,29 @@ describe("a push over HTTP", () => {
     remote.release();
     await following.pushAll();
     expect(following.states()).toMatchObject([{ error: null }]);
+  });
+
+  it("tries a remote that fails less and less often", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
+    try {
+      const failing = 100;
+      let failures = 0;
+      const bad = { name: "r", url: join(root, "nowhere.git"), repository: "journal" };
+      const onError = (): void => void (failures += 1);
+      pusher = startPusher({ remotes: [bad], gitDir: () => own, onError });
+      const seen: number[] = [];
+      vi.advanceTimersByTime(failing);
+      for (const wanted of [1, 2, 2, 3, 3, 3, 3, 4]) {
+        vi.advanceTimersByTime(10_000 - failing);
+        while (failures < wanted) await setTimeout(5);
+        // An attempt takes a moment.
+        vi.advanceTimersByTime(failing);
+        seen.push(failures);
+      }
+      expect(seen).toEqual([1, 2, 2, 3, 3, 3, 3, 4]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("ends at once when the server stops", async () => {
