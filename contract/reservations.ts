@@ -75,7 +75,10 @@ const project = z.object({ project: Name });
 const lease = project.extend({ lease: LeaseId });
 const ticket = project.extend({ ticket: z.uuid() });
 /** Milliseconds; the server's settings bound it (`leases.minTtl`, 7 days). */
-const TtlMs = z.int().min(1).max(604_800_000);
+const TtlMs = z
+  .int()
+  .min(1, "a lease lives for longer than no time, such as an hour")
+  .max(604_800_000, "a lease lives for at most 7 days");
 const Reason = z.string().max(1_000);
 const Refs = z
   .array(

@@ -1,7 +1,7 @@
 import { toTime } from "../contract/ids.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { LeaseConflict } from "../contract/reservations.ts";
-import { formatResource } from "../contract/resource.ts";
+import { formatResource, type Resource } from "../contract/resource.ts";
 import type { Query } from "../storage/db.ts";
 import type { Demand, Meeting } from "./demand.ts";
 import type { Ahead, Obstacles } from "./obstacles.ts";
@@ -21,12 +21,13 @@ export interface Describer {
 /** What an agent needs to decide whether to wait, to ask, or to do something else. */
 export async function describeConflicts(
   { query, agents }: Describer,
-  { project }: Demand,
+  demand: Demand,
   { rivals, ahead }: Obstacles,
 ): Promise<LeaseConflict[]> {
+  const { project } = demand;
   const some = [
-    ...rivals.map((rival) => fromRival(rival)),
-    ...ahead.map((waiter) => fromWaiter(waiter)),
+    ...rivals.map((rival) => fromRival(demand, rival)),
+    ...ahead.map((waiter) => fromWaiter(demand, waiter)),
   ].slice(0, MAX_CONFLICTS);
   const facts = await agents.describe(query, project, [...new Set(some.map((one) => one.holder))]);
   const conflicts: LeaseConflict[] = [];
@@ -48,12 +49,12 @@ const known = (facts: AgentFacts | undefined): Known => ({
       : toTime(facts.lastActivityAt),
 });
 
-function fromRival(rival: Rival): Described {
+function fromRival(demand: Demand, rival: Rival): Described {
   const { lease } = rival;
   const ends = isHeld(lease.state) ? lease.due : lease.unlock;
   const holder = holderName(lease.holder, lease.project);
   return {
-    ...shown(rival, holder),
+    ...shown(demand, rival, holder),
     blocker: lease.id,
     lease: lease.id as LeaseConflict["lease"],
     mode: lease.mode,
@@ -65,10 +66,10 @@ function fromRival(rival: Rival): Described {
   };
 }
 
-function fromWaiter(waiter: Ahead): Described {
+function fromWaiter(demand: Demand, waiter: Ahead): Described {
   const { ticket, order } = waiter;
   return {
-    ...shown(waiter, holderName(ticket.holder, ticket.project)),
+    ...shown(demand, waiter, holderName(ticket.holder, ticket.project)),
     blocker: ticket.id,
     lease: null,
     mode: order.mode,
@@ -80,17 +81,26 @@ function fromWaiter(waiter: Ahead): Described {
   };
 }
 
-function shown({ wanted, theirs, witness }: Meeting, holder: string) {
-  const pattern = formatResource(wanted);
+function shown(demand: Demand, { wanted, theirs, witness }: Meeting, holder: string) {
   return {
-    pattern,
+    pattern: formatResource(wanted),
     held: formatResource(theirs),
     witness: witness === "" ? null : witness,
     holder,
-    wait: `gridpost reserve ${quote(pattern)} --wait 10m`,
+    wait: waitFor(wanted, demand),
     ask: `gridpost send ${holder} -s ${quote(`when will you release ${formatResource(theirs)}?`)}`,
   };
 }
+
+/** The command that asks for the same from any folder, and waits for it. */
+const waitFor = (wanted: Resource, { mode, refs }: Demand): string =>
+  [
+    `gridpost reserve ${quote(formatResource(wanted))}`,
+    ...(wanted.kind === "file" ? [`--repo ${quote(wanted.repo)}`] : []),
+    ...(mode === "shared" ? ["--shared"] : []),
+    ...(refs === null ? [] : [`--ref ${quote(refs.join(","))}`]),
+    "--wait 10m",
+  ].join(" ");
 
 /** For a POSIX shell. */
 export const quote = (text: string): string =>

@@ -6,6 +6,7 @@ import type { reservations } from "../contract/reservations.ts";
 import { parseResource, Resource } from "../contract/resource.ts";
 import type { LeaseView, ReservationsDeps } from "./call.ts";
 import { commonOf, normaliseResources } from "./demand.ts";
+import { pastBelow, sincePresentFence } from "./past.ts";
 import { callBudget } from "./pattern/overlap.ts";
 import { holderPrincipal } from "./rules.ts";
 import { heldLeases, leasesBelow, type LeaseRow } from "./store.ts";
@@ -45,7 +46,7 @@ export async function listHistory(
 ): Promise<{ leases: (LeaseView & { endedAt: string | null })[]; next: string | null }> {
   const wanted = readResource(query.resource, query.repo);
   const fence = fenceCursor(query.after, Number.MAX_SAFE_INTEGER);
-  const rows = await leasesBelow(log.query, { project, fence, limit: LOOKED_AT });
+  const rows = await heldBelow(log, { project, fence, limit: LOOKED_AT });
   const budget = callBudget();
   const found: LeaseRow[] = [];
   let seen: LeaseRow | undefined;
@@ -63,6 +64,18 @@ export async function listHistory(
     })),
     next: atEnd || seen === undefined ? null : String(seen.fence),
   };
+}
+
+/** Every time that somebody held a lease under one fence, newest first. */
+async function heldBelow(
+  { query, db }: ReservationsDeps["log"],
+  of: { readonly project: string; readonly fence: number; readonly limit: number },
+): Promise<LeaseRow[]> {
+  const present = await leasesBelow(query, of);
+  const past = await pastBelow(query, of);
+  if (past.length === 0) return present;
+  const all = [...(await sincePresentFence(query, db.dialect, present)), ...past];
+  return all.toSorted((a, b) => b.fence - a.fence).slice(0, of.limit);
 }
 
 function readResource(text: string, repo: string): Resource {

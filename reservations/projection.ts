@@ -2,6 +2,7 @@ import type { EventBody } from "../contract/events/index.ts";
 import type { Query } from "../storage/db.ts";
 import type { Apply, Event, Projection } from "../storage/log.ts";
 import { keysOf } from "./keys.ts";
+import { keepPast } from "./past.ts";
 
 const INSERT = `insert into p_leases
   (id, project, holder, mode, state, fence, resources, refs, session, reason, thread, ttl_ms, granted_at)
@@ -77,8 +78,9 @@ const holding =
     await query(HOLD, [id, state]);
   };
 
-async function upgraded(query: Query, { project, body }: Event): Promise<void> {
+async function upgraded(query: Query, { project, at, body }: Event): Promise<void> {
   const { id, fence, supersedes } = body as EventBody<"lease.upgraded">;
+  await keepPast(query, id, at);
   await query(UPGRADE, [id, fence]);
   await query(COUNT_UP, [project, fence]);
   await supersede(query, supersedes);
@@ -88,8 +90,9 @@ async function downgraded(query: Query, { body }: Event): Promise<void> {
   await query(DOWNGRADE, [(body as EventBody<"lease.downgraded">).id]);
 }
 
-async function transferred(query: Query, { project, body }: Event): Promise<void> {
+async function transferred(query: Query, { project, at, body }: Event): Promise<void> {
   const { id, to, fence, supersedes } = body as EventBody<"lease.transferred">;
+  await keepPast(query, id, at);
   await query(TRANSFER, [id, to, fence]);
   await query(COUNT_UP, [project, fence]);
   await supersede(query, supersedes);
@@ -107,7 +110,7 @@ async function repositoryDefined(query: Query, { project, body }: Event): Promis
 
 export const reservationsProjection: Projection = {
   name: "reservations",
-  tables: ["p_fences", "p_leases", "p_lease_keys", "p_slots", "p_repositories"],
+  tables: ["p_fences", "p_leases", "p_lease_keys", "p_lease_past", "p_slots", "p_repositories"],
   apply: {
     "lease.granted": granted,
     "lease.released": released,

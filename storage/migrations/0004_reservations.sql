@@ -40,6 +40,19 @@ create table p_lease_keys (
 ) /*sqlite without rowid*/;
 create index p_lease_keys_by_lease on p_lease_keys (lease);
 
+-- Who held a lease under a fence that an upgrade or transfer has replaced.
+create table p_lease_past (
+  lease   text   not null,
+  fence   bigint not null,
+  project text   not null,
+  holder  text   not null,
+  mode    text   not null,
+  since   bigint not null,
+  until   bigint not null,
+  primary key (lease, fence)
+);
+create index p_lease_past_by_fence on p_lease_past (project, fence);
+
 create table p_slots (
   project  text   not null,
   name     text   not null,

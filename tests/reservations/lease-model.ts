@@ -113,11 +113,11 @@ export class LeaseModel {
     }
   }
 
-  /** Whether waiting for this would lead back to the waiter. */
+  /** Whether waiting for this would lead back to the waiter. What is only locked becomes free by itself. */
   leadsBack(wish: Wish): boolean {
     const seen = new Set<string>();
     const next = (one: Wish, before: number): string[] => [
-      ...this.rivals(one).map(({ holder }) => holder),
+      ...this.rivals(one).flatMap(({ holder, state }) => (state === "held" ? [holder] : [])),
       ...this.ahead(one, before).map(({ holder }) => holder),
     ];
     const stack = next(wish, this.tickets.length);

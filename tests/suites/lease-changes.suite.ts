@@ -185,10 +185,39 @@ export function leaseChangesSuite(driver: Driver): void {
             holder: "blue",
             program: "codex",
             witness: "src/.ts",
-            wait: "gridpost reserve 'src/**/*.ts' --wait 10m",
+            wait: "gridpost reserve 'src/**/*.ts' --repo app --wait 10m",
           },
         ],
       });
+    });
+
+    it("tells each holder and fence of a lease that was upgraded and handed on", async () => {
+      const lease = await acquire("blue", ["src"], { mode: "shared" });
+      const start = bench.log.now();
+      bench.clock.advance(1_000);
+      await acquire("blue", ["src"]);
+      bench.clock.advance(1_000);
+      await bench.handlers.transfer({ ...at(lease.id), body: { to: "red" }, ...as("blue") });
+      bench.clock.advance(1_000);
+      await release("red", lease.id);
+      const query = { resource: "src/a", repo: "app", limit: 50 };
+      const { leases } = await bench.handlers.history({ params, query, ...as("x") });
+      const tenures = leases.map(({ holder, fence, mode, state, grantedAt, endedAt }) => [
+        `${holder} ${fence} ${mode} ${state}`,
+        Date.parse(grantedAt) - start,
+        Date.parse(endedAt ?? "") - start,
+      ]);
+      expect(tenures).toEqual([
+        ["red 3 exclusive released", 2_000, 3_000],
+        ["blue 2 exclusive superseded", 1_000, 2_000],
+        ["blue 1 shared superseded", 0, 1_000],
+      ]);
+      const second = await bench.handlers.history({
+        params,
+        query: { ...query, after: "3", limit: 1 },
+        ...as("x"),
+      });
+      expect(second.leases).toMatchObject([{ fence: 2 }]);
     });
 
     it("tells who held what a pattern covers, newest first", async () => {
