@@ -48,12 +48,15 @@ it.runIf(process.platform === "linux")(
       limits: { memory: null, cpus: null, shm: null, pids: null },
     });
     const foreign = spawn("sleep", ["3143"], { detached: true });
-    await launcher.start(id);
-    await launcher.wait(id, new AbortController().signal);
-    expect(await sleepers()).toEqual(["sleep 3141", "sleep 3142", "sleep 3142", "sleep 3143"]);
-    await launcher.remove(id);
-    await expect.poll(sleepers).toEqual(["sleep 3143"]);
-    foreign.kill();
+    try {
+      await launcher.start(id);
+      await launcher.wait(id, new AbortController().signal);
+      expect(await sleepers()).toEqual(["sleep 3141", "sleep 3142", "sleep 3142", "sleep 3143"]);
+      await launcher.remove(id);
+      await expect.poll(sleepers).toEqual(["sleep 3143"]);
+    } finally {
+      foreign.kill();
+    }
     await rm(folder, { recursive: true });
   },
 );
