@@ -102,7 +102,10 @@ export async function awaitTicket(
     const left = Math.min(until, ticket.ends_at) - deps.log.now();
     if (ticket.state !== "waiting" || left <= 0 || signal.aborted) break;
     await deps.wait({ project, id }, { ms: Math.min(left, LOOK_AGAIN_MS), signal });
-    ticket = await ownTicket(deps.log.query, principal, id);
+    const still = await ticketById(deps.log.query, id);
+    // Its end took it from the queue a moment before this call saw that.
+    if (still === undefined) break;
+    ticket = still;
   }
   const now = deps.log.now();
   if (signal.aborted) return answer(deps, await leaveFor(deps, ticket));
