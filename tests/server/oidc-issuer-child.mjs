@@ -47,21 +47,23 @@ const server = createServer((request, response) => {
   if (request.url === "/jwks") asked += 1;
   answer(request, response);
 });
-server.listen(0, "127.0.0.1", async () => {
-  const issuer = `http://127.0.0.1:${server.address().port}`;
-  let keys = [await newKey()];
-  const open = () => {
-    answer = new Provider(issuer, configuration(keys)).callback();
-  };
-  open();
-  process.on("message", async (order) => {
-    if (order === "rotate") {
-      // The old one is still published: tokens that it has signed live on.
-      keys = [await newKey(), ...keys];
-      open();
-    }
-    process.send({ asked });
-  });
-  process.on("disconnect", () => process.exit());
-  process.send({ issuer });
+const issuer = await new Promise((resolve) => {
+  server.listen(0, "127.0.0.1", () => resolve(`http://127.0.0.1:${server.address().port}`));
 });
+let keys = [await newKey()];
+const open = () => {
+  answer = new Provider(issuer, configuration(keys)).callback();
+};
+open();
+
+async function obey(order) {
+  if (order === "rotate") {
+    // The old one is still published: tokens that it has signed live on.
+    keys = [await newKey(), ...keys];
+    open();
+  }
+  process.send({ asked });
+}
+process.on("message", (order) => void obey(order));
+process.on("disconnect", () => process.exit());
+process.send({ issuer });
