@@ -61,6 +61,8 @@ export class FastImport {
   async commit(commit: Commit): Promise<string> {
     const { stdin } = this.child;
     const sha = new Promise<string>((resolve, reject) => {
+      if (this.waiting !== undefined)
+        throw new TypeError("a commit was given before the last one was made");
       this.waiting = { resolve, reject };
       if (!stdin.writable) this.fail("it has ended");
     });

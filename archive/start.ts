@@ -155,18 +155,31 @@ function follow(
     reader = undefined;
     await running?.stop();
   };
+  // Two that drain at once would both write the same events.
+  let turn: Promise<void> = Promise.resolve();
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const mine = turn.then(work);
+    turn = mine.catch(() => undefined);
+    return mine;
+  };
   return {
-    flush: async () => {
-      await pause();
-      if (!aligned) throw notFollowing();
-      await drain();
-      reader = await runReader(options, onError);
-    },
-    stop: async () => {
+    flush: () =>
+      inTurn(async () => {
+        await pause();
+        if (!aligned) throw notFollowing();
+        try {
+          await drain();
+        } finally {
+          if (!stopped) reader = await runReader(options, onError);
+        }
+      }),
+    stop: () => {
       stopped = true;
       clearTimeout(retry);
-      await pause();
-      if (aligned) await drain().catch(onError);
+      return inTurn(async () => {
+        await pause();
+        if (aligned) await drain().catch(onError);
+      });
     },
   };
 }

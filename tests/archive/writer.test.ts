@@ -44,6 +44,16 @@ describe("the writer of the archive", () => {
     expect(all).not.toMatch(/private|secretive|\bbcc\b/);
   });
 
+  it("writes an event once although several ask at the same time that all be written", async () => {
+    const { add, start } = bench();
+    const archive = await start();
+    for (let round = 0; round < 3; round += 1) {
+      for (let i = 0; i < 20; i += 1) await add("message.sent", message({ thread: `t${i}` }));
+      await Promise.all([archive.flush(), archive.flush(), archive.flush()]);
+    }
+    expect(archivedSeqs()).toEqual(Array.from({ length: 61 }, (_, i) => i + 1));
+  });
+
   it("goes on after a restart, whether or not its cursor was saved after the last commit", async () => {
     const { add, start, log } = bench();
     await add("agent.registered", { name: "blue", owner: "user:anna" });
