@@ -2,9 +2,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-
-const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** A program of this repository that runs beside the bench. */
 export interface Program {
@@ -14,7 +11,7 @@ export interface Program {
 }
 
 export interface ProgramOptions {
-  /** Path from the root of the repository, or an absolute one; of a `.ts` file, or of a compiled one. */
+  /** Path from the root of the repository, where the harness is started, or an absolute one. */
   readonly file: string;
   readonly args?: readonly string[];
   /** What the line looks like by which it says that it is ready. */
@@ -23,9 +20,7 @@ export interface ProgramOptions {
 
 /** Starts a program and waits until it is ready. */
 export async function startProgram({ file, args = [], ready }: ProgramOptions): Promise<Program> {
-  const path = resolve(ROOT, file);
-  const loader = path.endsWith(".ts") ? ["--import", "tsx"] : [];
-  const child = spawn(process.execPath, [...loader, path, ...args], {
+  const child = spawn(process.execPath, [resolve(file), ...args], {
     stdio: ["pipe", "pipe", "pipe"],
   });
   const line = await firstLine(child, ready);

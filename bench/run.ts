@@ -1,8 +1,10 @@
 import { readdir } from "node:fs/promises";
+import { extname } from "node:path";
 import { arch, cpus, release, totalmem, type } from "node:os";
 import type { Bench, Line } from "./bench.ts";
 
-const SUFFIX = ".bench.ts";
+/** As this file, of the sources or compiled. */
+const SUFFIX = `.bench${extname(import.meta.url)}`;
 
 async function main(names: readonly string[]): Promise<number> {
   const files = await readdir(new URL(".", import.meta.url));
