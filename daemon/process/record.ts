@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { readBootId } from "../boot-clock.ts";
 import type { Launched } from "../launcher.ts";
 import { isAlive, parseStat, type Traces } from "./processes.ts";
 
@@ -51,13 +52,17 @@ function wrapperRuns(folder: string, started: number): boolean {
 export function tracesOf(root: string, name: string): Traces {
   const folder = join(root, name);
   const child = Number(read(folder, "pid") ?? Number.NaN);
-  const ended = Number.parseFloat(read(folder, "ended") ?? "");
+  const [ended = "", boot] = (read(folder, "ended") ?? "").trim().split(" ");
+  // Numbers of processes and times after boot mean nothing in another boot: there they fit strangers.
   const known =
-    child > 1 && (!Number.isNaN(ended) || readLaunched(root, name)?.state === "running");
+    child > 1 &&
+    (ended === ""
+      ? readLaunched(root, name)?.state === "running"
+      : Number(ended) >= 0 && boot === readBootId());
   return {
     mark: markOf(name),
     session: known ? child : undefined,
-    endedAt: Number.isNaN(ended) ? Number.POSITIVE_INFINITY : ended,
+    endedAt: ended === "" ? Number.POSITIVE_INFINITY : Number(ended),
   };
 }
 

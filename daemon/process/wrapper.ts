@@ -18,7 +18,8 @@ while :; do
   kill -0 "$child" 2>/dev/null || break
 done
 read -r uptime idle </proc/uptime
-echo "$uptime" >"$dir/ended"
+read -r boot </proc/sys/kernel/random/boot_id
+echo "$uptime $boot" >"$dir/ended"
 echo "$code" >"$dir/exit"
 `;
 

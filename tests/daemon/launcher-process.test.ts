@@ -1,11 +1,11 @@
 import { execFile, spawn } from "node:child_process";
-import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
-import { executionName } from "../../daemon/launcher.ts";
+import { executionName, type Launch } from "../../daemon/launcher.ts";
 import { processLauncher } from "../../daemon/process/driver.ts";
 import { launcherSuite } from "../suites/launcher.suite.ts";
 
@@ -28,25 +28,9 @@ it.runIf(process.platform === "linux")(
     const root = join(folder, "processes");
     await mkdir(root);
     const launcher = processLauncher(root);
-    const attempt = newId();
-    const { id } = await launcher.create({
-      name: executionName(attempt, 1),
-      attempt,
-      repeat: 1,
-      image: null,
-      command: [
-        "sh",
-        "-c",
-        "env -i sleep 3141 & env -i sh -c 'sleep 3142 & sleep 3142' & echo done",
-      ],
-      env: {},
-      files: folder,
-      out: folder,
-      mounts: [],
-      gpus: [],
-      devices: [],
-      limits: { memory: null, cpus: null, shm: null, pids: null },
-    });
+    const { id } = await launcher.create(
+      launchOf(folder, "env -i sleep 3141 & env -i sh -c 'sleep 3142 & sleep 3142' & echo done"),
+    );
     const foreign = spawn("sleep", ["3143"], { detached: true });
     try {
       await launcher.start(id);
@@ -60,6 +44,47 @@ it.runIf(process.platform === "linux")(
     await rm(folder, { recursive: true });
   },
 );
+
+it.runIf(process.platform === "linux").each(["another-boot", ""])(
+  "touches no session whose number a boot of the name '%s' has given",
+  async (boot) => {
+    const folder = await mkdtemp(join(tmpdir(), "gridpost-boots-"));
+    await chmod(folder, 0o755);
+    const root = join(folder, "processes");
+    await mkdir(root);
+    const launcher = processLauncher(root);
+    const { id } = await launcher.create(launchOf(folder, "echo done"));
+    await launcher.start(id);
+    await launcher.wait(id, new AbortController().signal);
+    const foreign = spawn("sleep", ["3144"], { detached: true });
+    const ended = new Promise((resolve) => foreign.once("exit", (_, signal) => resolve(signal)));
+    await writeFile(join(root, id, "pid"), `${foreign.pid}\n`);
+    await writeFile(join(root, id, "ended"), `1e12 ${boot}\n`);
+    await launcher.remove(id);
+    foreign.kill("SIGTERM");
+    expect(await ended).toBe("SIGTERM");
+    await rm(folder, { recursive: true });
+  },
+);
+
+/** A launch of a shell script. */
+function launchOf(folder: string, script: string): Launch {
+  const attempt = newId();
+  return {
+    name: executionName(attempt, 1),
+    attempt,
+    repeat: 1,
+    image: null,
+    command: ["sh", "-c", script],
+    env: {},
+    files: folder,
+    out: folder,
+    mounts: [],
+    gpus: [],
+    devices: [],
+    limits: { memory: null, cpus: null, shm: null, pids: null },
+  };
+}
 
 async function sleepers(): Promise<string[]> {
   const { stdout } = await promisify(execFile)("ps", ["-eo", "stat,args"]);
