@@ -2,13 +2,19 @@ import { hash, randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import { ProblemError } from "../../contract/problem.ts";
-import { ACCESS_LIFETIME_MS, TOKEN_ALGORITHM, TOKEN_TYPES } from "../../contract/token.ts";
+import {
+  ACCESS_LIFETIME_MS,
+  CLOCK_TOLERANCE_MS,
+  TOKEN_ALGORITHM,
+  TOKEN_TYPES,
+} from "../../contract/token.ts";
 import type { Outside } from "./outside.ts";
 import { type Kind, parsePrincipal } from "./rules.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 import { MAX_TOKEN_BYTES, plainHeader, verifyJwt } from "./verify-jwt.ts";
 
 const MAX_REMEMBERED = 20_000;
+const LONGEST_LIFE_S = (ACCESS_LIFETIME_MS + CLOCK_TOLERANCE_MS) / 1_000;
 
 /** What an access token says. */
 export interface AccessClaims {
@@ -29,6 +35,7 @@ const Payload = z.object({
   act: z.string().optional(),
   gen: z.int(),
   agen: z.int(),
+  iat: z.int(),
   exp: z.int(),
 });
 
@@ -56,6 +63,8 @@ export interface AccessTokensOptions {
 
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   const remembered = new Map<string, AccessClaims>();
+  // A check that began before `forget` must not be remembered after it.
+  let epoch = 0;
   const remember = (name: string, claims: AccessClaims): AccessClaims => {
     const oldest = remembered.size < MAX_REMEMBERED ? undefined : remembered.keys().next().value;
     if (oldest !== undefined) remembered.delete(oldest);
@@ -69,13 +78,20 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
         throw refused(`a token has at most ${MAX_TOKEN_BYTES} bytes`);
       const name = hash("sha256", token, "base64");
       const known = remembered.get(name);
-      if (known === undefined)
-        return check(options, token, now).then((claims) => remember(name, claims));
+      if (known === undefined) {
+        const begun = epoch;
+        return check(options, token, now).then((claims) =>
+          begun === epoch ? remember(name, claims) : claims,
+        );
+      }
       if (known.exp > now) return known;
       remembered.delete(name);
       throw refused("the token has expired");
     },
-    forget: () => remembered.clear(),
+    forget: () => {
+      epoch += 1;
+      remembered.clear();
+    },
   };
 }
 
@@ -100,7 +116,9 @@ async function check(
     audience,
     foreignClock: false,
   });
-  const { sub, act = null, gen, agen, exp } = Payload.parse(payload);
+  const { sub, act = null, gen, agen, iat, exp } = Payload.parse(payload);
+  // Whoever stole a key cannot make a token that outlives the key.
+  if (exp - iat > LONGEST_LIFE_S) throw refused("the token lives longer than any of this server");
   const kind = parsePrincipal(sub)?.kind;
   if (kind === undefined || typ !== TOKEN_TYPES[kind])
     throw refused("this is not an access token of that class");

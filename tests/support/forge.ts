@@ -45,6 +45,7 @@ export async function forgeries(server: TestServer): Promise<Record<string, stri
     expired: await sign({ iat: now - 1_200, exp: now - 600 }),
     "not yet valid": await sign({ nbf: now + 600 }),
     "made in the future": await sign({ iat: now + 600, exp: now + 1_200 }),
+    "a longer life than we give": await sign({ iat: now, exp: now + 3_600 }),
     "an embedded key": await sign({}, { jwk: publicHalf(stranger) }, stranger),
     "a key to fetch": await sign({}, { jku: "http://127.0.0.1:1/keys" }),
     "a certificate to fetch": await sign({}, { x5u: "http://127.0.0.1:1/cert" }),
