@@ -75,6 +75,8 @@ async function mountBesides(
   const now = (): number => eventLog.now();
   const streams = await mountStream(app, { gate, hub, query, now, version: packageVersion() });
   hub.subscribe(IDENTITY_TOPIC, () => streams.recheck());
+  // The log speaks of a revoked key before the server has taken note of it.
+  identity.onKeysLoaded(() => streams.recheck());
   metrics.streams(() => streams.count());
   metrics.postsGivenUp(postsGivenUp);
   mountOperations(app, { gate, metrics, query });

@@ -28,7 +28,12 @@ export interface AccessClaims {
   readonly agen: number;
   /** Milliseconds since the epoch. */
   readonly exp: number;
+  /** The key of this server that signed the token; null for a token of an outside issuer. */
+  readonly kid: string | null;
 }
+
+/** What a token is made of; the signer adds the rest. */
+type Granted = Pick<AccessClaims, "sub" | "act" | "gen" | "agen">;
 
 const Payload = z.object({
   sub: z.string(),
@@ -40,15 +45,14 @@ const Payload = z.object({
 });
 
 export interface AccessTokens {
-  sign(
-    claims: Omit<AccessClaims, "exp" | "kind">,
-    now: number,
-  ): Promise<{ token: string; exp: number }>;
+  sign(claims: Granted, now: number): Promise<{ token: string; exp: number }>;
   /**
    * Checks everything that does not change while a token lives, once per token: a verified one is remembered by its hash.
    * @throws ProblemError UNAUTHENTICATED
    */
   verify(token: string, now: number): AccessClaims | Promise<AccessClaims>;
+  /** Whether the key that signed an accepted token still verifies: false once it was revoked. */
+  isSigned(claims: AccessClaims, now: number): boolean;
   /** Checks every token anew: after a signing key was revoked. */
   forget(): void;
 }
@@ -88,6 +92,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       remembered.delete(name);
       throw refused("the token has expired");
     },
+    isSigned: ({ kid }, now) => kid === null || options.keys().verifier(kid, now) !== undefined,
     forget: () => {
       epoch += 1;
       remembered.clear();
@@ -103,7 +108,7 @@ async function check(
   if (outside.claims(token)) {
     const { principal: sub, exp } = await outside.verify(token, now);
     // Who never joined has no generation; a revocation gives them one, which no outside token has.
-    return { sub, kind: "user", act: null, gen: 0, agen: 0, exp };
+    return { sub, kind: "user", act: null, gen: 0, agen: 0, exp, kid: null };
   }
   const { typ, kid } = plainHeader(token);
   const key = keys().verifier(kid, now);
@@ -122,12 +127,12 @@ async function check(
   const kind = parsePrincipal(sub)?.kind;
   if (kind === undefined || typ !== TOKEN_TYPES[kind])
     throw refused("this is not an access token of that class");
-  return { sub, kind, act, gen, agen, exp: exp * 1_000 };
+  return { sub, kind, act, gen, agen, exp: exp * 1_000, kid };
 }
 
 async function sign(
   { keys, audience }: AccessTokensOptions,
-  { sub, act, gen, agen }: Omit<AccessClaims, "exp" | "kind">,
+  { sub, act, gen, agen }: Granted,
   now: number,
 ): Promise<{ token: string; exp: number }> {
   const { kid, key } = keys().current(now);

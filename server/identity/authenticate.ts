@@ -74,7 +74,7 @@ export function createAuthenticator({
     },
     projectExists: (name) => standings.projectExists(name),
     stillValid: async ({ claims, principal: { id, act, project, scopes } }) => {
-      if (claims.exp <= now()) return false;
+      if (claims.exp <= now() || !tokens.isSigned(claims, now())) return false;
       try {
         await refuseRevoked(claims);
       } catch {

@@ -25,6 +25,8 @@ export interface OpenIdentity {
 export interface Identity {
   readonly deps: IdentityDeps;
   readonly auth: Authenticator;
+  /** Calls back each time that signing keys were published or revoked, once the server goes by them. */
+  onKeysLoaded(this: void, listener: () => void): void;
   /** Whether a join token for the admin was written to `<data>/admin.join` at this start. */
   readonly wroteAdminJoin: boolean;
 }
@@ -43,6 +45,7 @@ export async function openIdentity(options: OpenIdentity): Promise<Identity> {
   const tokens = createAccessTokens({ keys: () => keys, audience, outside });
   const nonces = createNonces(keys.secret("nonce"));
   const now = (): number => log.now();
+  const listeners: (() => void)[] = [];
   return {
     deps: {
       ...options,
@@ -51,6 +54,7 @@ export async function openIdentity(options: OpenIdentity): Promise<Identity> {
       reloadKeys: async () => {
         keys = await loadSigningKeys(log.query, folder);
         tokens.forget();
+        for (const listener of listeners) listener();
       },
       tokens,
       outside,
@@ -59,6 +63,7 @@ export async function openIdentity(options: OpenIdentity): Promise<Identity> {
       audience,
     },
     auth: createAuthenticator({ tokens, standings, now }),
+    onKeysLoaded: (listener) => void listeners.push(listener),
     wroteAdminJoin,
   };
 }

@@ -132,6 +132,23 @@ describe("the stream", () => {
     expect(stream.frames.at(-1)).toMatchObject({ type: "problem", code: "UNAUTHENTICATED" });
   });
 
+  it("closes sockets whose token was signed by a revoked key, and no others", async () => {
+    const old = await openStream(server.url, await anna.agentToken("green"));
+    const { rotateKey } = server.admin.client.access;
+    await rotateKey({ body: { delayMs: 0 } });
+    const fresh = await openStream(server.url, await anna.token(true));
+    old.send({ type: "subscribe.inbox", project: "default", after: 0 });
+    await old.until((frame) => frame.type === "caught-up");
+    await rotateKey({ body: { revokeOld: true } });
+    expect(await Promise.all([old.closed, fresh.closed])).toEqual([4401, 4401]);
+    const last = await openStream(server.url, await anna.token(true));
+    await server.admin.client.identity.createProject({ body: { name: "after" } });
+    last.send({ type: "subscribe.inbox", project: "default", after: 0 });
+    const answer = await last.until((frame) => frame.type === "problem");
+    expect(answer).toMatchObject({ code: "FORBIDDEN" });
+    last.close();
+  });
+
   it("closes sockets of an agent whose user has lost a role", async () => {
     const cleo = await server.join("user", "cleo");
     await cleo.asAgent("gray");
