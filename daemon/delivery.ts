@@ -1,9 +1,10 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Session } from "../contract/cells.ts";
 import { ProblemError } from "../contract/problem.ts";
 import { mayPass, untilTaken } from "./calls.ts";
 import { DetachedError, type Node } from "./node.ts";
+import { readHashed } from "./results/hashed-file.ts";
 import type { KeptFile, KeptReport, Offer } from "./spool-rows.ts";
 import { backoff, sleep } from "./timers.ts";
 
@@ -42,7 +43,7 @@ export async function deliver(node: Node, delivery: Delivery): Promise<Session |
 }
 
 async function putEvidence(node: Node, attempt: string, file: KeptFile): Promise<void> {
-  const bytes = await readFile(file.path).catch(() => undefined);
+  const bytes = await readHashed(file);
   if (bytes === undefined) {
     node.log.warn({ attempt, file: file.path }, "a file of a result is gone");
     return;

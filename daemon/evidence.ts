@@ -1,5 +1,6 @@
-import { rename } from "node:fs/promises";
-import { join } from "node:path";
+import { constants } from "node:fs";
+import { lstat, open, realpath, rename } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import type { AttemptFolder } from "./attempt-folder.ts";
 import type { OutFile } from "./results/collect.ts";
 import type { KeptFile } from "./spool-rows.ts";
@@ -37,18 +38,36 @@ export function choose(files: readonly OutFile[], { earlier, step, folder }: Cho
 
 /**
  * Lays the chosen files by and removes whatever else is in the folder for results. May be repeated: a file that is laid
- * by stays. Only for an execution that has ended: nobody may write there any more.
+ * by stays. Only for an execution that has ended: nobody should write there any more, and who does gains nothing.
  */
 export async function layBy(
   folder: AttemptFolder,
   { n, repeat }: Place,
   files: readonly KeptFile[],
 ): Promise<void> {
+  const out = folder.out(n);
   for (const { name, path } of files) {
-    const source = join(folder.out(n), name.slice(`repeat-${repeat}/`.length));
-    await rename(source, path).catch((error: unknown) => {
-      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    await take(out, name.slice(`repeat-${repeat}/`.length), path).catch((error: unknown) => {
+      if (!isSwapped(error)) throw error;
     });
   }
   await folder.removeOut(n);
 }
+
+/** Moves a regular file of `out` and none that a link leads to: its folder is held open, so that nobody can swap it. */
+async function take(out: string, name: string, path: string): Promise<void> {
+  const folder = dirname(join(out, name));
+  const held = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const at = process.platform === "linux" ? `/proc/self/fd/${held.fd}` : folder;
+    if ((await realpath(at)) !== join(await realpath(out), dirname(name))) return;
+    const source = join(at, basename(name));
+    if ((await lstat(source)).isFile()) await rename(source, path);
+  } finally {
+    await held.close();
+  }
+}
+
+/** It was moved before, or something else is in its place. */
+const isSwapped = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && /^(ENOENT|ENOTDIR|ELOOP)$/.test(String(error.code));

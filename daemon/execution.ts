@@ -139,11 +139,18 @@ interface Finished {
 async function finish(parts: AttemptParts, step: Step, finished: Finished): Promise<Ended> {
   const { node, run, folder } = parts;
   finished.log.end();
+  if (finished.last?.state !== "created") await endRest(parts, step);
   const ended = await endedOf(parts, step, finished);
   await saveLog(folder, step.n, parts.log.bounded);
   node.spool.ended(run.attempt.id, step.n, ended);
   await clearUp(parts, step, ended);
   return ended;
+}
+
+/** Ends what an ended command has left running: its files must stay as they are read. */
+async function endRest({ node, run, launcher }: AttemptParts, { n }: Step): Promise<void> {
+  const name = executionName(run.attempt.id, n);
+  await node.engines.answered(node.detach, () => launcher.stop(name, 0));
 }
 
 /** Leaves nothing of an ended execution but the files that back its result. */

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import type { Parser } from "../../contract/cell/sweep-file.ts";
 import type { Collected } from "./collect.ts";
 import { parseCsvResults } from "./csv.ts";
 import { parseJsonResults } from "./json.ts";
+import { readHashed } from "./hashed-file.ts";
 import type { PerformanceLine } from "./performance.ts";
 import { type Parsed, refuse } from "./reading.ts";
 
@@ -29,6 +29,8 @@ export async function readResults(parser: Parser, output: Output): Promise<Parse
     return refuse(`${name} has ${file.size} bytes, at most ${MOST_BYTES} are read`);
   if (file.modifiedMs < output.startedMs)
     return refuse(`${name} is older than the start of the execution: it is not its result`);
-  const text = await readFile(file.path, "utf8");
+  const bytes = await readHashed(file);
+  if (bytes === undefined) return refuse(`${name} was changed after the end of the execution`);
+  const text = bytes.toString("utf8");
   return kind === "json" ? parseJsonResults(text, name) : parseCsvResults(text, name);
 }

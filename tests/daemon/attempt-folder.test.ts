@@ -69,6 +69,32 @@ it("keeps of an execution only what backs its result, also when it is asked twic
   await rm(root, { recursive: true });
 });
 
+it("lays by nothing from elsewhere, whatever a process that was left has put in the place of a file", async () => {
+  const root = await mkdtemp(join(tmpdir(), "gridpost-swapped-"));
+  const folder = new AttemptFolder({ docker: root, process: root }, "process", "a");
+  await folder.make();
+  const step = { n: 1, repeat: 1 };
+  const out = await folder.makeOut(1);
+  for (const path of [join(out, "sub"), join(root, "foreign")]) {
+    await mkdir(path);
+    await writeFile(join(path, "f"), "same");
+  }
+  await writeFile(join(out, "g"), "same");
+  await writeFile(join(out, "h"), "own");
+  const kept = choose((await collect(out)).files, { earlier: [], step, folder });
+  await rm(join(out, "sub"), { recursive: true });
+  await symlink(join(root, "foreign"), join(out, "sub"));
+  await rm(join(out, "g"));
+  await symlink(join(root, "foreign", "f"), join(out, "g"));
+  await layBy(folder, step, kept);
+  expect(kept.map(({ name }) => name)).toEqual(["repeat-1/g", "repeat-1/h", "repeat-1/sub/f"]);
+  expect(await readdir(join(root, "foreign"))).toEqual(["f"]);
+  expect((await readdir(folder.path)).filter((name) => name.startsWith("kept"))).toEqual([
+    "kept-1-2",
+  ]);
+  await rm(root, { recursive: true });
+});
+
 it("lays by no more than the server takes, however many repeats there are", () => {
   const file = { name: "f", path: "", sha256: "0", size: 2 ** 20, modifiedMs: 0 };
   const folder = { path: "/x" };

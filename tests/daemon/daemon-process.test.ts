@@ -69,6 +69,15 @@ describe.runIf(process.platform === "linux")("a daemon with the process runtime"
     expect(report?.environment["cpu"]).not.toBe("");
   });
 
+  it("ends what a command has left running before it reads its files, so that they are what was hashed", async () => {
+    const { report } = await reportOf(
+      "(while :; do echo x; done) > ${out}/f & sleep 0.1; echo performance: 5 x",
+    );
+    expect(report).toMatchObject({ outcome: "ok" });
+    const file = report?.evidence.find(({ name }) => name === "repeat-1/f");
+    expect(await evidence(server, file?.sha256)).toHaveLength(file?.size ?? 0);
+  }, 15_000);
+
   it("reads a result file, and refuses one that is missing, older than its execution, or a link", async () => {
     const cell = { parser: { kind: "json", file: "r.json" } };
     const good = await reportOf(`echo '{"speed": {"value": 2, "unit": "s"}}' > \${out}/r.json`, {
