@@ -1,6 +1,6 @@
+import { createHash } from "node:crypto";
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
-import { fingerprint } from "../output/bounded-log.ts";
 
 /** A file as it was when its hash was taken. */
 interface HashedFile {
@@ -18,7 +18,8 @@ export async function readHashed({ path, sha256, size }: HashedFile): Promise<Bu
     const stat = await file.stat();
     if (!stat.isFile() || stat.size !== size) return undefined;
     const bytes = await file.readFile();
-    return fingerprint(bytes).sha256 === sha256 ? bytes : undefined;
+    const now = createHash("sha256").update(bytes).digest("hex");
+    return now === sha256 ? bytes : undefined;
   } finally {
     await file.close();
   }
