@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Session } from "../contract/cells.ts";
 import { ProblemError } from "../contract/problem.ts";
+import type { AttemptReport } from "../contract/run.ts";
 import { mayPass, untilTaken } from "./calls.ts";
 import { DetachedError, type Node } from "./node.ts";
 import { readHashed } from "./results/hashed-file.ts";
@@ -27,8 +28,10 @@ export async function deliver(node: Node, delivery: Delivery): Promise<Session |
   const { attempt, kept } = delivery;
   for (let refusals = 1; ; refusals += 1) {
     try {
-      for (const file of kept.files) await putEvidence(node, attempt, file);
-      return await complete(node, delivery);
+      const lost = new Set<string>();
+      for (const file of kept.files)
+        if (!(await putEvidence(node, attempt, file))) lost.add(file.name);
+      return await complete(node, delivery, without(kept.report, lost));
     } catch (error) {
       if (!(error instanceof ProblemError) || mayPass(error)) throw error;
       if (refusals === MOST_REFUSALS) {
@@ -42,11 +45,12 @@ export async function deliver(node: Node, delivery: Delivery): Promise<Session |
   }
 }
 
-async function putEvidence(node: Node, attempt: string, file: KeptFile): Promise<void> {
+/** False for a file that is gone, or is not what was measured any more: the server would refuse it. */
+async function putEvidence(node: Node, attempt: string, file: KeptFile): Promise<boolean> {
   const bytes = await readHashed(file);
   if (bytes === undefined) {
-    node.log.warn({ attempt, file: file.path }, "a file of a result is gone");
-    return;
+    node.log.warn({ attempt, file: file.path }, "a file of a result is gone or was changed");
+    return false;
   }
   const content = bytes.toString("base64");
   await untilTaken({ node, signal: node.detach }, () =>
@@ -55,16 +59,33 @@ async function putEvidence(node: Node, attempt: string, file: KeptFile): Promise
       { signal: node.detach },
     ),
   );
+  return true;
 }
 
-async function complete(node: Node, { attempt, kept, offer }: Delivery): Promise<Session | null> {
+/** A measurement counts without all of its evidence; how much is missing is said. */
+function without(report: AttemptReport, lost: ReadonlySet<string>): AttemptReport {
+  if (lost.size === 0) return report;
+  const { evidence, environment } = report;
+  const leftOut = Number(environment["evidenceLeftOut"] ?? 0) + lost.size;
+  return {
+    ...report,
+    evidence: evidence.filter(({ name }) => !lost.has(name)),
+    environment: { ...environment, evidenceLeftOut: String(leftOut) },
+  };
+}
+
+async function complete(
+  node: Node,
+  { attempt, offer }: Delivery,
+  report: AttemptReport,
+): Promise<Session | null> {
   const { accepted, state, next } = await untilTaken({ node, signal: node.detach }, () =>
     node.server.client.cells.complete(
-      { params: { attempt }, body: { report: kept.report, next: offer } },
+      { params: { attempt }, body: { report, next: offer } },
       { idempotencyKey: `complete-${attempt}`, signal: node.detach },
     ),
   );
-  node.log.info({ attempt, outcome: kept.report.outcome, state, accepted }, "result delivered");
+  node.log.info({ attempt, outcome: report.outcome, state, accepted }, "result delivered");
   return next;
 }
 

@@ -9,7 +9,7 @@ interface HashedFile {
   readonly size: number;
 }
 
-/** Reads a regular file whole. Undefined when it is gone, a link, or no longer what its hash was taken of. */
+/** Reads a regular file whole. Undefined when it is gone, unreadable, a link, or no longer what its hash was taken of. */
 export async function readHashed({ path, sha256, size }: HashedFile): Promise<Buffer | undefined> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const file = await open(path, flags).catch(() => undefined);
@@ -20,6 +20,8 @@ export async function readHashed({ path, sha256, size }: HashedFile): Promise<Bu
     const bytes = await file.readFile();
     const now = createHash("sha256").update(bytes).digest("hex");
     return now === sha256 ? bytes : undefined;
+  } catch {
+    return undefined;
   } finally {
     await file.close();
   }

@@ -1,10 +1,12 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { expect, it, vi } from "vitest";
+import { sha256 } from "../../contract/cell/cell-id.ts";
 import { UnreachableError } from "../../contract/client.ts";
 import { ProblemError } from "../../contract/problem.ts";
+import type { AttemptReport } from "../../contract/run.ts";
 import { deliver } from "../../daemon/delivery.ts";
 import type { Node } from "../../daemon/node.ts";
 import { REPORT } from "../support/fleet.ts";
@@ -16,11 +18,12 @@ vi.mock("../../daemon/timers.ts", async (original) => ({
 
 function nodeThat(
   data: string,
-  complete: () => Promise<{ accepted: boolean; state: string; next: null }>,
+  complete: (call: never) => Promise<{ accepted: boolean; state: string; next: null }>,
+  putEvidence: (call: never) => Promise<object> = () => Promise.reject(new Error("no evidence")),
 ): Node {
   return {
     options: { data },
-    server: { client: { cells: { complete } } },
+    server: { client: { cells: { complete, putEvidence } } },
     contact: { nextBeat: () => Promise.resolve() },
     log: pino({ level: "silent" }),
     detach: new AbortController().signal,
@@ -39,6 +42,38 @@ it("sets a result aside that the server will never take, so that the next one ge
   expect(await readdir(join(data, "refused"))).toEqual(["a1.json"]);
   const kept = JSON.parse(await readFile(join(data, "refused", "a1.json"), "utf8")) as object;
   expect(kept).toMatchObject({ error: "two values for repeat 1", report: { outcome: "ok" } });
+  await rm(data, { recursive: true });
+});
+
+it("delivers a result without the files that are gone or are not what was measured any more", async () => {
+  const data = await mkdtemp(join(tmpdir(), "gridpost-delivery-"));
+  const files = await Promise.all(
+    ["whole", "changed", "link", "gone"].map(async (name) => {
+      const path = join(data, name);
+      await writeFile(path, name);
+      return { name, path, sha256: sha256(name), size: name.length };
+    }),
+  );
+  await writeFile(join(data, "changed"), "Changed");
+  await rename(join(data, "link"), join(data, "elsewhere"));
+  await symlink("elsewhere", join(data, "link"));
+  await rm(join(data, "gone"));
+  const evidence = files.map(({ name, sha256: hash, size }) => ({ name, sha256: hash, size }));
+  const environment = { node: "n1", evidenceLeftOut: "2" };
+  const kept = { report: { ...REPORT, evidence, environment }, files };
+  const complete = vi.fn((_call: { body: { report: AttemptReport } }) =>
+    Promise.resolve({ accepted: true, state: "succeeded", next: null }),
+  );
+  const putEvidence = vi.fn((_call: { params: { sha256: string } }) => Promise.resolve({}));
+  const node = nodeThat(data, complete, putEvidence);
+  await deliver(node, { attempt: "a1", kept, offer: null });
+  expect(putEvidence.mock.calls.map(([{ params }]) => params.sha256)).toEqual([sha256("whole")]);
+  const { report } = complete.mock.calls[0]?.[0].body ?? {};
+  expect(report).toEqual({
+    ...REPORT,
+    evidence: evidence.slice(0, 1),
+    environment: { node: "n1", evidenceLeftOut: "5" },
+  });
   await rm(data, { recursive: true });
 });
 
