@@ -16,8 +16,10 @@ export function mountOperations(
   { gate, metrics, query }: OperationsDeps,
 ): void {
   const hide = { schema: { hide: true } };
-  app.get("/healthz", hide, () => ({ status: "ok" }));
-  app.get("/readyz", hide, async () => {
+  // A prober behind the same address as busy strangers must not take the server for dead.
+  const probe = { ...hide, config: { uncounted: true } } as const;
+  app.get("/healthz", probe, () => ({ status: "ok" }));
+  app.get("/readyz", probe, async () => {
     if (gate.stopping.aborted) throw notReady("the server is stopping");
     await query("select 1").catch((error: unknown) => {
       throw notReady("the database cannot be read", error);

@@ -4,6 +4,13 @@ import { ProblemError } from "../contract/problem.ts";
 
 const WINDOW_MS = 60_000;
 
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Answered to everybody at any rate: nobody is charged for it. */
+    uncounted?: true;
+  }
+}
+
 /** Whom a request is counted for: the caller, or the address of one that needs no token. */
 const payerOf = ({ caller, ip }: FastifyRequest): string => caller?.principal.id ?? `address ${ip}`;
 
@@ -63,6 +70,7 @@ export function requestQuota(
       },
     });
   return (request, body) => {
+    if (request.routeOptions.config.uncounted === true) return body;
     const payer = payerOf(request);
     const count = countOf(payer);
     const max = request.caller === null ? limits.strangers : limits.requests;
