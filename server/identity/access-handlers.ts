@@ -6,7 +6,14 @@ import type { Role } from "../../contract/scopes.ts";
 import type { Query } from "../../storage/db.ts";
 import { callOf } from "../../storage/idempotency.ts";
 import type { LogTx } from "../../storage/log.ts";
-import { type AuditRow, listAudit, listRoles, type RoleRow, serverAdmins } from "./access-store.ts";
+import {
+  type AdminRow,
+  type AuditRow,
+  listAudit,
+  listRoles,
+  type RoleRow,
+  serverAdmins,
+} from "./access-store.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { isReserved } from "./outside-rules.ts";
 import { mayGrant } from "./rules.ts";
@@ -50,7 +57,7 @@ function roleHandlers(deps: IdentityDeps): RoleHandlers {
     const done = await log.once(
       callOf(context, [`roles:${principal}`, "admins"], principal),
       async (tx) => {
-        await refuseImpossible(tx, wanted);
+        await refuseImpossible(deps, tx, wanted);
         await refuseUnknown(deps, tx, wanted);
         await tx.append({ type, project, actor: context.principal.actor, body });
         return body;
@@ -92,6 +99,7 @@ function roleHandlers(deps: IdentityDeps): RoleHandlers {
 const cursorOf = (row: RoleRow | undefined): string | null => row?.place ?? null;
 
 async function refuseImpossible(
+  { issuers }: IdentityDeps,
   { query }: LogTx,
   { type, principal, role, project }: Change,
 ): Promise<void> {
@@ -100,12 +108,19 @@ async function refuseImpossible(
       next: "gridpost project ls",
     });
   if (type === "role.granted" || role !== "admin" || project !== null) return;
-  const admins = await serverAdmins(query);
-  if (admins.length === 1 && admins[0] === principal)
-    throw new ProblemError("CONFLICT", `${principal} is the only admin of the server`, {
-      next: "make another user admin first",
+  const able = (await serverAdmins(query)).filter((admin) => canAct(issuers, admin));
+  if (able.length === 1 && able[0]?.principal === principal)
+    throw new ProblemError("CONFLICT", `${principal} is the only admin of the server who can act`, {
+      next: "make another user admin first, and let them join",
     });
 }
+
+/** Users of an outside issuer act without a key, until they are revoked. */
+const canAct = (
+  issuers: IdentityDeps["issuers"],
+  { principal, has_key, is_known }: AdminRow,
+): boolean =>
+  has_key === 1 || (is_known === 0 && isReserved(issuers, principal.slice("user:".length)));
 
 /** Nobody is given a role by a slip of the pen, and none is taken that nobody has. @throws ProblemError NOT_FOUND */
 async function refuseUnknown(

@@ -13,7 +13,10 @@ export interface RoleRow {
 const PLACE = "project || '/' || principal || '/' || role";
 const ROLES = `select principal, role, project, ${PLACE} as place from p_roles
   where ${PLACE} > $1 and ($3 = '' or project = $3) order by place limit $2`;
-const ADMINS = "select principal from p_roles where role = 'admin' and project = '' limit 2";
+const ADMINS = `select principal,
+    case when exists (select 1 from p_keys k where k.principal = r.principal) then 1 else 0 end as has_key,
+    case when exists (select 1 from p_principals p where p.id = r.principal) then 1 else 0 end as is_known
+  from p_roles r where role = 'admin' and project = ''`;
 
 /** Roles in the order of their places; of one project, or (null) all. */
 export const listRoles = (
@@ -25,9 +28,16 @@ export const listRoles = (
   }: { readonly project: string | null; readonly after: string; readonly limit: number },
 ): Promise<RoleRow[]> => query<RoleRow>(ROLES, [after, limit, project ?? ""]);
 
-/** Up to two of the users that are admin of the server. */
-export const serverAdmins = async (query: Query): Promise<string[]> =>
-  (await query<{ principal: string }>(ADMINS)).map(({ principal }) => principal);
+export interface AdminRow {
+  readonly principal: string;
+  /** 1: it can prove itself. */
+  readonly has_key: number;
+  /** 1: it has joined or was revoked, as nobody was who comes from an outside issuer and may still do so. */
+  readonly is_known: number;
+}
+
+/** Who has the role of an admin of the server, be it ahead of joining or with void keys. */
+export const serverAdmins = (query: Query): Promise<AdminRow[]> => query<AdminRow>(ADMINS);
 
 export interface AuditRow {
   readonly id: string;

@@ -55,7 +55,7 @@ describe("roles and the audit", () => {
     const body = { principal: "user:admin", role: "admin" as const };
     await expect(server.admin.client.access.revokeRole({ body })).rejects.toMatchObject({
       code: "CONFLICT",
-      message: "user:admin is the only admin of the server",
+      message: "user:admin is the only admin of the server who can act",
     });
   });
 
@@ -110,6 +110,30 @@ describe("roles and the audit", () => {
     const last = JSON.parse(text.trim().split("\n").at(-1) ?? "") as unknown;
     expect(last).toMatchObject({ address: "127.0.0.1", method: "GET", route: "/v1/projects" });
     expect(text).not.toContain("sec-ret-42");
+  });
+});
+
+describe("the last admin of the server", () => {
+  it("is not taken for one of several when the others have yet to join, or their keys are void", async () => {
+    const server = await startTestServer();
+    const { access, identity } = server.admin.client;
+    const role = "admin" as const;
+    const only = {
+      code: "CONFLICT",
+      message: "user:admin is the only admin of the server who can act",
+    };
+    const resign = () => access.revokeRole({ body: { principal: "user:admin", role } });
+    await access.grantRole({ body: { principal: "user:later", role, ahead: true } });
+    await expect(resign()).rejects.toMatchObject(only);
+    const gone = await server.join("user", "gone", { role });
+    await identity.revokePrincipal({ params: { principal: gone.principal }, body: {} });
+    await expect(resign()).rejects.toMatchObject(only);
+    await access.revokeRole({ body: { principal: "user:later", role } });
+    const other = await server.join("user", "other", { role });
+    await resign();
+    await other.client.access.grantRole({ body: { principal: "user:admin", role } });
+    await access.revokeRole({ body: { principal: other.principal, role } });
+    await server.stop();
   });
 });
 
@@ -168,6 +192,19 @@ describe("the network edge", () => {
     }
     expect(statuses.filter((status) => status === 200)).toHaveLength(20);
     await server.admin.client.identity.whoami({ query: {} });
+    await server.stop();
+  });
+
+  it("tells whoever asks that it is alive, also an address beyond its limit", async () => {
+    const server = await startTestServer({ set: ["limits.strangers=20"] });
+    const ask = async (path: string): Promise<number> => (await fetch(server.url + path)).status;
+    for (let i = 0; i < 30; i += 1) expect(await ask("/healthz")).toBe(200);
+    // What was not counted leaves the limit to what is.
+    expect(await ask("/.well-known/jwks.json")).toBe(200);
+    for (let i = 0; i < 20; i += 1) await ask("/.well-known/jwks.json");
+    expect(await ask("/.well-known/jwks.json")).toBe(429);
+    expect(await ask("/healthz")).toBe(200);
+    expect(await ask("/readyz")).toBe(200);
     await server.stop();
   });
 

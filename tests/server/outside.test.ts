@@ -46,6 +46,23 @@ describe("tokens of an outside issuer", () => {
     await as(token).mailbox.registerAgent({ ...inDefault, body: { name: "ines-bot" } });
   });
 
+  it("make a user who counts as an admin of the server, until it is revoked", async () => {
+    const { access, identity } = server.admin.client;
+    const role = "admin" as const;
+    const own = { principal: "user:admin", role };
+    const corp = { principal: "user:corp-boss", role };
+    await access.grantRole({ body: corp });
+    const boss = as(await issuer.sign({ sub: "boss" }));
+    await access.revokeRole({ body: own });
+    await expect(boss.access.revokeRole({ body: corp })).rejects.toMatchObject({
+      code: "CONFLICT",
+    });
+    await boss.access.grantRole({ body: own });
+    await identity.revokePrincipal({ params: { principal: corp.principal }, body: {} });
+    await expect(access.revokeRole({ body: own })).rejects.toMatchObject({ code: "CONFLICT" });
+    await access.revokeRole({ body: corp });
+  });
+
   it("take roles away again when the claims no longer give them", async () => {
     await whoami(as(await issuer.sign({ sub: "jan", groups: ["gpu-team", "gpu-admins"] })));
     const who = await whoami(as(await issuer.sign({ sub: "jan", groups: ["gpu-team"] })));
