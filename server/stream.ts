@@ -62,6 +62,8 @@ export async function mountStream(app: FastifyInstance, deps: StreamDeps): Promi
         counts.leave(caller.principal.id);
       });
       session.send({ type: "hello", protocol: PROTOCOL_VERSION, version, pingMs: PING_MS });
+      // A revocation since the upgrade was checked has found no session to end.
+      void session.recheck();
     },
   );
   const timer = setInterval(() => {

@@ -1,6 +1,9 @@
+import Fastify from "fastify";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Client } from "../../contract/client.ts";
 import type { Downstream } from "../../contract/stream.ts";
+import type { Authenticated } from "../../server/identity/authenticate.ts";
+import { mountStream } from "../../server/stream.ts";
 import { type Member, startTestServer, type TestServer } from "../support/server.ts";
 import { openStream } from "../support/stream.ts";
 
@@ -147,6 +150,52 @@ describe("the stream", () => {
     const answer = await last.until((frame) => frame.type === "problem");
     expect(answer).toMatchObject({ code: "FORBIDDEN" });
     last.close();
+  });
+
+  it("closes a socket whose token was revoked between the upgrade's check and its opening", async () => {
+    const { query } = server.running.eventLog;
+    const caller: Authenticated = {
+      principal: {
+        id: "user:late",
+        kind: "user",
+        name: "late",
+        project: null,
+        act: null,
+        actor: "user:late",
+        scopes: new Set(),
+      },
+      claims: {
+        sub: "user:late",
+        kind: "user",
+        act: null,
+        gen: 1,
+        agen: 0,
+        exp: Date.now() + 60_000,
+        kid: null,
+      },
+    };
+    const auth = {
+      authenticate: () => caller,
+      projectExists: () => true,
+      stillValid: () => Promise.resolve(false),
+    };
+    const app = Fastify();
+    app.decorateRequest("caller", null);
+    await mountStream(app, {
+      gate: { auth, stopping: new AbortController().signal },
+      hub: {
+        subscribe: () => () => undefined,
+        wait: () => Promise.resolve(),
+        stop: () => Promise.resolve(),
+      },
+      query,
+      now: Date.now,
+      version: "0.0.0",
+    });
+    const url = await app.listen({ port: 0, host: "127.0.0.1" });
+    const stream = await openStream(url, "any");
+    expect(await stream.closed).toBe(4401);
+    await app.close();
   });
 
   it("closes sockets of an agent whose user has lost a role", async () => {
