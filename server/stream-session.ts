@@ -71,10 +71,10 @@ export class StreamSession {
     else this.send({ type: "ping" });
   }
 
-  /** Closes the socket if its token has ended, was revoked, or gives less than it did. */
+  /** Closes the socket if its token has ended, was revoked, or gives less than it did, and when nobody can tell. */
   async recheck(): Promise<void> {
     const { caller, gate } = this.deps;
-    if (!(await gate.auth.stillValid(caller))) this.expire();
+    if (!(await gate.auth.stillValid(caller).catch(() => false))) this.expire();
   }
 
   /** Says why, then closes. */

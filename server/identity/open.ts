@@ -46,15 +46,22 @@ export async function openIdentity(options: OpenIdentity): Promise<Identity> {
   const nonces = createNonces(keys.secret("nonce"));
   const now = (): number => log.now();
   const listeners: (() => void)[] = [];
+  let loaded: Promise<void> = Promise.resolve();
+  const reload = async (): Promise<void> => {
+    keys = await loadSigningKeys(log.query, folder);
+    tokens.forget();
+    for (const listener of listeners) listener();
+  };
   return {
     deps: {
       ...options,
       keys: () => keys,
       keysFolder: folder,
-      reloadKeys: async () => {
-        keys = await loadSigningKeys(log.query, folder);
-        tokens.forget();
-        for (const listener of listeners) listener();
+      // One after the other: of two rotations in one moment the earlier one's keys would else be read last.
+      reloadKeys: () => {
+        const mine = loaded.then(reload);
+        loaded = mine.catch(() => undefined);
+        return mine;
       },
       tokens,
       outside,
