@@ -1,11 +1,15 @@
 import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "../storage/db.ts";
 import type { Room } from "../storage/room.ts";
+import type { Addressed, Admitted } from "./admit.ts";
+import { LIVE } from "./inbox.ts";
+import { fold } from "./names.ts";
 import type { InboxAddress } from "./ports.ts";
+import { recipientsOf } from "./recipients.ts";
 
 const RETRY_MS = 60_000;
-const UNREAD = `select count(*) as count from (
-  select 1 from p_deliveries where project = $1 and agent = $2 and read_at is null limit $3) one`;
+const UNREAD = `select count(*) as count from (select 1 from p_deliveries d
+  where d.project = $1 and d.agent = $2 and d.read_at is null and ${LIVE} limit $3) one`;
 
 /** How many unread messages an inbox holds, not counting beyond `limit`. */
 export async function unreadIn(
@@ -17,33 +21,57 @@ export async function unreadIn(
   return row?.count ?? 0;
 }
 
-interface Delivered {
-  readonly agent: string;
-  /** The place in the inbox. */
-  readonly seq: number;
+interface Sending {
+  readonly addressed: Addressed;
+  readonly admitted: Admitted;
 }
 
 /**
- * Takes room for the deliveries of a message. An inbox that never got as many messages as it may hold unread is not even
- * looked at.
- * @throws ProblemError RATE_LIMITED with every inbox that is full
+ * Takes room for the deliveries of a message that is not yet written. Full inboxes of those that the sender did not name,
+ * members of groups and implied recipients, are skipped.
+ * @throws ProblemError RATE_LIMITED with every named recipient whose inbox is full
  */
 export async function takeInboxes(
   query: Query,
   room: Room,
-  { project, to }: { readonly project: string; readonly to: readonly Delivered[] },
-): Promise<void> {
+  { addressed, admitted }: Sending,
+): Promise<Admitted> {
+  const full = await fullOf(query, room, { addressed, admitted });
+  if (full.length === 0) return admitted;
+  const implied = new Set(addressed.implied.map(fold));
+  const written = new Set([...admitted.to, ...admitted.cc, ...admitted.bcc]);
+  const named = full.filter((name) => written.has(name) && !implied.has(fold(name)));
+  if (named.length > 0) throw inboxesFull(named, room.limit);
+  const others = (names: readonly string[]): string[] =>
+    names.filter((name) => !full.includes(name));
+  return {
+    ...admitted,
+    to: others(admitted.to),
+    cc: others(admitted.cc),
+    bcc: others(admitted.bcc),
+    groups: admitted.groups.map((group) => ({ ...group, members: others(group.members) })),
+    skipped: [...admitted.skipped, ...full.map((agent) => ({ agent, reason: "full" as const }))],
+  };
+}
+
+/** The recipients without room. An inbox that never got as many messages as it may hold unread is not even looked at. */
+async function fullOf(
+  query: Query,
+  room: Room,
+  { addressed: { project }, admitted }: Sending,
+): Promise<string[]> {
   const { limit } = room;
   const full: string[] = [];
-  for (const { agent, seq } of to) {
-    if (seq <= limit) continue;
-    // One of them is the message that is being sent.
-    const count = async (): Promise<number> =>
-      (await unreadIn(query, { project, agent }, limit + 1)) - 1;
+  for (const agent of recipientsOf(admitted).keys()) {
+    if ((admitted.places.get(agent) ?? 0) <= limit) continue;
+    const count = (): Promise<number> => unreadIn(query, { project, agent }, limit);
     if (!(await room.take(`${project}/${agent}`, count))) full.push(agent);
   }
-  if (full.length === 0) return;
-  throw new ProblemError(
+  return full;
+}
+
+const inboxesFull = (full: readonly string[], limit: number): ProblemError =>
+  new ProblemError(
     "RATE_LIMITED",
     `${full.join(", ")} ${full.length === 1 ? "has" : "have"} ${limit} unread messages and can take no more`,
     {
@@ -52,4 +80,3 @@ export async function takeInboxes(
       retryAfterMs: RETRY_MS,
     },
   );
-}

@@ -41,8 +41,8 @@ export interface Page {
   readonly ackOverdue?: boolean | undefined;
 }
 
-/** In no inbox any more. */
-const LIVE = "(d.expires_after is null or d.at + d.expires_after > now_ms())";
+/** That a delivery `d` has not expired: what has is in no inbox any more, and takes no room there. */
+export const LIVE = "(d.expires_after is null or d.at + d.expires_after > now_ms())";
 
 /** The conditions of a page; `$3` is the thread. */
 function conditions({ unread, urgent, thread, ackOverdue }: Page): string[] {

@@ -5,8 +5,10 @@ import type { Sent as SentView } from "../contract/mail/messages.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Dialect, Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
+import type { Room } from "../storage/room.ts";
 import { type Addressed, admit, type Admitted } from "./admit.ts";
 import { type Attach, attachable } from "./attachable.ts";
+import { takeInboxes } from "./backlog.ts";
 import { EVERYBODY, recipientsOf } from "./recipients.ts";
 
 type Event = EventBody<"message.sent">;
@@ -42,19 +44,27 @@ const SKIPPED = "select agent, reason from p_skipped where message = $1 order by
 const OTHERS = `select count(*) as count from p_agents
   where project = $1 and retired_at is null and name <> $2`;
 
+export interface SendDeps {
+  readonly dialect: Dialect;
+  /** For the unread messages of each inbox. */
+  readonly room: Room;
+}
+
 /**
- * Admits a message and appends it, in the caller's transaction.
- * @throws ProblemError as `admit`; THREAD_TAKEN, CONFLICT, NOT_FOUND for an attachment, BAD_REQUEST without recipients
+ * Admits a message and appends it, in the caller's transaction. Refuses before it writes: a transaction that throws after
+ * that costs those that share its commit.
+ * @throws ProblemError as `admit` and `takeInboxes`; THREAD_TAKEN, CONFLICT, NOT_FOUND for an attachment, BAD_REQUEST without recipients
  */
 export async function sendMessage(
   tx: LogTx,
-  dialect: Dialect,
+  { dialect, room }: SendDeps,
   { id, draft }: { readonly id: string; readonly draft: Draft },
 ): Promise<Sent> {
   const { project, actor, ackWithinMs } = draft;
-  const admitted = await admit(tx.query, draft);
+  const welcome = await admit(tx.query, draft);
   const { thread, open } = await threadOf(tx.query, id, draft);
   const attachments = await attachable(tx.query, dialect, draft);
+  const admitted = await takeInboxes(tx.query, room, { addressed: draft, admitted: welcome });
   const body = eventOf({ id, thread, open, draft }, admitted, attachments);
   await tx.append({ type: "message.sent", project, actor, body });
   if (ackWithinMs !== undefined) await tx.setDeadline(ACK_DEADLINE, id, tx.now + ackWithinMs);

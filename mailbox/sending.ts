@@ -4,7 +4,6 @@ import type { EventLog } from "../storage/event-log.ts";
 import { callOf } from "../storage/idempotency.ts";
 import type { LogTx } from "../storage/log.ts";
 import { openRoom } from "../storage/room.ts";
-import { takeInboxes } from "./backlog.ts";
 import { fold } from "./names.ts";
 import { type MessageRow, namesIn, readMessage } from "./read-message.ts";
 import { replyRecipients, replySubject } from "./rules.ts";
@@ -23,11 +22,8 @@ export const uploadersOf = ({ id, act }: Principal): string[] => (act === null ?
 export function sendHandlers(log: EventLog, maxUnread: number): SendHandlers {
   const { dialect } = log.db;
   const room = openRoom(maxUnread);
-  const deliver = async (tx: LogTx, id: string, draft: Draft): ReturnType<typeof sendMessage> => {
-    const sent = await sendMessage(tx, dialect, { id, draft });
-    await takeInboxes(tx.query, room, { project: draft.project, to: sent.recipients });
-    return sent;
-  };
+  const deliver = (tx: LogTx, id: string, draft: Draft): ReturnType<typeof sendMessage> =>
+    sendMessage(tx, { dialect, room }, { id, draft });
   return {
     send: (call) => {
       const { project } = call.params;

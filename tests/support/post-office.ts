@@ -93,10 +93,14 @@ export function openPostOffice({
   db,
   clock,
   search = noSearch,
-}: Pick<OpenedDb, "db" | "clock"> & { readonly search?: SearchIndex }): PostOffice {
+  maxUnread = 1_000,
+}: Pick<OpenedDb, "db" | "clock"> & {
+  readonly search?: SearchIndex;
+  readonly maxUnread?: number;
+}): PostOffice {
   const log = openLog({ db, projections: [mailboxProjection], deadlines: mailboxDeadlines() });
   const wait = waitOnCommits(db);
-  const handlers = mailboxHandlers({ log, wait, blobs: memoryBlobs(), search, maxUnread: 1_000 });
+  const handlers = mailboxHandlers({ log, wait, blobs: memoryBlobs(), search, maxUnread });
   const caller = (principal: Principal): Caller => callerOf(handlers, principal);
   const user = (name: string): Caller => caller(userPrincipal(name));
   const agent = (name: string, project?: string): Caller => caller(agentPrincipal(name, project));
@@ -105,7 +109,7 @@ export function openPostOffice({
     db,
     clock,
     fanOut: async () => {
-      while ((await readBatch(fanOutReader(log, 1_000))) > 0);
+      while ((await readBatch(fanOutReader(log, maxUnread))) > 0);
     },
     user,
     agent,
