@@ -37,6 +37,7 @@ const REARM = [
   `${DEADLINE} select 'run.stranded', r.id, $1 + s.lost_after_ms from p_runs r join p_sweeps s on s.id = r.sweep
      where r.state = 'queued' and r.lane <> '' ${ONCE_EACH}`,
   `${DEADLINE} select 'sweep.idle', id, $1 from p_sweeps where state = 'active' ${ONCE_EACH}`,
+  `${DEADLINE} select 'sweep.digest', id, $1 from p_sweeps where state = 'active' ${ONCE_EACH}`,
 ];
 const UNACKED = `select m.id, max($1, m.at + m.ack_within) as due from p_messages m
   where m.ack_within is not null and exists (

@@ -211,6 +211,16 @@ describe("a restore from the journal", () => {
     ]);
   });
 
+  it("tells those who follow a sweep that goes on what they were not told of", async () => {
+    const { sweep: id } = await blue.cells.submitSweep({ params: project, body: { sweep } });
+    await server.running.archive.flush();
+    const restored = await restoreServer(clone(), join(work, "new"));
+    const { query } = (await startRestored(restored.data)).eventLog;
+    expect(await query("select subject from e_deadlines where kind = 'sweep.digest'")).toEqual([
+      { subject: id },
+    ]);
+  });
+
   it("reminds of an acknowledgement that is due, unless it has done so before", async () => {
     const body = { to: ["red"], subject: "please", ackWithinMs: 60_000 };
     const { id: reminded } = await blue.mailbox.send({ params: project, body });
