@@ -2,7 +2,12 @@ import { z } from "zod";
 import type { LeaseId } from "../../contract/ids.ts";
 import { ProblemError } from "../../contract/problem.ts";
 import type { LeaseConflict } from "../../contract/reservations.ts";
-import { formatResource, parseResource, type Resource } from "../../contract/resource.ts";
+import {
+  formatResource,
+  MAX_RESOURCES,
+  parseResource,
+  type Resource,
+} from "../../contract/resource.ts";
 import { given } from "./mail-tools.ts";
 import { type McpCall, toolsFor } from "./tool.ts";
 
@@ -11,7 +16,7 @@ const tool = toolsFor<McpCall>();
 const HISTORY = 20;
 
 const Reserve = z.strictObject({
-  resources: z.array(z.string()).optional(),
+  resources: z.array(z.string()).max(MAX_RESOURCES).optional(),
   repo: z.string().optional(),
   refs: z.array(z.string()).optional(),
   shared: z.boolean().optional(),
@@ -107,16 +112,18 @@ async function historyOf(
   resources: readonly Resource[],
   { client, project }: McpCall,
 ): Promise<unknown> {
-  const pages = resources.map(async (resource) => {
+  const history = [];
+  // One after another: a call may not take the server for itself.
+  for (const resource of resources) {
     const query = {
       resource: formatResource(resource),
       limit: HISTORY,
       ...(resource.kind === "file" ? { repo: resource.repo } : {}),
     };
     const { leases } = await client.reservations.history({ params: { project }, query });
-    return { resource: query.resource, leases };
-  });
-  return { history: await Promise.all(pages) };
+    history.push({ resource: query.resource, leases });
+  }
+  return { history };
 }
 
 async function releaseAll(call: McpCall): Promise<string[]> {

@@ -1,5 +1,7 @@
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { leaseTools } from "../../server/mcp/lease-tools.ts";
+import type { McpCall } from "../../server/mcp/tool.ts";
 import { callTool, connectMcp } from "../support/mcp.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
@@ -85,5 +87,25 @@ describe("leases over MCP", () => {
       [lease, "heir"],
       [lease, "holder"],
     ]);
+  });
+
+  it("tells the history of no more resources than a lease may cover, one after another", async () => {
+    const one = await asAgent("reader");
+    const many = Array.from({ length: 1_001 }, (_, i) => `many/${i}`);
+    expect(await callTool(one, "reserve", { resources: many, history: true })).toMatchObject({
+      isError: true,
+    });
+    let running = 0;
+    let most = 0;
+    const history = async () => {
+      most = Math.max(most, ++running);
+      await Promise.resolve();
+      running -= 1;
+      return { leases: [] };
+    };
+    const reserve = leaseTools.find(({ name }) => name === "reserve");
+    const call = { client: { reservations: { history } }, project: "default" };
+    await reserve?.run({ resources: ["a", "b", "c"], history: true }, call as unknown as McpCall);
+    expect(most).toBe(1);
   });
 });
