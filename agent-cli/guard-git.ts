@@ -68,34 +68,68 @@ export interface Pushed {
   readonly unseen: readonly string[];
 }
 
+/** A ref that a push changes. */
+interface Update {
+  readonly ref: string;
+  /** Where it was; zeros: it is new. */
+  readonly from: string;
+  /** Where it will be; zeros: it is deleted. */
+  readonly to: string;
+}
+
 /** What each pushed ref brings that the remote does not have, and what it takes away. */
 export async function pushedChanges(stdin: string, remote: string): Promise<Pushed> {
+  const updates = linesOf(stdin).flatMap(([, to, ref, from = "0"]) =>
+    to === undefined || ref === undefined ? [] : [{ ref, from, to }],
+  );
+  const tracked = updates.map(({ ref }) =>
+    ref.replace(/^refs\/heads\//, `refs/remotes/${remote}/`),
+  );
+  const others = besides([...tracked, `refs/remotes/${remote}/HEAD`], `refs/remotes/${remote}/*`);
   const changes: Change[] = [];
   const unseen: string[] = [];
-  for (const line of stdin.split("\n")) {
-    const [, local, ref, there = "0"] = line.split(" ");
-    if (local === undefined || ref === undefined || isZero(local)) continue;
-    const known = !isZero(there) && (await exists(there));
-    if (!known && !isZero(there)) unseen.push(ref);
-    const old = known ? [there] : [];
-    const brought = await pathsOfCommits([local, "--not", `--remotes=${remote}`, ...old]);
-    changes.push({ ref, paths: [...brought, ...(await takenAway(old, local))] });
+  for (const { ref, from, to } of updates) {
+    const known = !isZero(from) && (await exists(from));
+    if (!known && !isZero(from)) unseen.push(ref);
+    const old = known ? [from] : [];
+    const brought = isZero(to)
+      ? []
+      : await pathsOfCommits([to, "--not", `--remotes=${remote}`, ...old]);
+    const kept = isZero(to) ? [...others, ...tipsOf(updates)] : [to];
+    changes.push({ ref, paths: [...brought, ...(await takenAway(old, kept))] });
   }
   return { changes, unseen };
 }
 
 /** What each received ref brings that the repository does not have yet, and what it takes away. */
 export async function receivedChanges(stdin: string): Promise<Change[]> {
+  const updates = linesOf(stdin).flatMap(([from = "0", to, ref]) =>
+    to === undefined || ref === undefined ? [] : [{ ref, from, to }],
+  );
+  const others = besides(
+    updates.map(({ ref }) => ref),
+    "refs/*",
+  );
   const changes: Change[] = [];
-  for (const line of stdin.split("\n")) {
-    const [from = "0", to, ref] = line.split(" ");
-    if (to === undefined || ref === undefined || isZero(to)) continue;
-    const brought = await pathsOfCommits([to, "--not", "--all"]);
+  for (const { ref, from, to } of updates) {
+    const brought = isZero(to) ? [] : await pathsOfCommits([to, "--not", "--all"]);
     const old = isZero(from) ? [] : [from];
-    changes.push({ ref, paths: [...brought, ...(await takenAway(old, to))] });
+    const kept = isZero(to) ? [...others, ...tipsOf(updates)] : [to];
+    changes.push({ ref, paths: [...brought, ...(await takenAway(old, kept))] });
   }
   return changes;
 }
+
+const linesOf = (stdin: string): string[][] => stdin.split("\n").map((line) => line.split(" "));
+
+/** The refs that match and are not changed by this push: of a branch made anew the tips count, not what it held. */
+const besides = (refs: readonly string[], glob: string): string[] => [
+  ...refs.map((ref) => `--exclude=${ref}`),
+  `--glob=${glob}`,
+];
+
+const tipsOf = (updates: readonly Update[]): string[] =>
+  updates.map(({ to }) => to).filter((to) => !isZero(to));
 
 const isZero = (sha: string): boolean => /^0+$/.test(sha);
 
@@ -105,9 +139,9 @@ const exists = (sha: string): Promise<boolean> =>
     () => false,
   );
 
-/** What the commits change that a ref loses when it is moved back or aside. */
-const takenAway = async (old: readonly string[], to: string): Promise<string[]> =>
-  old.length === 0 ? [] : pathsOfCommits([...old, "--not", to]);
+/** What the commits change that a ref loses when it is moved back or aside, or deleted. */
+const takenAway = async (old: readonly string[], kept: readonly string[]): Promise<string[]> =>
+  old.length === 0 ? [] : pathsOfCommits([...old, "--not", ...kept]);
 
 /** Every path that one of the commits changes, by its old and its new name; of a merge what differs from all sides. */
 async function pathsOfCommits(range: readonly string[]): Promise<string[]> {

@@ -77,6 +77,28 @@ describe("the Git guard at a merge or push", () => {
     },
   );
 
+  it.each([
+    ["the clone", () => all.repo.path],
+    ["the repository that receives it", () => remote],
+  ])(
+    "blocks in %s that a branch is deleted which alone has commits of what another holds",
+    async (_where, at) => {
+      const push = (...args: string[]) => all.repo.git("push", "origin", ...args);
+      await all.repo.git("checkout", "-qb", "work");
+      await change(all.repo, "src/old.ts");
+      await push("work", "work:copy");
+      await all.hold("src/**");
+      await all.cli.runWith({ cwd: at(), env: all.env() }, "guard", "install");
+      expect((await push("--delete", "copy")).code).toBe(0);
+      await push("work:again");
+      expect((await push("--delete", "work", "again")).code).toBe(1);
+      expect((await push("work:renamed", ":work", ":again")).code).toBe(0);
+      const gone = await push("--delete", "renamed");
+      expect(gone.code).toBe(1);
+      expect(gone.output).toContain("src/old.ts: blue holds");
+    },
+  );
+
   it("cannot tell what a push takes away that the clone has never seen", async () => {
     await change(other, "src/old.ts");
     await other.git("push", "-q", "origin", "main");
