@@ -71,7 +71,7 @@ export async function execute(parts: AttemptParts, step: Step): Promise<Ended> {
     await startOnce(parts, found.id);
   }
   node.spool.started(attempt, step.n, node.clock.monotonic());
-  await followExecution(parts, { id: found.id, n: step.n, log });
+  await followExecution(parts, { id: found.id, n: step.n, log, lastedMs: found.durationMs });
   const last = await node.engines.answered(node.detach, () => launcher.inspect(found.id));
   return finish(parts, step, { log, last, startedMs });
 }

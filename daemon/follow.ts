@@ -16,6 +16,8 @@ export interface Following {
   readonly id: string;
   readonly n: number;
   readonly log: ExecutionLog;
+  /** How long it ran, if it had ended when it was found: it is late only by its own end, not by when somebody looks. */
+  readonly lastedMs: number | null;
 }
 
 /** When bytes last came. */
@@ -117,13 +119,13 @@ async function stopExecution(
 /** The limit that the execution has passed, if any. All by the monotonic clock. */
 function limitPassed(
   { node, run }: AttemptParts,
-  { n, log }: Following,
+  { n, log, lastedMs }: Following,
   pulse: Pulse,
 ): StopReason | null {
   const now = node.clock.monotonic();
   const { run: limits, stop } = run.phases;
   const startedAt = node.spool.executions(run.attempt.id).find((row) => row.n === n)?.startedAt;
-  if (startedAt !== null && startedAt !== undefined && now - startedAt > limits.timeout)
+  if ((lastedMs ?? now - (startedAt ?? now)) > limits.timeout)
     return { outcome: "timed_out", message: `ran for longer than ${seconds(limits.timeout)}` };
   if (limits.silence !== undefined && now - pulse.at > limits.silence)
     return { outcome: "silent", message: `printed nothing for ${seconds(limits.silence)}` };

@@ -44,6 +44,8 @@ export interface Launched {
   readonly oom: boolean;
   /** How long it ran; null while it has not ended. */
   readonly durationMs: number | null;
+  /** Wall clock, milliseconds; null while it has not ended, and when nobody saw its end. */
+  readonly endedAt: number | null;
   /** Wall clock, milliseconds. */
   readonly createdAt: number;
 }

@@ -105,7 +105,7 @@ export async function startDaemon(
       hinted: false,
       detach: detach.signal,
     };
-    noteReboot(node, bootId);
+    await noteReboot(node, bootId);
     if (lost) await reapAll(node);
     await removeLeftFolders(node, roots);
     const settled = work({ node, roots, heartbeat: { node, bootId, survey } });

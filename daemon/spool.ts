@@ -85,6 +85,11 @@ export class Spool {
       );
   }
 
+  /** All of what the body writes, or none of it. */
+  tx(body: () => void): void {
+    this.db.tx(body);
+  }
+
   /** The pending claim has been answered; a granted session is written down with its GPU locks, all or none. */
   endClaim(session: Session | null): void {
     this.db.tx(() => {

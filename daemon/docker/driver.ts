@@ -125,6 +125,7 @@ function launchedOf(info: Docker.ContainerInspectInfo): Launched {
     exitCode: exited ? state.ExitCode : null,
     oom: state.OOMKilled,
     durationMs: exited ? Math.max(0, Date.parse(state.FinishedAt) - started) : null,
+    endedAt: exited ? Date.parse(state.FinishedAt) : null,
     createdAt: Date.parse(info.Created),
   };
 }

@@ -27,17 +27,20 @@ export function readLaunched(root: string, name: string): Launched | null {
   return { id: name, name, attempt, spec, createdAt, oom: false, ...stateOf(folder) };
 }
 
-function stateOf(folder: string): Pick<Launched, "state" | "exitCode" | "durationMs"> {
+const UNSEEN = { exitCode: null, durationMs: null, endedAt: null };
+
+function stateOf(folder: string): Pick<Launched, "state" | "exitCode" | "durationMs" | "endedAt"> {
   const started = modified(folder, "started");
-  if (started === undefined) return { state: "created", exitCode: null, durationMs: null };
+  if (started === undefined) return { state: "created", ...UNSEEN };
   // The code is written after the file appears: an empty one is not there yet.
   const code = /^(\d+)\n/.exec(read(folder, "exit") ?? "")?.[1];
   if (code !== undefined) {
-    const durationMs = (modified(folder, "exit") ?? started) - started;
-    return { state: "exited", exitCode: Number(code), durationMs: Math.max(0, durationMs) };
+    const endedAt = modified(folder, "exit") ?? started;
+    const durationMs = Math.max(0, endedAt - started);
+    return { state: "exited", exitCode: Number(code), durationMs, endedAt };
   }
-  if (wrapperRuns(folder, started)) return { state: "running", exitCode: null, durationMs: null };
-  return { state: "exited", exitCode: null, durationMs: null };
+  if (wrapperRuns(folder, started)) return { state: "running", ...UNSEEN };
+  return { state: "exited", ...UNSEEN };
 }
 
 function wrapperRuns(folder: string, started: number): boolean {

@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { bootClock } from "../../daemon/boot-clock.ts";
 import { executionName } from "../../daemon/launcher.ts";
 import { Spool } from "../../daemon/spool.ts";
 import { makeWorkRoots, processesIn } from "../../daemon/attempt-folder.ts";
@@ -12,6 +13,23 @@ import { eventually, evidence, finished, makeNode, submit, sweepOf } from "./sup
 const params = { project: "default" };
 
 describe.runIf(process.platform === "linux")("a daemon after a reboot", () => {
+  it("delivers the result of what had ended long before it, whatever the clock of that boot said", async () => {
+    const server = await startTestServer();
+    const node = await makeNode(server, "n1", { allowProcess: true });
+    const before = await node.start();
+    const sweep = await submit(server, sweepOf("echo begin; sleep 1; echo performance: 5 x"));
+    const attempt = await begun(server, sweep.sweep);
+    await before.stop();
+    await endedBeforeBoot(node.data, attempt);
+    const after = await node.start();
+    const { runs } = await finished(server, sweep);
+    expect(runs[0]).toMatchObject({ state: "succeeded", outcome: "ok", message: null });
+    expect(runs[0]?.attempts[0]?.report?.executions).toMatchObject([{ durationMs: 2_000 }]);
+    await after.stop();
+    await node.remove();
+    await server.stop();
+  }, 60_000);
+
   it("calls what ran the machine's failure, whatever is left of it", async () => {
     const server = await startTestServer();
     const node = await makeNode(server, "n1", { allowProcess: true });
@@ -36,6 +54,23 @@ describe.runIf(process.platform === "linux")("a daemon after a reboot", () => {
     await server.stop();
   }, 60_000);
 });
+
+/** Makes an execution one that began and ended an hour before this machine was booted. */
+async function endedBeforeBoot(data: string, attempt: string): Promise<void> {
+  const db = openLocalFile(join(data, "spool.db"));
+  const spool = new Spool(db);
+  spool.setMeta("boot", "another");
+  db.run("update executions set started_at = $1", [-1e12]);
+  const roots = await makeWorkRoots(data, spool.installId);
+  db.close();
+  const folder = join(processesIn(roots), executionName(attempt, 1));
+  await eventually(
+    async () => (await readFile(join(folder, "exit"), "utf8").catch(() => "")) || undefined,
+  );
+  const end = (Date.now() - bootClock.monotonic()) / 1_000 - 3_600;
+  await utimes(join(folder, "started"), end - 2, end - 2);
+  await utimes(join(folder, "exit"), end, end);
+}
 
 describe.runIf(process.platform === "linux")("a newer daemon", () => {
   it("goes on with what the version before it started, however that described it", async () => {
