@@ -34,7 +34,7 @@ export interface EventPosts extends EventPostsDeps {
   readonly postOf: (event: LoggedEvent) => Promise<EventPost | undefined>;
   /** What to say instead about an event for which the post itself fails again and again. */
   readonly instead?: (event: LoggedEvent, error: unknown) => EventPost | undefined;
-  /** How often an event is tried before it is given up. */
+  /** How often an event is tried before it is given up; what is said instead is tried as often again. */
   readonly tries?: number;
 }
 
@@ -44,6 +44,7 @@ export function startEventPosts(options: EventPosts): Promise<Reader> {
   const failures = new Map<string, number>();
   const handle = async (events: readonly LoggedEvent[]): Promise<void> => {
     for (const event of events) await postPatiently(options, event, failures);
+    failures.clear();
   };
   const only = `type in (${types.map((type) => `'${type}'`).join(", ")})`;
   const reader = { log, name, only, batch: BATCH, gatherMs: GATHER_MS, handle };
@@ -56,22 +57,40 @@ async function postPatiently(
   event: LoggedEvent,
   failures: Map<string, number>,
 ): Promise<void> {
+  // Given up, in a batch that is repeated for another event.
+  if (failures.get(event.id) === Infinity) return;
   try {
     const post = await postOf(event);
     if (post !== undefined) await postOnce(log, event, post);
-    failures.delete(event.id);
   } catch (error) {
-    // A store that cannot write now says nothing about the event.
-    if (error instanceof ProblemError && error.code === "UNAVAILABLE") throw error;
+    if (isUnavailable(error)) throw error;
     const failed = (failures.get(event.id) ?? 0) + 1;
     failures.set(event.id, failed);
     if (failed < tries) throw error;
     const other = instead?.(event, error);
-    if (other !== undefined && failed === tries) await postOnce(log, event, other);
-    failures.delete(event.id);
+    if (other !== undefined)
+      await postInstead(log, event, { post: other, last: failed >= 2 * tries });
+    failures.set(event.id, Infinity);
     onGivenUp(error, event);
   }
 }
+
+/** Throws to be called again at the next try, but for the last one. */
+async function postInstead(
+  log: EventLog,
+  event: LoggedEvent,
+  { post, last }: { readonly post: EventPost; readonly last: boolean },
+): Promise<void> {
+  try {
+    await postOnce(log, event, post);
+  } catch (error) {
+    if (!last || isUnavailable(error)) throw error;
+  }
+}
+
+/** A store that cannot write now says nothing about the event. */
+const isUnavailable = (error: unknown): boolean =>
+  error instanceof ProblemError && error.code === "UNAVAILABLE";
 
 /** The event's id is the key of the post, so that a reader that repeats a batch posts nothing twice. */
 async function postOnce(

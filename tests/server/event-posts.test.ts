@@ -89,6 +89,35 @@ describe("posts about events", () => {
     expect(errors).toHaveLength(4);
   });
 
+  it("try again what they say instead, and give up in the end", async () => {
+    let failures = 1;
+    const instead: EventPosts["instead"] = ({ body }) => {
+      const { name } = body as { name: string };
+      const fails = name === "never" || failures-- > 0;
+      const also = (): Promise<void> =>
+        fails ? Promise.reject(new Error("no")) : Promise.resolve();
+      return { project, thread: "t", open: true, subject: `${name} after all`, body: "", also };
+    };
+    const postOf = (): never => {
+      throw new Error("cannot be said");
+    };
+    const types = ["tally.added"];
+    reader = await startEventPosts({
+      ...deps,
+      log,
+      name: "test",
+      types,
+      postOf,
+      instead,
+      tries: 2,
+    });
+    const never = await add("tally.added", { name: "never" });
+    const bad = await add("tally.added", { name: "bad" });
+    expect(await posted("t", 1)).toEqual(["bad after all"]);
+    await expect.poll(() => givenUp).toEqual([never, bad]);
+    expect(errors).toHaveLength(3 + 2);
+  });
+
   it("say that a sweep has ended where its report cannot be made", async () => {
     const sweepRecord = (): never => {
       throw new Error("no such column");
