@@ -51,6 +51,18 @@ export interface Installed {
   readonly writer: string | null;
 }
 
+/** A hook that stays where the guard kept it, since another has its place. */
+export interface Left {
+  readonly path: string;
+  readonly kept: string;
+}
+
+export interface Uninstalled {
+  /** Those that had the guard. */
+  readonly hooks: readonly Hook[];
+  readonly left: readonly Left[];
+}
+
 /**
  * The folder that git runs hooks from: shared by all worktrees, moved by `core.hooksPath`.
  * @throws ProblemError BAD_REQUEST outside of a repository, and for a folder that all repositories of a machine share
@@ -80,7 +92,7 @@ export async function installHook(
 ): Promise<Installed> {
   await mkdir(folder, { recursive: true });
   const path = join(folder, hook);
-  await takeOut(path + RENAMED);
+  await takeOutRenamed(folder, hook);
   const before = await read(path);
   const { text, how } = await compose({ folder, hook, program, before });
   await writeFile(path, text, "latin1");
@@ -116,6 +128,7 @@ async function compose({
   // What a link leads to is not this repository's alone, and what is not executable must not begin to run.
   if (before !== undefined && isShell(before) && !linked && (await isExecutable(path)))
     return { text: addGuard(before, guardBlock(hook, program)), how: "added" };
+  if (await exists(chained)) throw twoHooks(path, chained);
   await mkdir(join(folder, CHAINED), { recursive: true });
   await move(path, chained, (target) => `../${target}`);
   return { text: chaining, how: "chained" };
@@ -138,20 +151,41 @@ async function move(from: string, to: string, seenFrom: (target: string) => stri
   await rm(from);
 }
 
-/** Takes the guard out of every hook and brings back what was there before; returns the hooks that had it. */
-export async function uninstallHooks(folder: string): Promise<Hook[]> {
-  const removed: Hook[] = [];
+/** Takes the guard out of every hook and brings back what was there before. */
+export async function uninstallHooks(folder: string): Promise<Uninstalled> {
+  const hooks: Hook[] = [];
+  const left: Left[] = [];
   for (const hook of HOOKS) {
     const path = join(folder, hook);
     const chained = join(folder, CHAINED, hook);
-    const had = await takeOut(path);
-    if ((await takeOut(path + RENAMED)) || had) removed.push(hook);
-    if (had && (await exists(chained)))
-      await move(chained, path, (target) => target.slice("../".length));
+    const renamed = await takeOutRenamed(folder, hook);
+    if ((await takeOut(path)) || renamed) hooks.push(hook);
+    if (!(await exists(chained))) continue;
+    if (await exists(path)) left.push({ path, kept: chained });
+    else await moveBack(chained, path);
   }
   await rmdir(join(folder, CHAINED)).catch(() => undefined);
-  return removed;
+  return { hooks, left };
 }
+
+/** The hook that pre-commit renamed: what it ran after the guard takes its place, so that pre-commit goes on to run it. */
+async function takeOutRenamed(folder: string, hook: Hook): Promise<boolean> {
+  const renamed = join(folder, hook) + RENAMED;
+  const chained = join(folder, CHAINED, hook);
+  if (!(await takeOut(renamed))) return false;
+  if ((await exists(chained)) && !(await exists(renamed))) await moveBack(chained, renamed);
+  return true;
+}
+
+const moveBack = (chained: string, to: string): Promise<void> =>
+  move(chained, to, (target) => target.slice("../".length));
+
+const twoHooks = (path: string, chained: string): ProblemError =>
+  new ProblemError(
+    "BAD_REQUEST",
+    `${path} is no hook that the guard can be added to, and an earlier one is kept in ${chained}`,
+    { next: `join the two in ${path}, or move away the one that is not needed, and repeat` },
+  );
 
 /** Takes the guard out of a file, and removes one that holds nothing else; false if it is not in there. */
 async function takeOut(path: string): Promise<boolean> {

@@ -92,7 +92,9 @@ async function chosenHooks({ preCommit, prePush, preReceive }: Chosen): Promise<
 function defineUninstall(guard: Command, cli: Cli): void {
   leaf(guard, "uninstall", "Take the guard out of the hooks of this repository").action(
     async () => {
-      const hooks = await uninstallHooks(await hooksFolder());
+      const { hooks, left } = await uninstallHooks(await hooksFolder());
+      for (const { path, kept } of left)
+        cli.out.note(`${path} is another's hook now; the one that was there before is in ${kept}`);
       for (const key of ["gridpost.guardRepo", "gridpost.guardCommit", "gridpost.guardPush"])
         await git(["config", "--unset", key]).catch(() => undefined);
       await cli.out.show({ hooks }, text(hooks.join("\n")));

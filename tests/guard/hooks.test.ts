@@ -7,6 +7,7 @@ import {
   readFile,
   readlink,
   rename,
+  rm,
   symlink,
   writeFile,
 } from "node:fs/promises";
@@ -140,6 +141,37 @@ describe("the hooks that the Git guard finds", () => {
       (await readdir(hooksOf())).filter((name) => /^pre-commit(?!.*sample)/.test(name)),
     ).toEqual(["pre-commit"]);
     expect((await all.repo.git("commit", "-qm", "src")).code).toBe(0);
+  });
+
+  it("are a program's that a pre-commit framework set up later runs on", async () => {
+    const program = `#!${process.execPath}\nconsole.log("program ran");\n`;
+    await write("pre-commit", program);
+    await all.guard("install", "--pre-commit");
+    await rename(join(hooksOf(), "pre-commit"), join(hooksOf(), "pre-commit.legacy"));
+    await write("pre-commit", PRE_COMMIT);
+    await all.guard("install", "--pre-commit");
+    const passed = await commit("free.md");
+    expect(passed.output).toMatch(/program ran\n[^]*pre-commit ran/);
+    await all.hold("src/**");
+    expect((await commit("src/new.ts")).code).toBe(1);
+    await all.guard("uninstall");
+    expect(await readFile(join(hooksOf(), "pre-commit"), "utf8")).toBe(PRE_COMMIT);
+    expect(await readFile(join(hooksOf(), "pre-commit.legacy"), "utf8")).toBe(program);
+  });
+
+  it("are never written over by one that was kept", async () => {
+    const [first, second] = ["one", "two"].map((it) => `#!${process.execPath}\n// ${it}\n`);
+    await write("pre-commit", first ?? "");
+    await all.guard("install", "--pre-commit");
+    await rm(join(hooksOf(), "pre-commit"));
+    await write("pre-commit", second ?? "");
+    const kept = join(hooksOf(), "gridpost-chained/pre-commit");
+    const refused = await all.guard("install", "--pre-commit");
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain(kept);
+    expect((await all.guard("uninstall")).stderr).toContain(kept);
+    expect(await readFile(kept, "utf8")).toBe(first);
+    expect(await readFile(join(hooksOf(), "pre-commit"), "utf8")).toBe(second);
   });
 
   it("ask about one repository in every worktree, also one without an origin", async () => {
