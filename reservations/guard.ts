@@ -7,6 +7,7 @@ import type { Resource } from "../contract/resource.ts";
 import { callOf } from "../storage/idempotency.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { quote } from "./describe.ts";
+import { ignoresCase } from "./repositories.ts";
 import { refsOf } from "./rivals.ts";
 import { fullRef, holderName, holderPrincipal, refsMeet } from "./rules.ts";
 import { exclusiveOf } from "./store.ts";
@@ -50,10 +51,12 @@ async function leasesAgainst(
   of: { readonly project: string; readonly repo: string; readonly principal: string },
 ): Promise<GuardLease[]> {
   const rows = await exclusiveOf(log.query, of);
+  // Also for leases from before: by this they conflict, too.
+  const anyCase = await ignoresCase(log.query, of.project, of.repo);
   const patterns = new Map(rows.map((row) => [`${row.id} ${row.resource}`, row]));
   return [...patterns.values()].map((row) => ({
     lease: row.id as GuardLease["lease"],
-    ...patternOf(row),
+    ...patternOf(row, anyCase),
     principal: row.holder,
     holder: holderName(row.holder, of.project),
     fence: row.fence,
@@ -64,13 +67,12 @@ async function leasesAgainst(
   }));
 }
 
-function patternOf({
-  resource,
-}: {
-  readonly resource: string;
-}): Pick<GuardLease, "pattern" | "ignoreCase"> {
+function patternOf(
+  { resource }: { readonly resource: string },
+  anyCase: boolean,
+): Pick<GuardLease, "pattern" | "ignoreCase"> {
   const { pattern, ignoreCase = false } = JSON.parse(resource) as Resource & { kind: "file" };
-  return { pattern, ignoreCase };
+  return { pattern, ignoreCase: ignoreCase || anyCase };
 }
 
 function blockedBy(

@@ -56,6 +56,25 @@ describe("the Git guard", () => {
     expect(blocked.output).toContain("src/new.ts: blue holds Src/New.ts");
   });
 
+  it("blocks a path in any case by a lease from before its repository ignored it, in the snapshot too", async () => {
+    const { admin } = all.server;
+    const define = (ignoreCase: boolean) =>
+      admin.client.reservations.defineRepository({
+        params: { ...params, repo: "app" },
+        body: { ignoreCase },
+      });
+    await all.hold("Src/New.ts");
+    await define(true);
+    expect((await all.guard("check", "src/new.ts")).code).toBe(3);
+    const { snapshot } = await admin.client.guard.guardCheck({
+      params,
+      body: { repo: "app", paths: [] },
+    });
+    const signed = Buffer.from(snapshot.split(".")[1] ?? "", "base64url").toString();
+    await define(false);
+    expect(JSON.parse(signed)).toMatchObject({ leases: [{ ignoreCase: true }] });
+  });
+
   it("knows the caller's own leases and the branch", async () => {
     await all.hold("src/**", ["release"]);
     await all.guard("install");
