@@ -24,7 +24,7 @@ export interface Hit {
 }
 
 /** By relevance no more messages than this are compared: of more, the newest. */
-export const MAX_RANKED = 500;
+export const MAX_RANKED = 300;
 
 export interface Found {
   readonly hits: Hit[];
