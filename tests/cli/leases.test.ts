@@ -84,8 +84,9 @@ describe("leases at the command line", () => {
     waiting.stdout?.on("data", (chunk) => (stdout += String(chunk)));
     const told = waiting.stderr === null ? "" : String((await once(waiting.stderr, "data"))[0]);
     expect(told).toMatch(/acting as red|waiting for /);
+    const closed = once(waiting, "close");
     await anna.run("release", held.id);
-    const [code] = (await once(waiting, "close")) as [number];
+    const [code] = (await closed) as [number];
     expect(code).toBe(0);
     expect((JSON.parse(stdout) as Lease).fence).toBeGreaterThan(held.fence);
   });

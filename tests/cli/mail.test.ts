@@ -93,7 +93,7 @@ describe("mail at the command line", () => {
     const refused = await anna.run("send", "red", "-s", "x", "-f", "latin1.md");
     expect([refused.code, refused.stderr]).toEqual([
       2,
-      "gridpost: latin1.md is no text in UTF-8\nnext: convert it, or send it as a file with --attach\n",
+      "gridpost: latin1.md is no text in UTF-8\nnext: convert it to UTF-8; a message carries other files with --attach\n",
     ]);
   });
 
