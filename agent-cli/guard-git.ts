@@ -79,9 +79,11 @@ interface Update {
 
 /** What each pushed ref brings that the remote does not have, and what it takes away. */
 export async function pushedChanges(stdin: string, remote: string): Promise<Pushed> {
-  const updates = linesOf(stdin).flatMap(([, to, ref, from = "0"]) =>
-    to === undefined || ref === undefined ? [] : [{ ref, from, to }],
-  );
+  const updates = linesOf(stdin).flatMap((fields) => {
+    // What is pushed may be written with spaces, as in `HEAD@{1 day ago}`; what follows it never is.
+    const [to, ref, from] = fields.slice(-3);
+    return to === undefined || ref === undefined || from === undefined ? [] : [{ ref, from, to }];
+  });
   const tracked = updates.map(({ ref }) =>
     ref.replace(/^refs\/heads\//, `refs/remotes/${remote}/`),
   );

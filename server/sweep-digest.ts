@@ -50,6 +50,7 @@ async function postDigest(tx: LogTx, sweep: string): Promise<void> {
   const notice: Notice = { name: `digest:${sweep}`, everyMs: EVERY_MS };
   const last = await lastNotice(tx.query, { project, thread, notice });
   const counts = await tx.query<CountRow>(COUNTS, [sweep, last ?? 0]);
+  if (counts.every(({ fresh }) => fresh === 0)) return;
   await postAsServer(tx, { project, thread, open: true, ...digestEntry(row, counts), notice });
 }
 
