@@ -47,7 +47,7 @@ export function processLauncher(root: string): Launcher {
     stop: (id, graceMs) => stop(root, id, graceMs),
     remove: async (id) => {
       if (readLaunched(root, id)?.state === "running") throw new LaunchError(`${id} is running`);
-      killStrays(root, id);
+      await until(() => killStrays(root, id) === 0, KILL_MS);
       await rm(join(root, id), { recursive: true, force: true });
     },
     list: async () => {

@@ -42,17 +42,40 @@ export interface Traces {
   readonly endedAt: number;
 }
 
+/**
+ * How long after the end a process of the session is still taken for the execution's: what the command left behind may
+ * be about to start another. No number of a process comes round again so soon, with its session's first one gone too.
+ */
+const AFTERMATH_TICKS = 60 * TICKS;
+
 /** Every living process of an execution: what has left its session still has the mark, or else the other way round. */
 export function processesOf({ mark, session, endedAt }: Traces): number[] {
-  return readdirSync("/proc")
+  const living = readdirSync("/proc")
     .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)
-    .filter((pid) => {
-      const stat = parseStat(readProc(pid, "stat") ?? "");
-      if (pid === process.pid || stat === undefined || stat.state === "Z") return false;
-      if (stat.session === session && Number(stat.startTime) <= endedAt * TICKS) return true;
-      return readProc(pid, "environ")?.split("\0").includes(mark) ?? false;
-    });
+    .map((entry) => parseStat(readProc(Number(entry), "stat") ?? ""))
+    .filter((stat) => stat !== undefined)
+    .filter(({ pid, state }) => pid !== process.pid && state !== "Z");
+  const own = livingSession(living, session, endedAt);
+  const others = living.filter((stat) => !own.includes(stat));
+  const marked = others.filter(({ pid }) => readProc(pid, "environ")?.split("\0").includes(mark));
+  return [...own, ...marked].map(({ pid }) => pid);
+}
+
+/**
+ * What lives in the session of an execution. The kernel gives a session's number to nobody else while one process is in
+ * it: one that is surely the execution's vouches for all, whenever they began.
+ */
+function livingSession(
+  living: readonly Stat[],
+  session: number | undefined,
+  endedAt: number,
+): Stat[] {
+  const members = living.filter((stat) => stat.session === session);
+  const surely = (before: number): boolean =>
+    members.some(({ startTime }) => Number(startTime) <= before);
+  const first = living.some(({ pid }) => pid === session);
+  const before = endedAt * TICKS;
+  return surely(before) || (!first && surely(before + AFTERMATH_TICKS)) ? members : [];
 }
 
 function readProc(pid: number, file: "stat" | "environ"): string | undefined {

@@ -20,30 +20,30 @@ describe.runIf(process.platform === "linux")("the process launcher", () => {
   });
 });
 
-it.runIf(process.platform === "linux")(
-  "ends what a command has left behind without a trace in its environment, and nothing else",
-  async () => {
-    const folder = await mkdtemp(join(tmpdir(), "gridpost-strays-"));
-    await chmod(folder, 0o755);
-    const root = join(folder, "processes");
-    await mkdir(root);
-    const launcher = processLauncher(root);
-    const { id } = await launcher.create(
-      launchOf(folder, "env -i sleep 3141 & env -i sh -c 'sleep 3142 & sleep 3142' & echo done"),
-    );
-    const foreign = spawn("sleep", ["3143"], { detached: true });
-    try {
-      await launcher.start(id);
-      await launcher.wait(id, new AbortController().signal);
-      expect(await sleepers()).toEqual(["sleep 3141", "sleep 3142", "sleep 3142", "sleep 3143"]);
-      await launcher.remove(id);
-      await expect.poll(sleepers).toEqual(["sleep 3143"]);
-    } finally {
-      foreign.kill();
-    }
-    await rm(folder, { recursive: true });
-  },
-);
+it.runIf(process.platform === "linux").each([
+  ["sleep 3141 & env -i sleep 3141", ["sleep 3141", "sleep 3141"]],
+  // What the command left starts more after its end, or has ended itself by then.
+  ["sleep 3141 & env -i sh -c 'sleep 1; sleep 3142; :'", ["sleep 3141", "sleep 3142"]],
+  ["sh -c 'sleep 1; sleep 3142 &'", ["sleep 3142"]],
+])("ends what '%s' has left behind without a trace in its environment", async (script, left) => {
+  const folder = await mkdtemp(join(tmpdir(), "gridpost-strays-"));
+  await chmod(folder, 0o755);
+  const root = join(folder, "processes");
+  await mkdir(root);
+  const launcher = processLauncher(root);
+  const { id } = await launcher.create(launchOf(folder, `env -i ${script} & echo done`));
+  const foreign = spawn("sleep", ["3143"], { detached: true });
+  try {
+    await launcher.start(id);
+    await launcher.wait(id, new AbortController().signal);
+    await expect.poll(sleepers, { timeout: 10_000 }).toEqual([...left, "sleep 3143"]);
+    await launcher.remove(id);
+    await expect.poll(sleepers).toEqual(["sleep 3143"]);
+  } finally {
+    foreign.kill();
+  }
+  await rm(folder, { recursive: true });
+});
 
 it.runIf(process.platform === "linux").each(["another-boot", ""])(
   "touches no session whose number a boot of the name '%s' has given",
