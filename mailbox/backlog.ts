@@ -2,14 +2,14 @@ import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "../storage/db.ts";
 import type { Room } from "../storage/room.ts";
 import type { Addressed, Admitted } from "./admit.ts";
-import { LIVE } from "./inbox.ts";
+import { IS_UNREAD, LIVE } from "./inbox.ts";
 import { fold } from "./names.ts";
 import type { InboxAddress } from "./ports.ts";
 import { recipientsOf } from "./recipients.ts";
 
 const RETRY_MS = 60_000;
 const UNREAD = `select count(*) as count from (select 1 from p_deliveries d
-  where d.project = $1 and d.agent = $2 and d.read_at is null and ${LIVE} limit $3) one`;
+  where d.project = $1 and d.agent = $2 and ${IS_UNREAD} and ${LIVE} limit $3) one`;
 
 /** How many unread messages an inbox holds, not counting beyond `limit`. */
 export async function unreadIn(

@@ -41,18 +41,28 @@ export interface Page {
   readonly ackOverdue?: boolean | undefined;
 }
 
+/** The two parts of an inbox, of deliveries `d`; written as the index of places has them. */
+export const IS_UNREAD = "(d.read_at is null) = true";
+const IS_READ = "(d.read_at is null) = false";
+
 /** That a delivery `d` has not expired: what has is in no inbox any more, and takes no room there. */
 export const LIVE = "(d.expires_after is null or d.at + d.expires_after > now_ms())";
 
 /** The conditions of a page; `$3` is the thread. */
-function conditions({ unread, urgent, thread, ackOverdue }: Page): string[] {
+function conditions({ urgent, thread, ackOverdue }: Page): string[] {
   return [
     LIVE,
-    ...(unread === true ? ["d.read_at is null"] : []),
     ...(urgent === true ? ["d.urgent = 1"] : []),
     ...(ackOverdue === true ? ["d.ack_within is not null", "d.at + d.ack_within <= now_ms()"] : []),
     ...(thread === undefined ? [] : ["m.thread = $3"]),
   ];
+}
+
+/** What a page is taken from, each part by one index in the order of seq: few are urgent or wait for an acknowledgement. */
+function partsOf({ unread, urgent, ackOverdue }: Page): string[] {
+  const few = urgent === true || ackOverdue === true;
+  if (unread === true) return [few ? "d.read_at is null" : IS_UNREAD];
+  return few ? ["true"] : [IS_UNREAD, IS_READ];
 }
 
 interface InboxPage {
@@ -65,11 +75,16 @@ interface InboxPage {
 export async function inboxPage(query: Query, inbox: InboxAddress, page: Page): Promise<InboxPage> {
   const { after, limit, thread } = page;
   const filters = conditions(page);
-  const filtered = filters.length > 1;
+  const filtered = filters.length > 1 || page.unread === true;
   // Read before the page: what arrives in between is then on the page or after `next`, and never skipped.
   const head = filtered || after !== undefined ? await headOf(query, inbox) : 0;
   if (after !== undefined && after > head) throw ahead(after, head);
-  const rows = await entries(query, inbox, { after, thread, filters, limit: limit + 1 });
+  const rows = await entries(query, inbox, {
+    after,
+    thread,
+    parts: partsOf(page).map((part) => [part, ...filters]),
+    limit: limit + 1,
+  });
   const more = after !== undefined && rows.length > limit;
   const messages = rows.slice(0, limit).map(entryView);
   if (after === undefined) messages.reverse();
@@ -80,7 +95,8 @@ export async function inboxPage(query: Query, inbox: InboxAddress, page: Page): 
 interface Selection {
   readonly after: number | undefined;
   readonly thread: string | undefined;
-  readonly filters: readonly string[];
+  /** The conditions of each part. */
+  readonly parts: readonly (readonly string[])[];
   readonly limit: number;
 }
 
@@ -88,11 +104,14 @@ interface Selection {
 function entries(
   query: Query,
   { project, agent }: InboxAddress,
-  { after, thread, filters, limit }: Selection,
+  { after, thread, parts, limit }: Selection,
 ): Promise<EntryRow[]> {
-  const order = after === undefined ? "desc" : "asc";
+  const order = `order by seq ${after === undefined ? "desc" : "asc"} limit $5`;
+  const [first = "", ...others] = parts.map(
+    (part) => `select * from (${ENTRY} and ${part.join(" and ")} and d.seq > $4 ${order}) one`,
+  );
   return query<EntryRow>(
-    `${ENTRY} and ${filters.join(" and ")} and d.seq > $4 order by d.seq ${order} limit $5`,
+    others.length === 0 ? first : `${[first, ...others].join(" union all ")} ${order}`,
     [project, agent, thread ?? null, after ?? 0, limit],
   );
 }

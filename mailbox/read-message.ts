@@ -7,7 +7,8 @@ import { ProblemError } from "../contract/problem.ts";
 import type { Dialect, Query } from "../storage/db.ts";
 import { type Viewer, visible } from "./visibility.ts";
 
-const BY_SEQ = "select message from p_deliveries where project = $1 and agent = $2 and seq = $3";
+const BY_SEQ = `select message from p_deliveries
+  where project = $1 and agent = $2 and (read_at is null) in (true, false) and seq = $3`;
 const FILES = "select sha256, name, size, type from p_attachments where message = $1 order by n";
 
 /** A message with the marks of the viewer, if that is one agent to which it was delivered. */

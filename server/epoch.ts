@@ -16,7 +16,7 @@ const PAGE = 500;
 const FOLLOW_UPS = ["sweep-posts", "lease-posts", "mailbox.fan-out"];
 
 const REMEMBER = `insert into e_idempotency (principal, key, endpoint, hash, ref, at) values ($1, $2, $3, $4, $5, $6)
-  on conflict (principal, key) do update set endpoint = excluded.endpoint, hash = excluded.hash,
+  on conflict (key, principal) do update set endpoint = excluded.endpoint, hash = excluded.hash,
     ref = excluded.ref, at = excluded.at`;
 const DEADLINE = "insert into e_deadlines (kind, subject, due)";
 const ONCE_EACH = "on conflict (kind, subject) do nothing";

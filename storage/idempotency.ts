@@ -115,7 +115,7 @@ async function remember(
 ): Promise<void> {
   await query(
     `insert into e_idempotency (principal, key, endpoint, hash, ref, at) values ($1, $2, $3, $4, $5, $6)
-     on conflict (principal, key)
+     on conflict (key, principal)
      do update set endpoint = excluded.endpoint, hash = excluded.hash, ref = excluded.ref, at = excluded.at`,
     [principal, key, endpoint, hash, ref, now],
   );

@@ -25,13 +25,14 @@ create table e_deadlines (
 ) /*sqlite without rowid*/;
 create index e_deadlines_by_due on e_deadlines (due);
 
+-- The key comes first: clients make keys that rise with time, so that new rows of all principals meet in one page.
 create table e_idempotency (
-  principal text   not null,
   key       text   not null,
+  principal text   not null,
   endpoint  text   not null,
   hash      text   not null,
   ref       text   not null,
   at        bigint not null,
-  primary key (principal, key)
+  primary key (key, principal)
 ) /*sqlite without rowid*/;
 create index e_idempotency_by_at on e_idempotency (at);

@@ -69,10 +69,10 @@ create table p_messages (
 create unique index p_messages_by_thread on p_messages (project, thread, n);
 
 create table p_deliveries (
-  project    text    not null,
-  agent      text    not null,
-  seq        bigint  not null,
   message    text    not null,
+  agent      text    not null,
+  project    text    not null,
+  seq        bigint  not null,
   kind       text    not null,
   -- Whether its importance is high or urgent.
   urgent     integer not null,
@@ -82,10 +82,10 @@ create table p_deliveries (
   at         bigint  not null,
   read_at    bigint,
   acked_at   bigint,
-  primary key (project, agent, seq)
+  primary key (message, agent)
 ) /*sqlite without rowid*/;
-create unique index p_deliveries_by_message on p_deliveries (message, agent);
-create index p_deliveries_unread on p_deliveries (project, agent, seq) where read_at is null;
+-- Every inbox in two parts, the unread and the read: one index, because each further one costs every delivery a page.
+create index p_deliveries_places on p_deliveries (project, agent, (read_at is null), seq);
 create index p_deliveries_urgent on p_deliveries (project, agent, seq) where urgent = 1;
 create index p_deliveries_ack on p_deliveries (project, agent, seq) where ack_within is not null;
 
