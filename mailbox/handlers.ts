@@ -28,6 +28,6 @@ export const mailboxHandlers = (deps: MailboxDeps): Handlers<typeof mailbox> => 
   ...receiptHandlers(deps.log),
   ...attachmentHandlers(deps.log, deps.blobs),
   ...inboxHandlers(deps),
-  ...threadHandlers(deps.log),
+  ...threadHandlers(deps),
   ...searchHandlers(deps),
 });

@@ -1,5 +1,6 @@
 import { toTime } from "../contract/ids.ts";
 import type { Dialect, Query } from "../storage/db.ts";
+import type { SearchDeps } from "./search.ts";
 import { type Viewer, visible } from "./visibility.ts";
 
 /** A cursor above every message id. */
@@ -27,16 +28,17 @@ export interface ThreadSlice {
 
 /** Threads that the viewer sees by their newest visible message, newest first. */
 export async function threadPage(
-  query: Query,
-  dialect: Dialect,
+  { log, search }: SearchDeps,
   { viewer, after = NEWEST, limit }: ThreadSlice,
 ) {
+  const { query } = log;
+  const { dialect } = log.db;
   const { project, agents } = viewer;
   const rows = await query<ThreadRow>(OPEN, [project, after, limit + 1]);
   // One by one, so that each comes from the index in order however many threads the agents are in.
   for (const agent of agents) {
     const values = [project, agent, after, limit + 1, JSON.stringify(agents)];
-    rows.push(...(await query<ThreadRow>(privateThreads(dialect), values)));
+    rows.push(...(await search.query<ThreadRow>(privateThreads(dialect), values)));
   }
   const newest = rows.toSorted((a, b) => (a.last_message < b.last_message ? 1 : -1));
   const page = newest.slice(0, limit);
@@ -57,12 +59,13 @@ export async function threadPage(
 
 /** The private threads of one agent; one that another of the viewer's agents saw more of is left to that agent. */
 const privateThreads = (dialect: Dialect): string =>
-  `select k.thread, k.subject, 0 as open, 0 as messages, k.last_message, l.at as last_at
-   from p_thread_members k
+  `select k.thread, s.subject, 0 as open, 0 as messages, k.last_message, l.at as last_at
+   from thread_members k
+     join p_thread_members s on s.project = k.project and s.thread = k.thread and s.agent = k.agent
      join p_threads t on t.project = k.project and t.thread = k.thread and t.open = 0
      join p_messages l on l.id = k.last_message
    where k.project = $1 and k.agent = $2 and k.last_message < $3
-     and not exists (select 1 from p_thread_members o
+     and not exists (select 1 from thread_members o
        where o.project = k.project and o.thread = k.thread and o.agent in ${dialect.list("$5")}
          and (o.last_message > k.last_message or (o.last_message = k.last_message and o.agent < k.agent)))
    order by k.last_message desc limit $4`;

@@ -6,6 +6,7 @@ import { callOf } from "../storage/idempotency.ts";
 import { digest } from "./digest.ts";
 import { followThread, followingOf } from "./following.ts";
 import { exportHead, exportMessage } from "./thread-export.ts";
+import type { SearchDeps } from "./search.ts";
 import { threadPage } from "./thread-page.ts";
 import {
   placeOf,
@@ -28,13 +29,13 @@ type ThreadHandlers = Pick<
 >;
 
 /** The handlers about threads. */
-export function threadHandlers(log: EventLog): ThreadHandlers {
+export function threadHandlers({ log, search }: SearchDeps): ThreadHandlers {
   const { dialect } = log.db;
   const { query } = log;
   return {
     threads: async ({ params: { project }, query: { after, limit }, principal }) => {
       const viewer = await viewerOf(query, principal, project);
-      return threadPage(query, dialect, { viewer, after, limit });
+      return threadPage({ log, search }, { viewer, after, limit });
     },
     thread: async ({ params: { project, thread }, query: { after, limit }, principal }) => {
       const view = { viewer: await viewerOf(query, principal, project), thread };

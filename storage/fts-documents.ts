@@ -4,12 +4,17 @@ import { type Found, type Hit, MAX_RANKED, type SearchRequest } from "./search.t
 import { Connection } from "./sqlite-connection.ts";
 
 /** Bumped when the tables change: the index is thrown away and built again from the log. */
-const VERSION = 1;
+const VERSION = 2;
 const BATCH = 1_000;
 
 const SCHEMA = `
   create virtual table documents using fts5(id unindexed, subject, body, tokenize = 'unicode61 remove_diacritics 2');
   insert into documents (documents, rank) values ('rank', 'bm25(0.0, 3.0, 1.0)');
+  create table thread_members (
+    project text not null, agent text not null, thread text not null, last_message text not null,
+    primary key (project, agent, thread)
+  ) without rowid;
+  create index thread_members_by_last on thread_members (project, agent, last_message);
   create table progress (seq integer not null);
   insert into progress values (0);
   pragma user_version = ${VERSION};`;
@@ -17,7 +22,21 @@ const NEXT = `select seq, type, body from source.events where seq > $1 order by 
 const ADD = "insert into documents (rowid, id, subject, body) values ($1, $2, $3, $4)";
 /** The redacted event is the one that was indexed under its place. */
 const HIDE = "delete from documents where rowid = $1";
+/** Those who were last in the threads of some messages by these, the first of which is the second value, or by later ones. */
+const JOIN = `insert into thread_members (project, agent, thread, last_message)
+  select k.project, k.agent, k.thread, k.last_message
+  from (select distinct project, thread from source.p_messages
+        where id in (select value from json_each($1))) t
+    cross join source.p_thread_members k on k.project = t.project and k.thread = t.thread
+  where k.last_message >= $2
+  on conflict (project, agent, thread) do update set last_message = excluded.last_message`;
 const SNIPPET = "snippet(documents, -1, '**', '**', '…', 16)";
+
+interface LogRow {
+  readonly seq: number;
+  readonly type: string;
+  readonly body: string;
+}
 
 const all = (hits: Hit[]): Found => ({ hits, newestOnly: false });
 
@@ -44,22 +63,35 @@ export class FtsDocuments {
   advance(): boolean {
     const { connection } = this;
     const from = this.rows<{ seq: number }>("select seq from progress", [])[0]?.seq ?? 0;
-    const events = this.rows<{ seq: number; type: string; body: string }>(NEXT, [from, BATCH]);
+    const events = this.rows<LogRow>(NEXT, [from, BATCH]);
     const last = events.at(-1);
     if (last === undefined) return false;
     connection.database.transaction(() => {
-      for (const { seq, type, body } of events) {
-        if (type === "event.redacted") {
-          connection.run(HIDE, [(JSON.parse(body) as { place: number }).place]);
-          continue;
-        }
-        if (type !== "message.sent") continue;
-        const sent = JSON.parse(body) as { id: string; subject: string; body: string };
-        connection.run(ADD, [seq, sent.id, sent.subject, sent.body]);
-      }
+      const messages = events.flatMap((event) => this.note(event) ?? []).toSorted();
+      if (messages.length > 0) connection.run(JOIN, [JSON.stringify(messages), messages[0]]);
       connection.run("update progress set seq = $1", [last.seq]);
     })();
     return events.length === BATCH;
+  }
+
+  /** Indexes what an event says; answers the message that it sends or delivers, if it does. */
+  private note({ seq, type, body }: LogRow): string | undefined {
+    const { connection } = this;
+    if (type === "event.redacted") {
+      connection.run(HIDE, [(JSON.parse(body) as { place: number }).place]);
+    } else if (type === "message.delivered") {
+      return (JSON.parse(body) as { message: string }).message;
+    } else if (type === "message.sent") {
+      const sent = JSON.parse(body) as { id: string; subject: string; body: string };
+      connection.run(ADD, [seq, sent.id, sent.subject, sent.body]);
+      return sent.id;
+    }
+    return undefined;
+  }
+
+  /** The rows of a statement that only reads. */
+  query(text: string, values: readonly unknown[]): unknown[] {
+    return this.connection.run(text, values);
   }
 
   search(request: SearchRequest): Found {
@@ -143,7 +175,9 @@ export class FtsDocuments {
   }
 
   private rebuild(database: Database.Database): void {
-    database.exec("drop table if exists documents; drop table if exists progress;");
+    database.exec(
+      "drop table if exists documents; drop table if exists thread_members; drop table if exists progress;",
+    );
     database.exec(SCHEMA);
   }
 }

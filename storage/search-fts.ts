@@ -1,14 +1,15 @@
 import { ProblemError } from "../contract/problem.ts";
 import { startThread } from "../runtime/thread.ts";
-import type { Found, SearchIndex, SearchRequest } from "./search.ts";
+import type { Query } from "./db.ts";
+import type { Found, SearchIndex } from "./search.ts";
 import type { SearchAnswer, SearchFiles, SearchTask } from "./search-worker.ts";
 
 interface Waiting {
-  readonly resolve: (found: Found) => void;
+  readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
-const NOTHING: Found = { hits: [], newestOnly: false };
+type Question = SearchTask extends infer T ? (T extends unknown ? Omit<T, "id"> : never) : never;
 
 /** Opens the FTS5 index of a SQLite database, in a thread of its own; see `FtsDocuments`. */
 export function openFtsIndex(files: SearchFiles): SearchIndex {
@@ -22,10 +23,10 @@ export function openFtsIndex(files: SearchFiles): SearchIndex {
     for (const { reject } of waiting.values()) reject(ended);
     waiting.clear();
   };
-  worker.on("message", ({ id, found, error }: SearchAnswer) => {
+  worker.on("message", ({ id, result, error }: SearchAnswer) => {
     const task = waiting.get(id);
     waiting.delete(id);
-    if (error === undefined) task?.resolve(found ?? NOTHING);
+    if (error === undefined) task?.resolve(result);
     else task?.reject(unavailable(error));
   });
   worker.on("error", end);
@@ -35,17 +36,19 @@ export function openFtsIndex(files: SearchFiles): SearchIndex {
       resolve();
     });
   });
-  const ask = (request: SearchRequest | null): Promise<Found> => {
+  const ask = (question: Question): Promise<unknown> => {
     if (ended !== undefined) return Promise.reject(ended);
-    const task: SearchTask = { id: (tasks += 1), request };
+    const task: SearchTask = { id: (tasks += 1), ...question };
     return new Promise((resolve, reject) => {
       waiting.set(task.id, { resolve, reject });
       worker.postMessage(task);
     });
   };
   return {
-    search: ask,
-    catchUp: async () => void (await ask(null)),
+    search: async (request) => (await ask({ kind: "search", request })) as Found,
+    // As the caller of any query, this one says what the rows are.
+    query: ((text, values = []) => ask({ kind: "query", text, values })) as Query,
+    catchUp: async () => void (await ask({ kind: "index" })),
     close: () => {
       worker.postMessage(null);
       return exited;

@@ -1,16 +1,18 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { FtsDocuments } from "./fts-documents.ts";
-import type { Found, SearchRequest } from "./search.ts";
+import type { SearchRequest } from "./search.ts";
 
-/** What the worker is asked; without a request it only indexes. */
-export interface SearchTask {
-  readonly id: number;
-  readonly request: SearchRequest | null;
-}
+/** What the worker is asked. */
+export type SearchTask = { readonly id: number } & (
+  | { readonly kind: "index" }
+  | { readonly kind: "search"; readonly request: SearchRequest }
+  | { readonly kind: "query"; readonly text: string; readonly values: readonly unknown[] }
+);
 
 export interface SearchAnswer {
   readonly id: number;
-  readonly found?: Found | null;
+  /** What was found, or the rows; null when it was to index only. */
+  readonly result?: unknown;
   /** Why it failed. */
   readonly error?: string;
 }
@@ -23,10 +25,22 @@ export interface SearchFiles {
 const { file, source } = workerData as SearchFiles;
 const documents = new FtsDocuments(file, source);
 
-function answer({ id, request }: SearchTask): SearchAnswer {
+function resultOf(task: SearchTask): unknown {
+  switch (task.kind) {
+    case "index":
+      return null;
+    case "search":
+      return documents.search(task.request);
+    case "query":
+      return documents.query(task.text, task.values);
+  }
+}
+
+function answer(task: SearchTask): SearchAnswer {
+  const { id } = task;
   try {
     while (documents.advance());
-    return { id, found: request === null ? null : documents.search(request) };
+    return { id, result: resultOf(task) };
   } catch (error) {
     return { id, error: error instanceof Error ? error.message : String(error) };
   }

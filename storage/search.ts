@@ -1,3 +1,5 @@
+import type { Query } from "./db.ts";
+
 /** What a text must hold. */
 export type TextQuery =
   /** Words that follow each other; with `prefix` the last one may go on. */
@@ -32,13 +34,22 @@ export interface Found {
   readonly newestOnly: boolean;
 }
 
-/** Full-text search over the subjects and bodies of messages; works beside the main thread. */
+/**
+ * What is found by an index of its own, which a thread beside the main one keeps: the subjects and bodies of messages, and
+ * the threads of each agent in the order of their newest message.
+ */
 export interface SearchIndex {
   /**
    * Finds what was committed before the call.
    * @throws ProblemError UNAVAILABLE if the index cannot be read or its worker has ended
    */
   search(request: SearchRequest): Promise<Found>;
+  /**
+   * Reads `thread_members (project, agent, thread, last_message)` beside the tables of the database, as they are after
+   * the call or later; `last_message` is the newest that the agent sent or got.
+   * @throws ProblemError UNAVAILABLE as `search`
+   */
+  readonly query: Query;
   /** Indexes what was committed since; searching does that, too, but then somebody waits for it. */
   catchUp(): Promise<void>;
   close(): Promise<void>;

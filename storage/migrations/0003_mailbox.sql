@@ -31,7 +31,8 @@ create table p_threads (
 ) /*sqlite without rowid*/;
 create index p_threads_open on p_threads (project, last_message) where open = 1;
 
--- Who sent or received a message of a thread. The subject is that of the first message that the agent saw.
+-- Who sent or received a message of a thread. The subject is that of the first message that the agent saw. The threads of
+-- an agent in order are the search index's to know: an index here would cost a send more pages than all its other rows.
 create table p_thread_members (
   project      text not null,
   thread       text not null,
@@ -40,7 +41,6 @@ create table p_thread_members (
   last_message text not null,
   primary key (project, thread, agent)
 ) /*sqlite without rowid*/;
-create index p_thread_members_by_agent on p_thread_members (project, agent, last_message);
 
 create table p_messages (
   id           text    primary key,

@@ -79,14 +79,29 @@ export const agentPrincipal = (name: string, project = "default"): Principal => 
 /** Gives each test of the surrounding `describe` a new post office, and checks after it that a replay gives the same state. */
 export function usePostOffice(driver: Driver): () => PostOffice {
   let opened: OpenedDb;
+  let search: SearchIndex;
   beforeEach(async () => {
     opened = await openMigrated(driver);
+    search = openedWhenAsked(opened.openSearch);
   });
   afterEach(async () => {
     await expectReplayed(driver, opened.db);
+    await search.close();
     await opened.close();
   });
-  return () => openPostOffice(opened);
+  return () => openPostOffice({ ...opened, search });
+}
+
+/** An index that costs nothing in a test that does not look anything up. */
+function openedWhenAsked(open: () => SearchIndex): SearchIndex {
+  let opened: SearchIndex | undefined;
+  const index = (): SearchIndex => (opened ??= open());
+  return {
+    search: (request) => index().search(request),
+    query: (text, values) => index().query(text, values),
+    catchUp: () => index().catchUp(),
+    close: async () => opened?.close(),
+  };
 }
 
 export function openPostOffice({
@@ -135,6 +150,7 @@ async function expectReplayed(driver: Driver, db: Db): Promise<void> {
 
 const noSearch: SearchIndex = {
   search: () => Promise.reject(new Error("this post office has no index")),
+  query: () => Promise.reject(new Error("this post office has no index")),
   catchUp: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };
