@@ -1,18 +1,19 @@
 import type { EventBody } from "../contract/events/index.ts";
 import type { Query } from "../storage/db.ts";
 import type { EventLog } from "../storage/event-log.ts";
-import type { LoggedEvent } from "../storage/log.ts";
-import type { ReaderOptions } from "../storage/readers.ts";
+import type { Event, LoggedEvent } from "../storage/log.ts";
+import type { Only, ReaderOptions } from "../storage/readers.ts";
 import { unreadIn } from "./backlog.ts";
 import { type Correspondent, mayWrite } from "./contact-rules.ts";
 import { isBroadcast } from "./recipients.ts";
 
 /** Deliveries per transaction: a few milliseconds of the writer. */
 const BATCH = 200;
-/** Few events are for everybody: a busy log is looked through in fewer batches. */
-const GATHER_MS = 10;
-/** Nearly: the event says it for sure. */
-const BROADCASTS = `type = 'message.sent' and body like '%"@all"%'`;
+const BROADCASTS: Only = {
+  // Nearly: the event says it for sure.
+  where: `type = 'message.sent' and body like '%"@all"%'`,
+  fits: (event) => isSent(event) && isBroadcast(event.body),
+};
 const PENDING = "select 1 from p_messages where id = $1 and pending = 1";
 const AGENTS = `select folded, name, policy, next_seq, retired_at is not null as retired,
     exists (select 1 from p_deliveries d where d.message = $4 and d.agent = a.name)
@@ -28,21 +29,18 @@ export const fanOutReader = (log: EventLog, maxUnread: number): ReaderOptions =>
   name: "mailbox.fan-out",
   batch: 500,
   only: BROADCASTS,
-  gatherMs: GATHER_MS,
   transactional: false,
   handle: async (events) => {
-    for (const event of events) {
-      if (event.type !== "message.sent") continue;
-      const body = event.body as EventBody<"message.sent">;
-      if (isBroadcast(body)) await broadcast(log, { ...event, body, maxUnread });
-    }
+    for (const event of events)
+      if (isSent(event) && isBroadcast(event.body)) await broadcast(log, { ...event, maxUnread });
   },
 });
 
-type Broadcast = LoggedEvent & {
-  readonly body: EventBody<"message.sent">;
-  readonly maxUnread: number;
-};
+type Sent = { readonly body: EventBody<"message.sent"> };
+
+const isSent = <E extends Event>(event: E): event is E & Sent => event.type === "message.sent";
+
+type Broadcast = LoggedEvent & Sent & { readonly maxUnread: number };
 
 async function broadcast(log: EventLog, event: Broadcast): Promise<void> {
   let after: string | null = "";

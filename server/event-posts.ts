@@ -3,10 +3,10 @@ import { ProblemError } from "../contract/problem.ts";
 import { postAsServer, type ServerPost } from "../mailbox/server-post.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import type { LoggedEvent, LogTx } from "../storage/log.ts";
-import { type Reader, runReader } from "../storage/readers.ts";
+import { type Only, type Reader, runReader } from "../storage/readers.ts";
 
 const BATCH = 50;
-/** A post is not read faster than this, and a busy log is then read in fewer batches. */
+/** A post is not read faster than this, and the results of many nodes are then read in fewer batches. */
 const GATHER_MS = 25;
 /** With the pauses of the reader between them: about ten seconds. */
 const TRIES = 8;
@@ -46,7 +46,10 @@ export function startEventPosts(options: EventPosts): Promise<Reader> {
     for (const event of events) await postPatiently(options, event, failures);
     failures.clear();
   };
-  const only = `type in (${types.map((type) => `'${type}'`).join(", ")})`;
+  const only: Only = {
+    where: `type in (${types.map((type) => `'${type}'`).join(", ")})`,
+    fits: ({ type }) => types.includes(type),
+  };
   const reader = { log, name, only, batch: BATCH, gatherMs: GATHER_MS, handle };
   return runReader({ ...reader, transactional: false }, onError);
 }

@@ -1,11 +1,4 @@
-import type { Db } from "../storage/db.ts";
-import { lastSeq } from "../storage/events.ts";
-
-const BATCH = 500;
-/** In case a wake-up was lost. */
-const POLL_MS = 1_000;
-const EVENTS = "select seq, type, project, body from events where seq > $1 order by seq limit $2";
-const TYPES = "select seq, type from events where seq > $1 order by seq limit $2";
+import type { Follow, News } from "../storage/tail.ts";
 
 /** What wake-ups are made of. */
 export interface Happening {
@@ -25,10 +18,10 @@ export interface Topics {
 }
 
 export interface HubOptions {
-  readonly db: Db;
+  readonly follow: Follow;
   readonly topics: Topics;
-  /** Called with the types of newly committed events, before anybody is woken. */
-  readonly onTypes: (types: ReadonlySet<string>) => void;
+  /** Called with the types of newly committed events, before anybody is woken; null: they may be of any type. */
+  readonly onTypes: (types: ReadonlySet<string> | null) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -45,29 +38,24 @@ export interface Hub {
   stop(): Promise<void>;
 }
 
-export async function openHub({ db, topics, onTypes, onError }: HubOptions): Promise<Hub> {
+export async function openHub({ follow, topics, onTypes, onError }: HubOptions): Promise<Hub> {
   const listeners = new Map<string, Set<() => void>>();
   const stopped = new AbortController();
-  let seq = await lastSeq(db.query);
-  /** Listeners to what only bodies tell: without any, no body is read. */
+  /** Listeners to what only bodies tell: without any, no body is looked at. */
   let curious = 0;
 
-  const wake = (about: ReadonlySet<string>): void => {
+  const tell = (news: News): void => {
+    onTypes(news === null ? null : new Set(news.map(({ type }) => type)));
+    const about = news === null ? [...listeners.keys()] : topicsIn(news, topics, curious > 0);
     for (const topic of about) for (const listener of listeners.get(topic) ?? []) listener();
   };
-  const tail = coalesced(async () => {
-    for (;;) {
-      const rows = await db.query<Row>(curious > 0 ? EVENTS : TYPES, [seq, BATCH]);
-      seq = rows.at(-1)?.seq ?? seq;
-      const types = new Set(rows.map(({ type }) => type));
-      onTypes(types);
-      wake(new Set([...types].flatMap(topics.topicsOfType)));
-      wake(new Set(rows.flatMap((row) => (hasBody(row) ? topics.topicsOf(happening(row)) : []))));
-      if (rows.length < BATCH) return;
+  const unfollow = await follow((news) => {
+    try {
+      tell(news);
+    } catch (error) {
+      onError(error);
     }
-  }, onError);
-  const unlisten = await db.listen(tail);
-  const timer = setInterval(tail, POLL_MS).unref();
+  });
 
   const subscribe: Hub["subscribe"] = (topic, onWake) => {
     const set = listeners.get(topic) ?? new Set();
@@ -98,42 +86,20 @@ export async function openHub({ db, topics, onTypes, onError }: HubOptions): Pro
       });
     },
     stop: async () => {
-      clearInterval(timer);
       stopped.abort();
-      await unlisten();
+      await unfollow();
     },
   };
 }
 
-interface Row {
-  readonly seq: number;
-  readonly type: string;
-  readonly project?: string | null;
-  readonly body?: string;
-}
-
-const hasBody = (row: Row): row is Required<Row> => row.body !== undefined;
-
-const happening = ({ type, project, body }: Required<Row>): Happening => ({
-  type,
-  project,
-  body: JSON.parse(body) as unknown,
-});
-
-/** Runs `work` once at a time; calls during a run make one more. */
-function coalesced(work: () => Promise<void>, onError: (error: unknown) => void): () => void {
-  let running = false;
-  let again = false;
-  const run = async (): Promise<void> => {
-    running = true;
-    do {
-      again = false;
-      await work().catch(onError);
-    } while (again);
-    running = false;
-  };
-  return () => {
-    if (running) again = true;
-    else void run();
-  };
+/** Each once. */
+function topicsIn(
+  news: readonly Happening[],
+  { topicsOfType, topicsOf }: Topics,
+  withBodies: boolean,
+): Set<string> {
+  const types = new Set(news.map(({ type }) => type));
+  const about = new Set([...types].flatMap(topicsOfType));
+  if (withBodies) for (const one of news) for (const topic of topicsOf(one)) about.add(topic);
+  return about;
 }

@@ -84,10 +84,10 @@ async function open(
     issuers: settings.oidc,
   });
   const hub = await openHub({
-    db,
+    follow: eventLog.follow,
     topics: { topicsOfType, isTypeTopic, topicsOf },
     onTypes: (types) => {
-      if ([...types].some(changesIdentity)) identity.deps.standings.clear();
+      if (types === null || [...types].some(changesIdentity)) identity.deps.standings.clear();
     },
     onError: (err) => log.error({ err }, "wake-up failed"),
   });

@@ -5,6 +5,7 @@ import { type DeadlineKinds, DeadlineLoop } from "./deadlines.ts";
 import { applyAll, insertEvents } from "./events.ts";
 import { idempotency, type Once, type TxWithKey } from "./idempotency.ts";
 import type { Apply, Event, EventKey, Log, LogTx, NewEvent, Projection } from "./log.ts";
+import { type Follow, Tail } from "./tail.ts";
 
 export interface LogOptions {
   readonly db: Db;
@@ -20,13 +21,16 @@ export interface EventLog extends Log {
   readonly once: Once;
   /** Fires due deadlines; does nothing until `start` or `fireDue` is called. */
   readonly deadlines: DeadlineLoop;
+  readonly follow: Follow;
 }
 
 /** Opens the log of a migrated database. */
 export function openLog({ db, projections, deadlines = {} }: LogOptions): EventLog {
   const apply = applyAll(projections);
+  const tail = new Tail(db);
   const tx: TxWithKey = async (keys, key, fn) => {
     let earliest = Infinity;
+    let appended: readonly Event[] = [];
     const setDue = (due: number): void => void (earliest = Math.min(earliest, due));
     const result = await db.tx(keys, async (query) => {
       const events: Event[] = [];
@@ -34,14 +38,16 @@ export function openLog({ db, projections, deadlines = {} }: LogOptions): EventL
         logTx({ query, now: db.now(), apply, deadlines, key, setDue, events }),
       );
       await insertEvents(query, events);
+      appended = events;
       return value;
     });
+    tail.note(appended);
     if (earliest < Infinity) loop.poke(earliest);
     return result;
   };
   const log: Log = { query: db.query, now: () => db.now(), tx: (keys, fn) => tx(keys, null, fn) };
   const loop = new DeadlineLoop(log, deadlines);
-  return { ...log, db, deadlines: loop, once: idempotency(tx) };
+  return { ...log, db, deadlines: loop, once: idempotency(tx), follow: tail.follow };
 }
 
 interface TxParts {

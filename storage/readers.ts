@@ -1,6 +1,7 @@
 import type { EventLog } from "./event-log.ts";
 import { eventsAfter, eventsThat } from "./events.ts";
-import type { LoggedEvent, LogTx } from "./log.ts";
+import type { Event, LoggedEvent, LogTx } from "./log.ts";
+import type { News } from "./tail.ts";
 
 const POLL_MS = 1_000;
 const FIRST_PAUSE_MS = 100;
@@ -9,6 +10,14 @@ const MAX_PAUSE_MS = 30_000;
 const LOOK = 2_000;
 /** So many events may be looked at again after a restart, so that a cursor is not moved for each that is passed over. */
 const LAZY = 1_000;
+
+/** The events that a reader is for: others are passed over unread. */
+export interface Only {
+  /** A condition over a row of `events`, the same text for ever. */
+  readonly where: string;
+  /** Whether an event that was just appended may fulfil it: then the reader looks at once, else within a second. */
+  readonly fits: (event: Event) => boolean;
+}
 
 /**
  * A reader of the log with a durable cursor. A crash anywhere may give the same events again, and never skips one, so
@@ -22,8 +31,8 @@ export type ReaderOptions = {
   readonly batch: number;
   /** Milliseconds to wait for more after a wake-up, where fewer and fuller batches are worth it; 0 when left out. */
   readonly gatherMs?: number;
-  /** A condition over a row of `events`, the same text for ever: what does not fulfil it is passed over unread. */
-  readonly only?: string;
+  /** All events when left out. */
+  readonly only?: Only;
 } & (
   | {
       /** `handle` works in a transaction that also moves the cursor. */
@@ -69,18 +78,18 @@ export async function readBatch(options: ReaderOptions): Promise<number> {
 
 async function step(options: ReaderOptions, sight?: Sight): Promise<Page> {
   const { log, name } = options;
-  const [cursor] = await log.query<{ seq: number }>("select seq from e_cursors where name = $1", [
-    name,
-  ]);
-  const from = cursor?.seq ?? 0;
-  const page = await nextPage(options, sight?.cursor === from ? sight.seen : from);
+  const from = await cursorOf(options);
+  const seen = sight?.cursor === from ? sight.seen : from;
+  const page = await nextPage(options, seen);
   const { events, last, looked } = page;
-  if (looked === 0) return page;
-  if (sight !== undefined && events.length === 0 && last - from < LAZY) {
+  if (looked === 0 && seen === from) return page;
+  // It moves past what was for others when that is much, and when nothing more comes.
+  if (sight !== undefined && looked > 0 && events.length === 0 && last - from < LAZY) {
     Object.assign(sight, { cursor: from, seen: last });
     return page;
   }
-  if (!options.transactional) await options.handle(events);
+  const some = events.length > 0;
+  if (some && !options.transactional) await options.handle(events);
   await log.tx([`cursor:${name}`], async (tx) => {
     const moved = await tx.query(
       `insert into e_cursors (name, seq) values ($1, $2)
@@ -88,9 +97,16 @@ async function step(options: ReaderOptions, sight?: Sight): Promise<Page> {
       [name, last, from],
     );
     // Another process with the same reader was faster: its effects stand.
-    if (moved.length === 1 && options.transactional) await options.handle(events, tx);
+    if (some && moved.length === 1 && options.transactional) await options.handle(events, tx);
   });
   return page;
+}
+
+async function cursorOf({ log, name }: ReaderOptions): Promise<number> {
+  const [cursor] = await log.query<{ seq: number }>("select seq from e_cursors where name = $1", [
+    name,
+  ]);
+  return cursor?.seq ?? 0;
 }
 
 async function nextPage({ log, batch, only }: ReaderOptions, from: number): Promise<Page> {
@@ -107,14 +123,14 @@ async function nextPage({ log, batch, only }: ReaderOptions, from: number): Prom
   );
   const { last = null, looked = 0 } = range ?? {};
   if (last === null) return { events: [], last: from, looked: 0, full: false };
-  const events = await eventsThat(query, only, { from, to: last, limit: batch });
+  const events = await eventsThat(query, only.where, { from, to: last, limit: batch });
   const full = events.length === batch;
   const end = full ? (events.at(-1)?.seq ?? last) : last;
   return { events, last: end, looked, full: full || looked === LOOK };
 }
 
 /**
- * Starts a reader: woken by commits, and looking each second in case a wake-up was lost.
+ * Starts a reader: woken by commits that concern it, and looking each second.
  * @param onError hears of each failed batch; it is repeated after a growing pause
  */
 export async function runReader(
@@ -122,16 +138,21 @@ export async function runReader(
   onError: (error: unknown) => void,
 ): Promise<Reader> {
   const bell = new Bell();
-  const unlisten = await options.log.db.listen(() => bell.ring());
+  const unfollow = await options.log.follow((news) => {
+    if (concern(options, news)) bell.ring();
+  });
   const running = loop({ options, onError, bell });
   return {
     stop: async () => {
       bell.close();
       await running;
-      await unlisten();
+      await unfollow();
     },
   };
 }
+
+const concern = ({ only }: ReaderOptions, news: News): boolean =>
+  only === undefined || news === null || news.some((event) => only.fits(event));
 
 interface LoopParts {
   readonly options: ReaderOptions;
@@ -142,15 +163,13 @@ interface LoopParts {
 async function loop({ options, onError, bell }: LoopParts): Promise<void> {
   let pause = FIRST_PAUSE_MS;
   const sight: Sight = { cursor: 0, seen: 0 };
-  let busy = true;
   while (!bell.closed) {
     bell.hush();
     try {
-      // When nothing happens, the cursor moves to the end.
-      const { full } = await step(options, busy ? sight : undefined);
+      const { full } = await step(options, sight);
       pause = FIRST_PAUSE_MS;
       if (!full) {
-        busy = await bell.wait(POLL_MS);
+        await bell.wait(POLL_MS);
         await bell.pause(options.gatherMs ?? 0);
       }
     } catch (error) {
@@ -183,13 +202,11 @@ class Bell {
     this.sleeper?.();
   }
 
-  /** Until the next ring, at most `ms`; says whether it rang. */
-  async wait(ms: number): Promise<boolean> {
-    if (!this.rung && !this.closed) {
-      await sleepUntil(ms, (wakeUp) => (this.wakeUp = wakeUp));
-      this.wakeUp = undefined;
-    }
-    return this.rung;
+  /** Until the next ring, at most `ms`. */
+  async wait(ms: number): Promise<void> {
+    if (this.rung || this.closed) return;
+    await sleepUntil(ms, (wakeUp) => (this.wakeUp = wakeUp));
+    this.wakeUp = undefined;
   }
 
   /** For `ms`, whatever rings, unless closed. */

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
+import { openLog } from "../../storage/event-log.ts";
 import type { Call } from "../../storage/idempotency.ts";
 import { diffProjections } from "../../storage/projection-diff.ts";
 import { replay } from "../../storage/replay.ts";
+import type { News } from "../../storage/tail.ts";
 import type { Driver } from "../support/drivers.ts";
 import { add, type Bench, openMigrated, tallies, useBench } from "../support/log-bench.ts";
 
@@ -12,6 +14,7 @@ export function logSuite(driver: Driver): void {
   describe(`event log on ${driver.name}`, () => {
     const bench = useBench(driver);
     appending(bench);
+    following(bench);
     idempotent(bench);
     replaying(bench);
   });
@@ -76,6 +79,49 @@ function appending(bench: () => Bench): void {
       ({ at }) => at,
     );
     expect(times.map((at) => at - (times[0] ?? 0))).toEqual([0, 0, 10]);
+  });
+}
+
+function following(bench: () => Bench): void {
+  it("tells followers what was appended, when it is committed, and nothing of what was rolled back", async () => {
+    const { log } = bench();
+    const told: unknown[] = [];
+    const onNews = (news: News): void =>
+      void told.push(...(news?.map(({ body }) => body) ?? ["something"]));
+    const unfollow = [await log.follow(onNews), await log.follow(onNews)];
+    const lost = log.tx([], async (tx) => {
+      await add(tx, "lost");
+      throw new Error("rolled back");
+    });
+    await Promise.allSettled([lost, log.tx([], (tx) => add(tx, "a", 1))]);
+    await log.tx([], (tx) => add(tx, "b", 2));
+    const expected = [
+      { name: "a", n: 1 },
+      { name: "b", n: 2 },
+    ];
+    await expect.poll(() => told.length).toBe(4);
+    expect(told).toEqual(expect.arrayContaining([...expected, ...expected]));
+    for (const one of unfollow) await one();
+    await log.tx([], (tx) => add(tx, "c"));
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    expect(told).toHaveLength(4);
+  });
+
+  it("tells followers to look where something was appended by others, whether or not it is woken", async () => {
+    const { log, db, withDeadlines } = bench();
+    const deaf = openLog({
+      db: { ...db, listen: () => Promise.resolve(() => Promise.resolve()) },
+      projections: [tallies],
+    });
+    const heard = new Map<object, News[]>([log, deaf].map((one) => [one, []]));
+    const unfollow = [log, deaf].map((one) =>
+      one.follow((news) => void heard.get(one)?.push(news)),
+    );
+    await Promise.all(unfollow);
+    await withDeadlines({}).tx([], (tx) => add(tx));
+    await expect.poll(() => heard.get(log)?.[0]).toBeNull();
+    await expect.poll(() => heard.get(deaf), { timeout: 3_000 }).toEqual([null]);
+    for (const one of unfollow) await (await one)();
   });
 }
 

@@ -90,7 +90,10 @@ function reading(bench: () => Bench): void {
       log,
       name: "some",
       batch: 1,
-      only: `body like '%"name":"b"%'`,
+      only: {
+        where: `body like '%"name":"b"%'`,
+        fits: ({ body }) => (body as { name: string }).name === "b",
+      },
       transactional: false,
       handle: (events) => Promise.resolve(void seen.push(...events.map(({ seq }) => seq))),
     };
