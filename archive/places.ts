@@ -10,6 +10,7 @@ const COUNT = `insert into e_archive_folders (project, folder, entries) values (
 const REMEMBER = `insert into e_archive_branches (project, kind, name, path) values ($1, $2, $3, $4)
   on conflict (project, kind, name) do nothing`;
 const SEQ = "select seq from e_archive_state where id = 1";
+const PROJECTS = "select distinct project from e_archive_folders order by project";
 const MOVE = `insert into e_archive_state (id, seq) values (1, $1)
   on conflict (id) do update set seq = excluded.seq`;
 
@@ -17,6 +18,12 @@ const MOVE = `insert into e_archive_state (id, seq) values (1, $1)
 export async function placedSeq(query: Query): Promise<number> {
   const [row] = await query<{ seq: number }>(SEQ);
   return row?.seq ?? 0;
+}
+
+/** Whose files have been given places: projects and the journal. */
+export async function placedProjects(query: Query): Promise<string[]> {
+  const rows = await query<{ project: string }>(PROJECTS);
+  return rows.map(({ project }) => project);
 }
 
 /** Forgets every place: the next batch is the first of the log. */

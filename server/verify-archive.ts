@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { eventText } from "../archive/chain.ts";
 import { FaultFound } from "../archive/fault.ts";
 import type { VerifyAnswer, VerifyRequest } from "../archive/ports.ts";
+import { placedProjects, placedSeq } from "../archive/places.ts";
 import { KnownKeys } from "../archive/signatures.ts";
 import { type Verified, verifyRepository } from "../archive/verify.ts";
 import { gitDirOf, JOURNAL, repositoryName } from "../archive/writer.ts";
@@ -33,28 +34,89 @@ export async function verifyArchive(
   { data, scratch, projections }: Verifiable,
   request: VerifyRequest,
 ): Promise<VerifyAnswer> {
-  const { deep, since } = request;
-  const twin = deep ? await openTwin(databaseFile(data), scratch, projections) : null;
+  // Read first: the archive is never behind it.
+  const archived = await archivedBy(databaseFile(data));
+  const twin = request.deep ? await openTwin(databaseFile(data), scratch, projections) : null;
   try {
-    const checked: Verified[] = [];
-    const keys = new KnownKeys();
-    for (const project of [JOURNAL, ...(await projectsIn(data))]) {
-      const isJournal = project === JOURNAL;
-      const one = await verifyRepository({
-        folder: gitDirOf(archiveFolder(data), project),
-        repository: repositoryName(project),
-        keys,
-        ...(isJournal && since !== undefined ? { since } : {}),
-        ...(isJournal && twin !== null ? { onEvents: (events) => twin.add(events) } : {}),
-      });
-      checked.push(one);
-      if (one.fault !== null) return answerOf(request, checked, null);
+    const journal = await verifyJournal(data, request, twin);
+    const checked = [reaching(archived.seq, journal.found)];
+    const there = await projectsIn(data);
+    for (const project of [...new Set([...there, ...archived.projects])].toSorted()) {
+      if (checked.at(-1)?.fault !== null) break;
+      checked.push(
+        there.includes(project)
+          ? await verifyRepository({ ...placeOf(data, project), keys: journal.keys })
+          : nothingOf(repositoryName(project)),
+      );
     }
-    return answerOf(request, checked, twin === null ? null : await twin.compare());
+    const good = checked.at(-1)?.fault === null;
+    return answerOf(request, checked, good && twin !== null ? await twin.compare() : null);
   } finally {
     await twin?.close();
   }
 }
+
+const placeOf = (data: string, project: string): { folder: string; repository: string } => ({
+  folder: gitDirOf(archiveFolder(data), project),
+  repository: repositoryName(project),
+});
+
+/** Checks the journal; the keys that it names are those of the other repositories. */
+async function verifyJournal(
+  data: string,
+  { since }: VerifyRequest,
+  twin: Twin | null,
+): Promise<{ readonly found: Verified; readonly keys: KnownKeys }> {
+  const keys = new KnownKeys();
+  const found = await verifyRepository({
+    ...placeOf(data, JOURNAL),
+    keys,
+    ...(since === undefined ? {} : { since }),
+    ...(twin === null ? {} : { onEvents: (events) => twin.add(events) }),
+  });
+  return { found, keys };
+}
+
+/** What the database says of the archive. */
+interface Archived {
+  /** The last event that was archived. */
+  readonly seq: number;
+  readonly projects: readonly string[];
+}
+
+async function archivedBy(file: string): Promise<Archived> {
+  const snapshot = openSnapshot(file);
+  try {
+    const placed = await placedProjects(snapshot.query);
+    const projects = placed.filter((name) => name !== JOURNAL);
+    return { seq: await placedSeq(snapshot.query), projects };
+  } finally {
+    snapshot.close();
+  }
+}
+
+/** Finds fault with a journal whose end was cut off. */
+function reaching(seq: number, journal: Verified): Verified {
+  const { fault, repository, head, lastSeq: last } = journal;
+  if (fault !== null || last >= seq) return journal;
+  const problem = `it ends with event ${last}, but the server has archived events up to ${seq}`;
+  return { ...journal, fault: { repository, commit: head, file: null, line: null, problem } };
+}
+
+const nothingOf = (repository: string): Verified => ({
+  repository,
+  head: null,
+  commits: 0,
+  lastSeq: 0,
+  handovers: [],
+  fault: {
+    repository,
+    commit: null,
+    file: null,
+    line: null,
+    problem: "the repository is missing, but the server has archived files in it",
+  },
+});
 
 async function projectsIn(data: string): Promise<string[]> {
   const names = await readdir(join(archiveFolder(data), "projects")).catch(() => []);

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -102,6 +102,34 @@ describe("the archive of a running server", () => {
     database.exec(`update events set body = replace(body, '"two"', '"one"')`);
     database.close();
     expect((await verify({ deep: true })).ok).toBe(true);
+  });
+
+  it("misses a journal's end and a repository that the server has written", async () => {
+    await start();
+    await send("one");
+    await server.running.archive.flush();
+    const journal = join(server.data, "archive/journal.git");
+    const git = (...args: string[]): string =>
+      execFileSync("git", ["-C", journal, ...args], { encoding: "utf8" }).trim();
+    const head = git("rev-parse", "main");
+    await send("two");
+    await server.running.archive.flush();
+    const whole = git("rev-parse", "main");
+    git("update-ref", "refs/heads/main", head);
+    expect((await verify({})).fault).toMatchObject({
+      repository: "journal",
+      commit: head,
+      problem: expect.stringMatching(/^it ends with event \d+, but the server has archived/),
+    });
+    git("update-ref", "refs/heads/main", whole);
+    expect(await verify({})).toMatchObject({ ok: true });
+    const away = join(work, "default.git");
+    renameSync(join(server.data, "archive/projects/default.git"), away);
+    expect((await verify({})).fault).toMatchObject({
+      repository: "project/default",
+      problem: expect.stringContaining("the repository is missing"),
+    });
+    renameSync(away, join(server.data, "archive/projects/default.git"));
   });
 
   it("hides a redacted message in mail and files, and says that Git remembers", async () => {
