@@ -26,7 +26,7 @@ export async function cloneBare(
   const args = ["--bare", "--no-hardlinks", "--no-tags", "--single-branch", "--branch", "main"];
   try {
     const git = simpleGit({
-      config: credentialConfig({ credentialFile }),
+      config: credentialConfig({ credentialFile }, source),
       unsafe: { allowUnsafeCredentialHelper: true },
     });
     await git.clone(source, gitDir, args);

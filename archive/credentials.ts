@@ -6,17 +6,25 @@ interface Credentials {
   readonly credentialFile?: string | undefined;
 }
 
-/** Settings for Git that make it use these credentials and no others; none where it has its own ways. */
-export function credentialConfig({ tokenFile, credentialFile }: Credentials): string[] {
-  if (credentialFile !== undefined) return helper(`cat ${quoted(credentialFile)}`);
+/** Settings for Git that make it give these credentials to the host of an address, and none to others; none where it has its own ways. */
+export function credentialConfig(
+  { tokenFile, credentialFile }: Credentials,
+  address: string,
+): string[] {
+  if (credentialFile !== undefined) return helper(address, `cat ${quoted(credentialFile)}`);
   if (tokenFile === undefined) return [];
-  return helper(`echo username=gridpost && printf 'password=' && cat ${quoted(tokenFile)}`);
+  const answer = `echo username=gridpost && printf 'password=' && cat ${quoted(tokenFile)}`;
+  return helper(address, answer);
 }
 
-/** The empty one forgets those of the machine. */
-const helper = (answer: string): string[] => [
-  "credential.helper=",
-  `credential.helper=!f() { test "$1" = get && ${answer}; }; f`,
-];
+/** The empty one forgets those of the machine. A host that the address leads on to is not the one that was meant. */
+function helper(address: string, answer: string): string[] {
+  const [, scheme, host] = /^(https?:\/\/)(?:[^/@]*@)?([^/?#]+)/i.exec(address) ?? [];
+  if (scheme === undefined || host === undefined) return [];
+  return [
+    "credential.helper=",
+    `credential.${scheme}${host}.helper=!f() { test "$1" = get && ${answer}; }; f`,
+  ];
+}
 
 const quoted = (path: string): string => `'${path.replaceAll("'", `'\\''`)}'`;

@@ -115,7 +115,7 @@ class Followed {
       baseDir: this.gitDir,
       abort: this.stopping.signal,
       timeout: { block: this.silenceMs },
-      config: credentialConfig(this.remote),
+      config: credentialConfig(this.remote, url),
       unsafe: { allowUnsafeCredentialHelper: true },
     });
     await git.raw(["push", "--porcelain", "--progress", url, `${commit}:${BRANCH}`]);

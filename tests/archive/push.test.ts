@@ -1,5 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -73,6 +76,19 @@ describe("a push over HTTP", () => {
     const following = await follow({ url: address("deploy:wrong@") });
     await following.pushAll();
     expect(following.states()[0]?.error).toMatch(/Authentication failed|could not read/);
+  });
+
+  it("gives its password to no other host that the address leads on to", async () => {
+    const elsewhere = createServer(({ url = "" }, response) => {
+      response.writeHead(302, { location: `http://127.0.0.1:${remote.port}${url}` }).end();
+    });
+    await once(elsewhere.listen(0, "127.0.0.1"), "listening");
+    const { port } = elsewhere.address() as AddressInfo;
+    const url = `http://deploy:${PASSWORD}@127.0.0.1:${port}/theirs.git`;
+    const following = await follow({ url });
+    await following.pushAll();
+    expect(following.states()[0]?.error).toMatch(/Authentication failed|could not read/);
+    elsewhere.close();
   });
 
   it("shows a password of its address to nobody: not in arguments, settings, states or errors", async () => {
