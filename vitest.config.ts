@@ -5,6 +5,10 @@ export default defineConfig({
     // Real databases, Git and containers: a process per file, and no more of them than a small machine has cores.
     pool: "forks",
     maxWorkers: 2,
+    // What a test waits for comes in moments; these end what hangs, however busy the machine is.
+    expect: { poll: { timeout: 60_000 } },
+    testTimeout: 300_000,
+    hookTimeout: 120_000,
     coverage: {
       provider: "v8",
       include: ["{storage,mailbox,reservations,cells,archive,reports}/**/*.ts"],
@@ -17,8 +21,6 @@ export default defineConfig({
           name: "main",
           include: ["tests/**/*.test.ts"],
           exclude: ["tests/faults/**"],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
         },
       },
       {
@@ -26,8 +28,6 @@ export default defineConfig({
         test: {
           name: "faults",
           include: ["tests/faults/**/*.test.ts"],
-          testTimeout: 300_000,
-          hookTimeout: 60_000,
         },
       },
     ],

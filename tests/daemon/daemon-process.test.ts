@@ -2,16 +2,9 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunningDaemon } from "../../daemon/main.ts";
+import { eventually } from "../support/eventually.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
-import {
-  eventually,
-  evidence,
-  finished,
-  makeNode,
-  submit,
-  sweepOf,
-  type TestNode,
-} from "./support.ts";
+import { evidence, finished, makeNode, submit, sweepOf, type TestNode } from "./support.ts";
 
 describe.runIf(process.platform === "linux")("a daemon with the process runtime", () => {
   let server: TestServer;
@@ -76,7 +69,7 @@ describe.runIf(process.platform === "linux")("a daemon with the process runtime"
     expect(report).toMatchObject({ outcome: "ok" });
     const file = report?.evidence.find(({ name }) => name === "repeat-1/f");
     expect(await evidence(server, file?.sha256)).toHaveLength(file?.size ?? 0);
-  }, 15_000);
+  });
 
   it("reads a result file, and refuses one that is missing, older than its execution, or a link", async () => {
     const cell = { parser: { kind: "json", file: "r.json" } };
@@ -166,12 +159,12 @@ describe.runIf(process.platform === "linux")("a daemon with the process runtime"
     await daemon.stop();
     daemon = await node.start();
     const sweep = await submit(server, sweepOf("echo performance: 1 GB/s"));
-    // Its stream is open by then; it beats every 15 s.
+    // Its stream is open by then; its next beat is due 12 s after its first at the earliest.
     await sleep(1_500);
     await server.admin.client.nodes.resume({ params });
     const before = performance.now();
     expect((await finished(server, sweep)).view.states).toEqual({ succeeded: 1 });
-    expect(performance.now() - before).toBeLessThan(5_000);
+    expect(performance.now() - before).toBeLessThan(10_000);
   });
 
   it("keeps secrets out of the log that is sent and the log that is stored", async () => {

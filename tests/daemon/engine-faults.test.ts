@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, request, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,6 +42,7 @@ describeWithEngine("an engine that lies or goes away", ({ docker, image }) => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "gridpost-engine-"));
+    await chmod(folder, 0o755);
     between = createServer((inbound, answer) => {
       const { method = "", url = "", headers } = inbound;
       const outbound = request({ socketPath: realSocket, method, path: url, headers }, (reply) => {
@@ -71,7 +72,12 @@ describeWithEngine("an engine that lies or goes away", ({ docker, image }) => {
       attempt,
       repeat: 1,
       image: (await docker.getImage(image).inspect()).Id,
-      command: ["sh", "-c", "echo one; sleep 1; echo two; exit 9"],
+      // It ends when the test lets it.
+      command: [
+        "sh",
+        "-c",
+        "echo one; until [ -e ${out}/go ]; do sleep 0.1; done; echo two; exit 9",
+      ],
       env: {},
       files: folder,
       out: folder,
@@ -115,9 +121,10 @@ describeWithEngine("an engine that lies or goes away", ({ docker, image }) => {
     })();
     await expect(broken).rejects.toThrow(EngineGoneError);
     expect(from.stdout).toBe(4);
-    const waiting = launcher.wait(launch.name, signal);
-    setTimeout(() => between.closeAllConnections(), 100);
-    await expect(waiting).rejects.toThrow(EngineGoneError);
+    const breaking = setInterval(() => between.closeAllConnections(), 100);
+    await expect(launcher.wait(launch.name, signal)).rejects.toThrow(EngineGoneError);
+    clearInterval(breaking);
+    await writeFile(join(folder, "go"), "");
     await launcher.wait(launch.name, signal);
     expect(await launcher.inspect(launch.name)).toMatchObject({ state: "exited", exitCode: 9 });
     let rest = "";

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bootClock } from "../../daemon/boot-clock.ts";
 import type { RunningDaemon } from "../../daemon/main.ts";
+import { eventually } from "../support/eventually.ts";
+import { type Gate, makeGate } from "../support/gate.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 import {
   type DaemonProcess,
-  eventually,
   finished,
   killDaemons,
   makeNode,
@@ -17,6 +18,11 @@ import {
 
 const params = { project: "default" };
 const MINUTE = 60_000;
+
+interface Started {
+  readonly sweep: Awaited<ReturnType<typeof submit>>;
+  readonly gate: Gate;
+}
 
 describe.runIf(process.platform === "linux")("a node that is away while its run goes on", () => {
   let server: TestServer;
@@ -48,13 +54,13 @@ describe.runIf(process.platform === "linux")("a node that is away while its run 
     await server.stop();
   });
 
-  async function started(): Promise<Awaited<ReturnType<typeof submit>>> {
-    const script = "echo begin; sleep 2; echo performance: 5 x";
+  /** A run that has begun, and ends when the gate is open. */
+  async function started(): Promise<Started> {
+    const gate = await makeGate();
+    const script = `echo begin; ${gate.wait}; echo performance: 5 x`;
     const sweep = await submit(server, sweepOf(script, { lostAfter: "5m" }));
-    const begun = async (): Promise<true | undefined> =>
-      (await logOf(sweep.sweep)).includes("begin") ? true : undefined;
-    await eventually(begun, 60_000);
-    return sweep;
+    await eventually(async () => (await logOf(sweep.sweep)).includes("begin") || undefined);
+    return { sweep, gate };
   }
 
   async function logOf(sweep: string): Promise<string> {
@@ -95,13 +101,14 @@ describe.runIf(process.platform === "linux")("a node that is away while its run 
 
   it("beyond lostAfter is replaced, and its result counts no more when the line is back", async () => {
     const first = await n1.start();
-    const sweep = await started();
+    const { sweep, gate } = await started();
     proxy.cut();
+    await gate.open();
     await replace(sweep);
     proxy.heal();
     await expectSuperseded(sweep);
     await first.stop();
-  }, 120_000);
+  });
 
   it("stopped in front of its result, beyond lostAfter: the fence keeps the result out", async () => {
     const first = await frozen();
@@ -109,7 +116,7 @@ describe.runIf(process.platform === "linux")("a node that is away while its run 
     process.kill(first.daemon.pid, "SIGCONT");
     await expectSuperseded(first.sweep);
     await first.daemon.end("SIGTERM");
-  }, 120_000);
+  });
 
   it("stopped in front of its result, beyond its lease only: the result counts", async () => {
     const { daemon, sweep } = await frozen();
@@ -120,7 +127,7 @@ describe.runIf(process.platform === "linux")("a node that is away while its run 
     expect(view.states).toEqual({ succeeded: 1 });
     expect(runs[0]?.attempts).toMatchObject([{ n: 1, state: "finished" }]);
     await daemon.end("SIGTERM");
-  }, 120_000);
+  });
 
   /** A daemon that is stopped by SIGSTOP while its run goes on and ends. */
   async function frozen(): Promise<{
@@ -128,9 +135,9 @@ describe.runIf(process.platform === "linux")("a node that is away while its run 
     sweep: Awaited<ReturnType<typeof submit>>;
   }> {
     const daemon = spawnDaemon(n1);
-    const sweep = await started();
+    const { sweep, gate } = await started();
     process.kill(daemon.pid, "SIGSTOP");
-    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    await gate.end();
     return { daemon, sweep };
   }
 });

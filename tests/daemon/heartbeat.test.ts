@@ -65,7 +65,7 @@ it("goes on while the engine hangs or lists its images for long, and says what k
   expect(beats.at(-1)).toMatchObject({ ready: false, images: { "a:1": "sha256:1" } });
   engine = hangs;
   seen = beats.length;
-  await expect.poll(() => beats.length, { timeout: 9_000 }).toBeGreaterThan(seen + 1);
+  await expect.poll(() => beats.length).toBeGreaterThan(seen + 1);
   // Its clock is ten minutes behind: said once, to its log and with every beat.
   const clockOff = expect.stringContaining("clock is 10 minutes behind");
   expect(beats.at(-1)?.reason).toEqual(clockOff);

@@ -29,8 +29,8 @@ it("reads on after a frame that is none, and is woken by the next one", async ()
   };
   const loop = hintLoop(node as unknown as Node);
   const from = performance.now();
-  await wakeClaims.wait(8_000, detach.signal);
-  expect(performance.now() - from).toBeLessThan(7_000);
+  await wakeClaims.wait(60_000, detach.signal);
+  expect(performance.now() - from).toBeLessThan(59_000);
   detach.abort();
   await loop;
   await new Promise((resolve) => server.close(resolve));
@@ -39,6 +39,7 @@ it("reads on after a frame that is none, and is woken by the next one", async ()
 it("gives up a stream that says nothing any more, and opens another", async () => {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   let opened = 0;
+  const hinted: boolean[] = [];
   server.on("connection", (socket) => {
     opened += 1;
     // After this word the line is a black hole: no ping, no close.
@@ -58,15 +59,16 @@ it("gives up a stream that says nothing any more, and opens another", async () =
     contact: { draining: false },
     wakeClaims,
     wakeBeat: new Alarm(),
-    hinted: false,
+    set hinted(now: boolean) {
+      hinted.push(now);
+    },
     detach: detach.signal,
   };
   const loop = hintLoop(node as unknown as Node);
-  await expect.poll(() => node.hinted, { timeout: 5_000 }).toBe(true);
-  // While nothing says when there is work, polls are frequent again.
-  await expect.poll(() => node.hinted, { timeout: 5_000, interval: 10 }).toBe(false);
-  await wakeClaims.wait(8_000, detach.signal);
+  await wakeClaims.wait(60_000, detach.signal);
   expect(opened).toBeGreaterThan(1);
+  // While nothing says when there is work, polls are frequent again.
+  expect(hinted.slice(0, 3)).toEqual([true, false, true]);
   detach.abort();
   await loop;
   await new Promise((resolve) => server.close(resolve));

@@ -1,13 +1,13 @@
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
 import { executionName, type Launch } from "../../daemon/launcher.ts";
 import { processLauncher } from "../../daemon/process/driver.ts";
 import { launcherSuite } from "../suites/launcher.suite.ts";
+import { commandLines } from "../support/processes.ts";
 
 describe.runIf(process.platform === "linux")("the process launcher", () => {
   launcherSuite({
@@ -20,6 +20,9 @@ describe.runIf(process.platform === "linux")("the process launcher", () => {
   });
 });
 
+/** With sleeps that no other test on this machine has. */
+const own = (text: string): string => text.replaceAll(/\b314\d\b/g, `$&${process.pid}`);
+
 it.runIf(process.platform === "linux").each([
   ["sleep 3141 & env -i sleep 3141", ["sleep 3141", "sleep 3141"]],
   // What the command left starts more after its end, or has ended itself by then.
@@ -31,14 +34,14 @@ it.runIf(process.platform === "linux").each([
   const root = join(folder, "processes");
   await mkdir(root);
   const launcher = processLauncher(root);
-  const { id } = await launcher.create(launchOf(folder, `env -i ${script} & echo done`));
-  const foreign = spawn("sleep", ["3143"], { detached: true });
+  const { id } = await launcher.create(launchOf(folder, own(`env -i ${script} & echo done`)));
+  const foreign = spawn("sleep", [own("3143")], { detached: true });
   try {
     await launcher.start(id);
     await launcher.wait(id, new AbortController().signal);
-    await expect.poll(sleepers, { timeout: 10_000 }).toEqual([...left, "sleep 3143"]);
+    await expect.poll(sleepers).toEqual([...left, "sleep 3143"].map(own));
     await launcher.remove(id);
-    await expect.poll(sleepers).toEqual(["sleep 3143"]);
+    await expect.poll(sleepers).toEqual([own("sleep 3143")]);
   } finally {
     foreign.kill();
   }
@@ -56,7 +59,7 @@ it.runIf(process.platform === "linux").each(["another-boot", ""])(
     const { id } = await launcher.create(launchOf(folder, "echo done"));
     await launcher.start(id);
     await launcher.wait(id, new AbortController().signal);
-    const foreign = spawn("sleep", ["3144"], { detached: true });
+    const foreign = spawn("sleep", [own("3144")], { detached: true });
     const ended = new Promise((resolve) => foreign.once("exit", (_, signal) => resolve(signal)));
     await writeFile(join(root, id, "pid"), `${foreign.pid}\n`);
     await writeFile(join(root, id, "ended"), `1e12 ${boot}\n`);
@@ -87,10 +90,6 @@ function launchOf(folder: string, script: string): Launch {
 }
 
 async function sleepers(): Promise<string[]> {
-  const { stdout } = await promisify(execFile)("ps", ["-eo", "stat,args"]);
-  return stdout
-    .split("\n")
-    .filter((line) => /^[^Z]\S*\s+sleep 314[123]$/.test(line))
-    .map((line) => line.replace(/^\S+\s+/, ""))
-    .toSorted();
+  const ours = new RegExp(own("^sleep (3141|3142|3143)$"));
+  return (await commandLines()).filter((line) => ours.test(line)).toSorted();
 }

@@ -13,6 +13,7 @@ import { ORPHAN_GRACE_MS, reap, reapLoop } from "../../daemon/reaper.ts";
 import { Spool } from "../../daemon/spool.ts";
 import { openLocalFile } from "../../storage/local-file.ts";
 import { TestClock } from "../support/clock.ts";
+import { ownSleep } from "../support/processes.ts";
 import { grantedSession } from "./support.ts";
 
 describe.runIf(process.platform === "linux")("the reaper", () => {
@@ -41,7 +42,7 @@ describe.runIf(process.platform === "linux")("the reaper", () => {
       attempt,
       repeat: 1,
       image: null,
-      command: ["sleep", "300"],
+      command: ownSleep().split(" "),
       env: {},
       files: folder,
       out: folder,
@@ -85,7 +86,7 @@ describe.runIf(process.platform === "linux")("the reaper", () => {
     const detach = new AbortController();
     const parts = { ...node(), engines, quarantine: new Set(), detach: detach.signal };
     const loop = reapLoop(parts as unknown as Node, gpuCare([], false));
-    await expect.poll(() => there(orphan), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => there(orphan)).toBe(false);
     detach.abort();
     await loop;
   });

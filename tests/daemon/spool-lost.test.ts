@@ -1,17 +1,10 @@
-import { execFile } from "node:child_process";
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { eventually } from "../support/eventually.ts";
+import { countOf, ownSleep } from "../support/processes.ts";
 import { startTestServer } from "../support/server.ts";
-import { eventually, finished, makeNode, submit, sweepOf, type TestNode } from "./support.ts";
-
-/** How many processes have exactly this command line. */
-async function count(command: string): Promise<number> {
-  const { stdout } = await promisify(execFile)("ps", ["-eo", "stat,args"]);
-  return stdout.split("\n").filter((line) => !line.startsWith("Z") && line.endsWith(` ${command}`))
-    .length;
-}
+import { finished, makeNode, submit, sweepOf, type TestNode } from "./support.ts";
 
 const LOSSES: Record<string, (node: TestNode) => Promise<void>> = {
   "is not there any more": async ({ data }) => {
@@ -33,14 +26,15 @@ describe.runIf(process.platform === "linux")("a daemon whose spool", () => {
       });
       const node = await makeNode(server, "n1", { allowProcess: true });
       const before = await node.start();
-      const first = await submit(server, sweepOf("exec sleep 27183", { name: "first" }));
-      await eventually(async () => ((await count("sleep 27183")) === 1 ? true : undefined));
+      const command = ownSleep();
+      const first = await submit(server, sweepOf(`exec ${command}`, { name: "first" }));
+      await eventually(async () => ((await countOf(command)) === 1 ? true : undefined));
       await before.stop();
       await lose(node);
-      const after = await node.start();
-      expect(await count("sleep 27183")).toBe(0);
       // Its session is forgotten: the server gives the attempt up when a beat after its lease does not name it.
       offset = 100_000;
+      const after = await node.start();
+      expect(await countOf(command)).toBe(0);
       const second = await submit(server, sweepOf("echo performance: 7 x", { name: "second" }));
       const { view } = await finished(server, second);
       expect(view.states).toEqual({ succeeded: 1 });
@@ -57,6 +51,5 @@ describe.runIf(process.platform === "linux")("a daemon whose spool", () => {
       await node.remove();
       await server.stop();
     },
-    60_000,
   );
 });

@@ -131,17 +131,6 @@ export function spawnDaemon(
   };
 }
 
-/** Polls until something is so. */
-export async function eventually<T>(look: () => Promise<T | undefined>, ms = 20_000): Promise<T> {
-  const deadline = performance.now() + ms;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
-    if (performance.now() > deadline) throw new Error("it never came to be");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 const params = { project: "default" };
 
 export async function submit(

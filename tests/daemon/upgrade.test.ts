@@ -7,8 +7,10 @@ import { executionName } from "../../daemon/launcher.ts";
 import { Spool } from "../../daemon/spool.ts";
 import { makeWorkRoots, processesIn } from "../../daemon/attempt-folder.ts";
 import { openLocalFile } from "../../storage/local-file.ts";
+import { eventually } from "../support/eventually.ts";
+import { makeGate } from "../support/gate.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
-import { eventually, evidence, finished, makeNode, submit, sweepOf } from "./support.ts";
+import { evidence, finished, makeNode, submit, sweepOf } from "./support.ts";
 
 const params = { project: "default" };
 
@@ -17,9 +19,12 @@ describe.runIf(process.platform === "linux")("a daemon after a reboot", () => {
     const server = await startTestServer();
     const node = await makeNode(server, "n1", { allowProcess: true });
     const before = await node.start();
-    const sweep = await submit(server, sweepOf("echo begin; sleep 1; echo performance: 5 x"));
+    const gate = await makeGate();
+    const script = `echo begin; ${gate.wait}; echo performance: 5 x`;
+    const sweep = await submit(server, sweepOf(script));
     const attempt = await begun(server, sweep.sweep);
     await before.stop();
+    await gate.open();
     await endedBeforeBoot(node.data, attempt);
     const after = await node.start();
     const { runs } = await finished(server, sweep);
@@ -28,20 +33,23 @@ describe.runIf(process.platform === "linux")("a daemon after a reboot", () => {
     await after.stop();
     await node.remove();
     await server.stop();
-  }, 60_000);
+  });
 
   it("calls what ran the machine's failure, whatever is left of it", async () => {
     const server = await startTestServer();
     const node = await makeNode(server, "n1", { allowProcess: true });
     const before = await node.start();
-    const sweep = await submit(server, sweepOf("echo begin; sleep 1; exit 1"));
-    await begun(server, sweep.sweep);
+    const gate = await makeGate();
+    const sweep = await submit(server, sweepOf(`echo begin; ${gate.wait}; exit 1`));
+    const attempt = await begun(server, sweep.sweep);
     await before.stop();
     const db = openLocalFile(join(node.data, "spool.db"));
-    new Spool(db).setMeta("boot", "another");
-    db.close();
+    const spool = new Spool(db);
+    spool.setMeta("boot", "another");
     // It ends meanwhile, as a container that its engine finds dead after a boot has some exit code.
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await gate.open();
+    await ended(node.data, spool, attempt);
+    db.close();
     const after = await node.start();
     const { runs } = await finished(server, sweep);
     expect(runs[0]).toMatchObject({
@@ -52,7 +60,7 @@ describe.runIf(process.platform === "linux")("a daemon after a reboot", () => {
     await after.stop();
     await node.remove();
     await server.stop();
-  }, 60_000);
+  });
 });
 
 /** Makes an execution one that began and ended an hour before this machine was booted. */
@@ -61,28 +69,36 @@ async function endedBeforeBoot(data: string, attempt: string): Promise<void> {
   const spool = new Spool(db);
   spool.setMeta("boot", "another");
   db.run("update executions set started_at = $1", [-1e12]);
-  const roots = await makeWorkRoots(data, spool.installId);
+  const folder = await ended(data, spool, attempt);
   db.close();
+  const end = (Date.now() - bootClock.monotonic()) / 1_000 - 3_600;
+  await utimes(join(folder, "started"), end - 2, end - 2);
+  await utimes(join(folder, "exit"), end, end);
+}
+
+/** Waits for the end of a process; answers the folder of its execution. */
+async function ended(data: string, { installId }: Spool, attempt: string): Promise<string> {
+  const roots = await makeWorkRoots(data, installId);
   const folder = join(processesIn(roots), executionName(attempt, 1));
   await eventually(
     async () => (await readFile(join(folder, "exit"), "utf8").catch(() => "")) || undefined,
   );
-  const end = (Date.now() - bootClock.monotonic()) / 1_000 - 3_600;
-  await utimes(join(folder, "started"), end - 2, end - 2);
-  await utimes(join(folder, "exit"), end, end);
+  return folder;
 }
 
 describe.runIf(process.platform === "linux")("a newer daemon", () => {
   it("goes on with what the version before it started, however that described it", async () => {
     const server = await startTestServer();
     const node = await makeNode(server, "n1", { allowProcess: true });
-    const script = "echo run >> ${out}/count; echo begin; sleep 3; echo performance: 7 x";
+    const gate = await makeGate();
+    const script = `echo run >> \${out}/count; echo begin; ${gate.wait}; echo performance: 7 x`;
     const sweep = await submit(server, sweepOf(script));
     const older = await node.start();
     const attempt = await begun(server, sweep.sweep);
     await older.stop();
     await describeAsBefore(node.data, attempt);
     const newer = await node.start();
+    await gate.open();
     const { view, runs: ended } = await finished(server, sweep);
     expect(view.states).toEqual({ succeeded: 1 });
     const files = ended[0]?.attempts[0]?.report?.evidence ?? [];
@@ -91,7 +107,7 @@ describe.runIf(process.platform === "linux")("a newer daemon", () => {
     await newer.stop();
     await node.remove();
     await server.stop();
-  }, 60_000);
+  });
 
   it("reads the spool of the first version, and no spool of a version that it does not know", async () => {
     const folder = await mkdtemp(join(tmpdir(), "gridpost-spool-"));

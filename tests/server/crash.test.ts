@@ -20,17 +20,30 @@ interface Letter {
 }
 
 /** Sends letters one after another, each with its own key, until the server no longer answers. */
-async function sendUntilDown(client: Client, name: string): Promise<Letter[]> {
-  const letters: Letter[] = [];
+async function sendUntilDown(client: Client, name: string, letters: Letter[]): Promise<void> {
   for (let n = 1; ; n += 1) {
     const letter: Letter = { key: randomUUID(), subject: `${name} ${n}`, id: null };
     letters.push(letter);
     try {
       letter.id = (await send(client, letter)).id;
     } catch {
-      return letters;
+      return;
     }
   }
+}
+
+/** Several who send until the server no longer answers. */
+function sendAll(client: Client, names: readonly string[]) {
+  const letters = names.map((): Letter[] => []);
+  const down = Promise.all(
+    names.map((name, i) => sendUntilDown(client, name, letters[i] ?? [])),
+  ).then(() => letters.flat());
+  /** Until each has been answered so often. */
+  const answered = (times: number): Promise<void> =>
+    expect
+      .poll(() => Math.min(...letters.map((one) => one.filter(({ id }) => id !== null).length)))
+      .toBeGreaterThanOrEqual(times);
+  return { down, answered };
 }
 
 const send = (client: Client, { key, subject }: Letter): Promise<{ id: string }> =>
@@ -40,7 +53,7 @@ const send = (client: Client, { key, subject }: Letter): Promise<{ id: string }>
 const endOfServer = (data: string): Promise<{ code: unknown; stderr: string }> =>
   new Promise((resolve) => {
     const command = [CLI_ENTRY, "server", "--data", data, "--listen", "127.0.0.1:0"];
-    const limits = { timeout: 10_000, killSignal: "SIGKILL" } as const;
+    const limits = { timeout: 60_000, killSignal: "SIGKILL" } as const;
     execFile(process.execPath, command, limits, (error, _stdout, stderr) =>
       resolve({ code: error?.code, stderr }),
     );
@@ -100,13 +113,10 @@ describe("a server process", () => {
 
   it("loses nothing that it acknowledged when it is killed under load", async () => {
     const source = await at("source");
-    const senders = ["a", "b", "c", "d", "e", "f", "g", "h"];
-    const sending = senders.map((name) => sendUntilDown(source, name));
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    const sending = sendAll(source, ["a", "b", "c", "d", "e", "f", "g", "h"]);
+    await sending.answered(20);
     await server.end("SIGKILL");
-    const letters = (await Promise.all(sending)).flat();
-    const acknowledged = letters.filter(({ id }) => id !== null);
-    expect(acknowledged.length).toBeGreaterThan(senders.length);
+    const letters = await sending.down;
 
     server = await spawnServer(data);
     await expectNothingLostOrDoubled(letters);
@@ -117,13 +127,13 @@ describe("a server process", () => {
     const { next } = await sink.mailbox.inbox({ params });
     // Nobody writes to `source`: this poll waits until the server stops.
     const poll = source.mailbox.inbox({ params, query: { after: 0, wait: 60_000 } });
-    const sending = ["i", "j", "k", "l"].map((name) => sendUntilDown(source, name));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const sending = sendAll(source, ["i", "j", "k", "l"]);
+    await sending.answered(20);
     const before = performance.now();
     expect(await server.end("SIGTERM")).toBe(0);
     expect(performance.now() - before).toBeLessThan(10_000);
     expect(await poll).toMatchObject({ messages: [] });
-    const letters = (await Promise.all(sending)).flat();
+    const letters = await sending.down;
 
     server = await spawnServer(data);
     expect((await received()).seqs.length).toBeGreaterThan(next);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { createClient } from "../../contract/client.ts";
 import { Problem } from "../../contract/problem.ts";
 import { type Member, startTestServer, type TestServer } from "../support/server.ts";
@@ -11,6 +11,7 @@ describe("the HTTP edge", () => {
     anna = await server.join("user", "anna");
     await anna.asAgent("blue");
   });
+  afterEach(() => void vi.useRealTimers());
   afterAll(() => server.stop());
 
   const post = async (body: string, headers: Record<string, string>): Promise<Response> =>
@@ -24,12 +25,12 @@ describe("the HTTP edge", () => {
     Problem.parse(await response.json());
 
   it("answers health and readiness while the writer is busy", async () => {
+    // Nothing ends a transaction that takes long: the writer is busy until `finish`.
+    vi.useFakeTimers({ toFake: ["setInterval"] });
     let finish: () => void = () => undefined;
     const busy = server.running.eventLog.tx(["busy"], () => new Promise<void>((r) => (finish = r)));
-    const before = performance.now();
     for (const path of ["/healthz", "/readyz"])
       expect((await fetch(server.url + path)).status).toBe(200);
-    expect(performance.now() - before).toBeLessThan(500);
     finish();
     await busy;
   });

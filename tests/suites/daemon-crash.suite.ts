@@ -1,7 +1,12 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { AttemptFolder, makeWorkRoots } from "../../daemon/attempt-folder.ts";
+import { Spool } from "../../daemon/spool.ts";
+import { openLocalFile } from "../../storage/local-file.ts";
+import { eventually } from "../support/eventually.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 import {
-  eventually,
   evidence,
   finished,
   killDaemons,
@@ -35,11 +40,17 @@ export type Crash = (typeof CRASHES)[number];
 /** Each starts several daemons, and a busy machine is slow at that. */
 const TIMEOUT_MS = 120_000;
 
+/** Waits, also in a container, for what the test puts beside the results; not for ever, should the test fail. */
+const HELD = "for i in $(seq 1200); do [ -e ${out}/go ] && break; sleep 0.1; done";
+
 /** Leaves a line for each time that it is run. */
 const COUNTED = "echo run >> ${out}/count; echo begin; sleep 0.4; echo performance: 7 x";
 
 /** A daemon that is killed at these places, and at its ordinary ones, runs everything once and delivers it once. */
-export function crashSuite(cell: object, crashes: readonly Crash[]): void {
+export function crashSuite(
+  cell: { readonly runtime: "process" | "docker"; readonly image?: string },
+  crashes: readonly Crash[],
+): void {
   let server: TestServer;
   let node: TestNode;
 
@@ -100,13 +111,14 @@ export function crashSuite(cell: object, crashes: readonly Crash[]): void {
   it(
     "hands off in less than 10 s at SIGTERM, and what runs runs on",
     async () => {
-      const sweep = await submit(server, sweepOf(COUNTED.replace("0.4", "3"), { cell }));
+      const sweep = await submit(server, sweepOf(COUNTED.replace("sleep 0.4", HELD), { cell }));
       const first = spawnDaemon(node);
       await running(sweep);
       expect(await first.end("SIGTERM")).toBeLessThan(10_000);
       const { admin } = server;
       const params = { project: "default", sweep: sweep.sweep };
       expect((await admin.client.cells.sweep({ params })).states).toEqual({ running: 1 });
+      await letEnd(sweep);
       const second = spawnDaemon(node);
       await expectRunOnce(sweep);
       await second.end("SIGTERM");
@@ -114,14 +126,28 @@ export function crashSuite(cell: object, crashes: readonly Crash[]): void {
     TIMEOUT_MS,
   );
 
-  /** Until the run's log says that its command has begun. */
-  async function running({ sweep }: Awaited<ReturnType<typeof submit>>): Promise<void> {
-    const { cells } = server.admin.client;
+  async function runOf({ sweep }: Awaited<ReturnType<typeof submit>>) {
     const params = { project: "default" };
-    const { runs } = await cells.runs({ params: { ...params, sweep } });
+    const { runs } = await server.admin.client.cells.runs({ params: { ...params, sweep } });
+    return { params: { ...params, run: runs[0]?.id ?? "" } };
+  }
+
+  /** Until the run's log says that its command has begun. */
+  async function running(sweep: Awaited<ReturnType<typeof submit>>): Promise<void> {
+    const run = await runOf(sweep);
     await eventually(async () => {
-      const { text } = await cells.runLogs({ params: { ...params, run: runs[0]?.id ?? "" } });
+      const { text } = await server.admin.client.cells.runLogs(run);
       return text.includes("begin\n") ? true : undefined;
     });
+  }
+
+  /** Lets a held command go on while no daemon runs. */
+  async function letEnd(sweep: Awaited<ReturnType<typeof submit>>): Promise<void> {
+    const { attemptId } = await server.admin.client.cells.run(await runOf(sweep));
+    const db = openLocalFile(join(node.data, "spool.db"));
+    const roots = await makeWorkRoots(node.data, new Spool(db).installId);
+    db.close();
+    const folder = new AttemptFolder(roots, cell.runtime, attemptId ?? "");
+    await writeFile(join(folder.out(1), "go"), "");
   }
 }

@@ -1,11 +1,10 @@
-import { execFile } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
 import { executionName, type Launch, type Launcher, LaunchError } from "../../daemon/launcher.ts";
+import { commandLines, ownSleep } from "../support/processes.ts";
 
 /** A launcher under test. */
 export interface LauncherUnderTest {
@@ -16,6 +15,10 @@ export interface LauncherUnderTest {
 }
 
 const sh = (script: string): string[] => ["sh", "-c", script];
+
+/** A script waits until the test lets it go on. */
+const HELD = "until [ -e ${out}/go ]; do sleep 0.1; done";
+const letGo = ({ out }: Launch): Promise<void> => writeFile(join(out, "go"), "");
 
 /** What every launcher must do; `describe` it once per driver. */
 export function launcherSuite(driver: LauncherUnderTest): void {
@@ -127,12 +130,13 @@ export function launcherSuite(driver: LauncherUnderTest): void {
   });
 
   it("finds in a later life what an earlier one started, and reads its whole log and exit code", async () => {
-    const launch = await launchOf(sh("echo begin; sleep 1; echo end; exit 4"));
+    const launch = await launchOf(sh(`echo begin; ${HELD}; echo end; exit 4`));
     const { id } = await launcher.create(launch);
     await launcher.start(id);
     const later = await driver.open(folder, install);
     const found = (await later.list()).find(({ name }) => name === launch.name);
     expect(found).toMatchObject({ state: "running", attempt: launch.attempt, exitCode: null });
+    await letGo(launch);
     await later.wait(id, never);
     expect(await later.inspect(launch.name)).toMatchObject({ state: "exited", exitCode: 4 });
     expect(await logOf(id)).toBe("begin\nend\n");
@@ -148,9 +152,10 @@ export function launcherSuite(driver: LauncherUnderTest): void {
   });
 
   it("kills after the grace what ignores the polite signal, with all its children", async () => {
+    const child = ownSleep();
     const launch = await launchOf(
       sh(
-        "trap '' TERM; (trap '' TERM; setsid sleep 300 & sleep 300) & echo ready; while :; do sleep 1; done",
+        `trap '' TERM; (trap '' TERM; setsid ${child} & ${child}) & echo ready; while :; do sleep 1; done`,
       ),
     );
     const { id } = await launcher.create(launch);
@@ -162,10 +167,7 @@ export function launcherSuite(driver: LauncherUnderTest): void {
       if (bytes.includes("ready")) break;
     await launcher.stop(id, 1_000);
     expect(await launcher.inspect(id)).toMatchObject({ state: "exited", exitCode: 137 });
-    const { stdout } = await promisify(execFile)("ps", ["-eo", "stat,args"]);
-    expect(stdout.split("\n").filter((l) => l.includes("sleep 300") && !l.startsWith("Z"))).toEqual(
-      [],
-    );
+    expect((await commandLines()).filter((line) => line.includes(child))).toEqual([]);
   });
 
   it("lets a polite command end by itself when it is stopped", async () => {
@@ -198,7 +200,8 @@ export function launcherSuite(driver: LauncherUnderTest): void {
   });
 
   it("gives up waiting and reading when told to, and the execution goes on", async () => {
-    const { id } = await launcher.create(await launchOf(sh("sleep 1; exit 6")));
+    const launch = await launchOf(sh(`${HELD}; exit 6`));
+    const { id } = await launcher.create(launch);
     await launcher.start(id);
     await launcher.wait(id, AbortSignal.timeout(50));
     for await (const _ of launcher.logs(id, {
@@ -206,6 +209,7 @@ export function launcherSuite(driver: LauncherUnderTest): void {
       signal: AbortSignal.timeout(50),
     }));
     expect(await launcher.inspect(id)).toMatchObject({ state: "running" });
+    await letGo(launch);
     await launcher.wait(id, never);
     expect(await launcher.inspect(id)).toMatchObject({ state: "exited", exitCode: 6 });
   });
