@@ -6,7 +6,8 @@ const PARAMETER = /\$(\d+)/g;
 
 interface Prepared {
   readonly statement: Database.Statement;
-  readonly reader: boolean;
+  /** Names of the columns of its rows; undefined for a statement that returns none. */
+  readonly columns: readonly string[] | undefined;
   readonly writes: boolean;
   readonly appends: boolean;
   /** Which value goes to each place of the statement, counted from 0. */
@@ -45,7 +46,8 @@ export class Connection {
     if (known.writes) this.wrote = true;
     if (known.appends) this.appended = true;
     const bound = bind(values, known.order);
-    if (known.reader) return known.statement.all(bound);
+    if (known.columns !== undefined)
+      return rowsOf(known.columns, known.statement.all(bound) as unknown[][]);
     known.statement.run(bound);
     return [];
   }
@@ -60,8 +62,8 @@ export class Connection {
     if (this.prepared.size >= MAX_STATEMENTS) this.prepared.clear();
     const order = shared([...text.matchAll(PARAMETER)].map(([, n]) => Number(n) - 1));
     const entry = {
-      statement,
-      reader: statement.reader,
+      statement: statement.reader ? statement.raw() : statement,
+      columns: statement.reader ? statement.columns().map(({ name }) => name) : undefined,
       writes: !statement.readonly,
       appends: APPENDS.test(text),
       order,
@@ -79,6 +81,15 @@ function prepareSingle(database: Database.Database, text: string): Database.Stat
       return undefined;
     throw error;
   }
+}
+
+/** Rows by column. The driver makes arrays in half the time that it takes for objects. */
+function rowsOf(columns: readonly string[], rows: readonly (readonly unknown[])[]): unknown[] {
+  return rows.map((values) => {
+    const row: Record<string, unknown> = {};
+    for (let i = 0; i < columns.length; i += 1) row[columns[i] as string] = values[i];
+    return row;
+  });
 }
 
 /** The values in the order of the places; booleans are stored as 0 and 1. */
