@@ -10,17 +10,19 @@ export interface AttemptRow {
   readonly state: AttemptState;
   readonly holder: string;
   readonly run: string;
+  /** Its number. */
+  readonly n: number;
   readonly run_state: RunState;
-  /** The run's latest attempt. */
-  readonly latest: string;
+  /** The number of the run's latest attempt. */
+  readonly latest: number;
   readonly lane: string;
   readonly retries: number;
   readonly cell: string;
   readonly project: string;
   readonly sweep: string;
   readonly lease: string;
-  /** Attempts of the session, JSON. */
-  readonly siblings: string;
+  /** How many other attempts of the session go on. */
+  readonly siblings: number;
   readonly queue: string;
   /** How many runs of the queue have not ended. */
   readonly queue_open: number;
@@ -38,16 +40,16 @@ export interface LiveRow {
   readonly budget_ms: number;
 }
 
-const ATTEMPT = `select a.id, a.state, a.holder, a.run,
-    r.state as run_state, r.attempt_id as latest, r.lane, r.retries, r.cell, r.project, r.sweep, r.queue,
-    s.lease, s.attempts as siblings, q.open as queue_open, q.image_id as frozen_image
-  from p_attempts a join p_runs r on r.id = a.run join p_sessions s on s.id = a.session
-    join p_queues q on q.id = r.queue`;
+const ATTEMPT = `select a.id, a.state, a.holder, a.run, a.n, a.lease,
+    (select count(*) from p_attempts o
+      where o.session = a.session and o.id <> a.id and o.state in ('claimed', 'running')) as siblings,
+    r.state as run_state, r.attempt as latest, r.lane, r.retries, r.cell, r.project, r.sweep, r.queue,
+    q.open as queue_open, q.image_id as frozen_image
+  from p_attempts a join p_runs r on r.id = a.run join p_queues q on q.id = r.queue`;
 const BY_ID = `${ATTEMPT} where a.id = $1`;
-const LIVE = `select a.id, a.session, a.claimed_at, s.lease, r.state as run_state, w.lost_after_ms, w.budget_ms
-  from p_attempts a join p_runs r on r.id = a.run join p_sessions s on s.id = a.session join p_sweeps w on w.id = r.sweep
+const LIVE = `select a.id, a.session, a.claimed_at, a.lease, r.state as run_state, w.lost_after_ms, w.budget_ms
+  from p_attempts a join p_runs r on r.id = a.run join p_sweeps w on w.id = r.sweep
   where a.holder = $1 and a.state in ('claimed', 'running') order by a.claimed_at, a.id`;
-const STATE = "select state from p_attempts where id = $1";
 
 /** Whether somebody still works on it, as far as the server knows. */
 export const isLive = ({ state }: Pick<AttemptRow, "state">): boolean =>
@@ -69,13 +71,3 @@ export async function ownAttempt(query: Query, id: string, holder: string): Prom
 /** Everything that a holder works on. */
 export const liveAttempts = (query: Query, holder: string): Promise<LiveRow[]> =>
   query<LiveRow>(LIVE, [holder]);
-
-/** Whether another attempt of the same session goes on. */
-export async function hasLiveSibling(query: Query, { id, siblings }: AttemptRow): Promise<boolean> {
-  const others = (JSON.parse(siblings) as { id: string }[]).filter((one) => one.id !== id);
-  for (const other of others) {
-    const [row] = await query<{ state: AttemptState }>(STATE, [other.id]);
-    if (row !== undefined && isLive(row)) return true;
-  }
-  return false;
-}

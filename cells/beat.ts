@@ -24,7 +24,7 @@ export interface Beat {
   readonly images: Images;
 }
 
-const ATTEMPTS_OF = "select attempts from p_sessions where id = $1 and holder = $2";
+const ATTEMPTS_OF = "select id from p_attempts where session = $1 and holder = $2 order by id";
 
 /**
  * Takes a sign of life: renews the leases of the sessions that the node names, gives up those that it has forgotten,
@@ -116,8 +116,7 @@ function lostSessions(
 async function stopsOf(tx: LogTx, holder: string, sessions: readonly string[]): Promise<Stop[]> {
   const stops: Stop[] = [];
   for (const session of sessions) {
-    const [row] = await tx.query<{ attempts: string }>(ATTEMPTS_OF, [session, holder]);
-    const attempts = row === undefined ? [] : (JSON.parse(row.attempts) as { id: string }[]);
+    const attempts = await tx.query<{ id: string }>(ATTEMPTS_OF, [session, holder]);
     stops.push(...attempts.map(({ id }) => ({ attempt: id, why: "lost" as const })));
   }
   return stops;

@@ -19,24 +19,14 @@ type HandHandlers = Pick<
 >;
 
 const CLAIMS = "claims";
-const SESSION = "select holder, lease, attempts from p_sessions where id = $1 and project = $2";
+/** A session by hand has one run. */
+const SESSION = `select a.id as attempt, a.holder, a.lease from p_attempts a join p_runs r on r.id = a.run
+  where a.session = $1 and r.project = $2`;
 
 interface Held {
+  readonly attempt: string;
   readonly holder: string;
   readonly lease: string;
-  readonly attempts: readonly { readonly id: string }[];
-}
-
-async function sessionOf(
-  query: Query,
-  project: string,
-  session: string,
-): Promise<Held | undefined> {
-  const [row] = await query<{ holder: string; lease: string; attempts: string }>(SESSION, [
-    session,
-    project,
-  ]);
-  return row === undefined ? undefined : { ...row, attempts: JSON.parse(row.attempts) as [] };
 }
 
 interface Own {
@@ -47,7 +37,7 @@ interface Own {
 
 /** @throws ProblemError NOT_FOUND, FORBIDDEN for the claim of another */
 async function ownSession(query: Query, { project, session, holder }: Own): Promise<Held> {
-  const held = await sessionOf(query, project, session);
+  const [held] = await query<Held>(SESSION, [session, project]);
   if (held === undefined) throw new ProblemError("NOT_FOUND", `there is no claim ${session}`);
   if (held.holder === holder) return held;
   throw new ProblemError("FORBIDDEN", `the claim ${session} was not granted to ${holder}`);
@@ -131,8 +121,7 @@ export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
       ),
     completeClaim: async ({ params: { project, session }, body, principal, idempotency }) => {
       const { id: holder } = principal;
-      const { attempts } = await ownSession(log.query, { project, session, holder });
-      const attempt = attempts[0]?.id ?? "";
+      const { attempt } = await ownSession(log.query, { project, session, holder });
       const report = { ...body.report, runtime: null, image: null, executions: [], evidence: [] };
       const ended = await log.once(
         callOf({ principal, idempotency }, [`attempt:${attempt}`, CLAIMS], attempt),
@@ -147,7 +136,7 @@ export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
   };
 }
 
-const HOLDER = "select holder from p_sessions where id = $1";
+const HOLDER = "select holder from p_attempts where session = $1";
 
 /** The time of a claim by hand is over: its run waits for another. */
 export const onClaimEnd =

@@ -20,8 +20,8 @@ const FIRST_OF_LANE = `${CLAIMABLE} where r.queue = $1 and r.state = 'queued' an
   order by r.ord limit 1`;
 const IMAGE = "select image_id from p_queues where id = $1";
 const SWEEP = "select name, thread, source from p_sweeps where id = $1";
-const HELD_GPUS = `select s.gpus from p_attempts a join p_sessions s on s.id = a.session
-  where a.holder = $1 and a.state in ('claimed', 'running')`;
+const HELD_GPUS =
+  "select gpus from p_attempts where holder = $1 and state in ('claimed', 'running')";
 
 /** What of a queue never changes. */
 export type QueueFacts = Omit<QueueRow, "imageId" | "open" | "taken">;

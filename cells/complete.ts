@@ -58,8 +58,8 @@ export async function completeAttempt(
  * Whether nobody has replaced the attempt: its number is the run's fence. So one that was given up may still deliver
  * while its run waits, unless its lease was taken away by force, or all it has to say is that it was given up.
  */
-const holdsRun = ({ id, latest, run_state: state }: AttemptRow): boolean =>
-  latest === id && !isFinal(state);
+const holdsRun = ({ n, latest, run_state: state }: AttemptRow): boolean =>
+  latest === n && !isFinal(state);
 
 /** What an earlier completion answered, as it is now. */
 export async function endOf(query: Query, attempt: string, holder: string): Promise<Ended> {

@@ -1,6 +1,6 @@
 import type { AttemptReport, Outcome, RunState } from "../contract/run.ts";
 import type { LogTx } from "../storage/log.ts";
-import { type AttemptRow, hasLiveSibling, isLive, ownAttempt } from "./attempt-store.ts";
+import { type AttemptRow, isLive, ownAttempt } from "./attempt-store.ts";
 import { queueFacts, termsOf } from "./claim-store.ts";
 import { couldRun } from "./match.ts";
 import { knownNodes } from "./node-store.ts";
@@ -72,8 +72,8 @@ export async function leaveSession(
   leases: LeasePort,
   attempt: AttemptRow,
 ): Promise<boolean> {
-  const { lease, holder } = attempt;
-  if (await hasLiveSibling(tx.query, attempt)) return leases.accepts(tx.query, lease);
+  const { lease, holder, siblings } = attempt;
+  if (siblings > 0) return leases.accepts(tx.query, lease);
   return leases.release(tx, { lease, actor: holder });
 }
 
@@ -89,7 +89,6 @@ export async function loseAttempt(
   const state = ended ? attempt.run_state : await nextState(tx, attempt, "lost");
   const body = { attempt: id, run, sweep, message: lost.message, state };
   await tx.append({ type: "attempt.lost", project, actor: "server", body });
-  if (isLive(attempt) && !(await hasLiveSibling(tx.query, attempt)))
-    await leases.lapse(tx, attempt.lease);
+  if (isLive(attempt) && attempt.siblings === 0) await leases.lapse(tx, attempt.lease);
   if (!ended) await settleRun(tx, attempt, { state, actor: "server" });
 }

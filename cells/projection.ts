@@ -35,7 +35,6 @@ export const cellsProjection: Projection = {
     "p_sweep_cells",
     "p_queues",
     "p_runs",
-    "p_sessions",
     "p_attempts",
     "p_samples",
     "p_nodes",

@@ -5,13 +5,11 @@ import type { Apply, Event } from "../storage/log.ts";
 import { insertRows } from "./insert-rows.ts";
 import { laneWith } from "./state.ts";
 
-const SESSION = `insert into p_sessions (id, project, holder, lease, fence, gpus, attempts, granted_at)
-  values ($1, $2, $3, $4, $5, $6, $7, $8)`;
-const ATTEMPT = `insert into p_attempts (id, run, n, session, holder, state, claimed_at)
-  values ($1, $2, $3, $4, $5, 'claimed', $6)`;
-const CLAIM = `update p_runs set state = 'claimed', attempt = $2, attempt_id = $3 where id = $1
-  returning queue`;
-const TAKE = "update p_queues set taken = taken + 1 where id = $1";
+const ATTEMPT = `insert into p_attempts (id, run, n, session, holder, lease, fence, gpus, state, claimed_at)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, 'claimed', $9)`;
+const CLAIM = "update p_runs set state = 'claimed', attempt = $2 where id = $1";
+const ITS_QUEUE = "where id = (select queue from p_runs where id = $1)";
+const TAKE = `update p_queues set taken = taken + 1 ${ITS_QUEUE}`;
 const START_ATTEMPT = `update p_attempts set state = 'running', started_at = $2, runtime = $3, image = $4
   where id = $1`;
 const START_RUN = "update p_runs set state = 'running', started_at = $2 where id = $1";
@@ -23,28 +21,25 @@ const LANE = "select lane from p_runs where id = $1";
 const END_RUN = "update p_runs set state = $2, finished_at = $3 where id = $1";
 const REQUEUE = `update p_runs set state = 'queued', lane = $2, retries = retries + 1, queued_at = $3, started_at = null
   where id = $1`;
-/** Before the run itself changes: a run that was queued again is not counted as taken. */
-const COUNT = `update p_queues set open = open - $2, taken = taken - r.held
-  from (select queue, case when state in ('claimed', 'running') then 1 else 0 end as held
-    from p_runs where id = $1) r
-  where p_queues.id = r.queue`;
+/** Before the run itself changes: one that was queued again is not counted as taken. */
+const GIVE_BACK = `taken = taken - (select count(*) from p_runs where id = $1 and state in ('claimed', 'running'))`;
+const BACK = `update p_queues set ${GIVE_BACK} ${ITS_QUEUE}`;
+const OUT = `update p_queues set open = open - 1, ${GIVE_BACK} ${ITS_QUEUE}`;
 
-async function granted(query: Query, { project, at, body }: Event): Promise<void> {
-  const { id, holder, lease, fence, gpus, attempts } = body as EventBody<"session.granted">;
-  await query(SESSION, [
-    id,
-    project,
+async function granted(query: Query, { at, body }: Event): Promise<void> {
+  const {
+    id: session,
     holder,
     lease,
     fence,
-    JSON.stringify(gpus),
-    JSON.stringify(attempts),
-    at,
-  ]);
-  for (const attempt of attempts) {
-    await query(ATTEMPT, [attempt.id, attempt.run, attempt.n, id, holder, at]);
-    const [run] = await query<{ queue: string }>(CLAIM, [attempt.run, attempt.n, attempt.id]);
-    await query(TAKE, [run?.queue]);
+    gpus,
+    attempts,
+  } = body as EventBody<"session.granted">;
+  const uuids = JSON.stringify(gpus);
+  for (const { id, run, n } of attempts) {
+    await query(ATTEMPT, [id, run, n, session, holder, lease, fence, uuids, at]);
+    await query(CLAIM, [run, n]);
+    await query(TAKE, [run]);
   }
 }
 
@@ -111,7 +106,7 @@ async function requeued(query: Query, { at, body }: Event): Promise<void> {
   await finishAttempt(query, at, end);
   const [row] = await query<{ lane: string }>(LANE, [run]);
   const lane = row?.lane ?? "";
-  await query(COUNT, [run, 0]);
+  await query(BACK, [run]);
   await query(REQUEUE, [run, avoid === null ? lane : laneWith(lane, avoid), at]);
 }
 
@@ -120,7 +115,7 @@ const ended =
   async (query, { at, body }) => {
     const { run, ...end } = body as EventBody<"run.failed">;
     await finishAttempt(query, at, end);
-    await query(COUNT, [run, 1]);
+    await query(OUT, [run]);
     await query(END_RUN, [run, stateOf(body), at]);
   };
 

@@ -2,7 +2,6 @@ import type { z } from "zod";
 import type { CellSpec } from "../contract/cell/cell.ts";
 import type { AttemptRef } from "../contract/run.ts";
 import type { Session } from "../contract/cells.ts";
-import type { EventBody } from "../contract/events/index.ts";
 import { newId } from "../contract/ids.ts";
 import type { Resource } from "../contract/resource.ts";
 import type { Query } from "../storage/db.ts";
@@ -18,7 +17,6 @@ import { SESSION_TTL_MS } from "./node-state.ts";
 import type { LeasePort } from "./ports.ts";
 
 export type SessionReply = z.input<typeof Session>;
-type Granted = EventBody<"session.granted">;
 
 /** Who is given what. */
 export interface Grant {
@@ -101,30 +99,31 @@ function grantedRun({ run, image, terms, attempt }: RunParts): SessionReply["run
   };
 }
 
-const SESSION = "select * from p_sessions where id = $1";
-const LIVE = "select 1 from p_attempts where id = $1 and state in ('claimed', 'running')";
+const LIVE = `select id, run, n, lease, fence, gpus from p_attempts
+  where session = $1 and state in ('claimed', 'running') order by id`;
 
-interface SessionRow {
+interface LiveRow {
   readonly id: string;
+  readonly run: string;
+  readonly n: number;
   readonly lease: string;
   readonly fence: number;
   readonly gpus: string;
-  readonly attempts: string;
 }
 
 /** A session as it is now, with those of its runs that are still the holder's; null if it has none or is unknown. */
 export async function sessionView(query: Query, id: string): Promise<SessionReply | null> {
-  const [row] = await query<SessionRow>(SESSION, [id]);
-  if (row === undefined) return null;
+  const live = await query<LiveRow>(LIVE, [id]);
   const runs: SessionReply["runs"] = [];
-  for (const attempt of JSON.parse(row.attempts) as Granted["attempts"]) {
-    const live = await query(LIVE, [attempt.id]);
-    const run = live.length === 0 ? undefined : await claimable(query, attempt.run);
+  for (const { id: attempt, run: of, n } of live) {
+    const run = await claimable(query, of);
     if (run === undefined) continue;
     const terms = await termsOf(query, run.sweep);
-    runs.push(grantedRun({ run, image: await frozenImage(query, run.queue), terms, attempt }));
+    const image = await frozenImage(query, run.queue);
+    runs.push(grantedRun({ run, image, terms, attempt: { id: attempt, run: of, n } }));
   }
-  if (runs.length === 0) return null;
+  const [row] = live;
+  if (row === undefined) return null;
   const lease = { id: row.lease, fence: row.fence, ttlMs: SESSION_TTL_MS };
   return { id, lease, gpus: JSON.parse(row.gpus) as string[], runs };
 }

@@ -8,15 +8,15 @@ import { knownNodes } from "./node-store.ts";
 import { stateAfter } from "./state.ts";
 
 /** What a superseded attempt reported says nothing of its run. */
-const RUN = `select r.state, r.queued_at, r.sweep, r.attempt_id, a.holder,
+const RUN = `select r.state, r.queued_at, r.sweep, a.id as attempt, a.holder,
     case when a.state = 'superseded' then 'lost' else a.outcome end as outcome
-  from p_runs r join p_attempts a on a.id = r.attempt_id where r.id = $1`;
+  from p_runs r join p_attempts a on a.run = r.id and a.n = r.attempt where r.id = $1`;
 
 interface Row {
   readonly state: string;
   readonly queued_at: number;
   readonly sweep: string;
-  readonly attempt_id: string;
+  readonly attempt: string;
   readonly holder: string;
   readonly outcome: Outcome;
 }
@@ -28,7 +28,7 @@ interface Row {
 export async function onStranded(tx: LogTx, run: string): Promise<void> {
   const [row] = await tx.query<Row>(RUN, [run]);
   if (row === undefined || row.state !== "queued") return;
-  const attempt = await ownAttempt(tx.query, row.attempt_id, row.holder);
+  const attempt = await ownAttempt(tx.query, row.attempt, row.holder);
   const ask = {
     ...(await queueFacts(tx.query, attempt.queue)),
     imageId: attempt.frozen_image,

@@ -111,9 +111,9 @@ export interface RunRow extends Placed {
   readonly message: string | null;
 }
 
-const RUNS = `select r.id, r.project, r.sweep, r.ord, r.cell, r.block, r.state, r.attempt, r.attempt_id, r.queued_at,
+const RUNS = `select r.id, r.project, r.sweep, r.ord, r.cell, r.block, r.state, r.attempt, a.id as attempt_id, r.queued_at,
     r.started_at, r.finished_at, a.session, a.holder, a.outcome, a.message, c.spec
-  from p_runs r join p_cells c on c.id = r.cell left join p_attempts a on a.id = r.attempt_id`;
+  from p_runs r join p_cells c on c.id = r.cell left join p_attempts a on a.run = r.id and a.n = r.attempt`;
 const RUN_PAGE = `${RUNS} where r.sweep = $1 and r.ord > $2 and ($3 = '' or r.state = $3) order by r.ord limit $4`;
 const ONE_RUN = `${RUNS} where r.id = $1 and r.project = $2`;
 

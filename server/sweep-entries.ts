@@ -7,7 +7,7 @@ import type { Query } from "../storage/db.ts";
 
 const RUN = `select s.thread, s.name, r.block, r.state, r.attempt, c.spec, a.holder, a.outcome, a.message, s.primary_metric
   from p_runs r join p_sweeps s on s.id = r.sweep join p_cells c on c.id = r.cell
-    left join p_attempts a on a.id = r.attempt_id
+    left join p_attempts a on a.run = r.id and a.n = r.attempt
   where r.id = $1`;
 const VALUES = `select statistic, value, unit from p_samples where attempt = $1 and metric = $2
   order by repeat, statistic`;

@@ -62,8 +62,8 @@ create table p_runs (
   state       text   not null,
   lane        text   not null,
   retries     bigint not null,
+  -- The number of its latest attempt; 0 before the first.
   attempt     bigint not null,
-  attempt_id  text,
   queued_at   bigint not null,
   started_at  bigint,
   finished_at bigint,
@@ -71,23 +71,17 @@ create table p_runs (
 ) /*sqlite without rowid*/;
 create index p_runs_queued on p_runs (queue, lane, ord) where state = 'queued';
 
-create table p_sessions (
-  id         text   primary key,
-  project    text   not null,
-  holder     text   not null,
-  lease      text   not null,
-  fence      bigint not null,
-  gpus       text   not null,
-  attempts   text   not null,
-  granted_at bigint not null
-) /*sqlite without rowid*/;
-
+-- A session is its attempts: each says what was granted to all of them.
 create table p_attempts (
   id          text   primary key,
   run         text   not null,
   n           bigint not null,
   session     text   not null,
   holder      text   not null,
+  lease       text   not null,
+  -- The lease's.
+  fence       bigint not null,
+  gpus        text   not null,
   state       text   not null,
   claimed_at  bigint not null,
   started_at  bigint,
@@ -101,6 +95,7 @@ create table p_attempts (
   report      text,
   unique (run, n)
 );
+create index p_attempts_by_session on p_attempts (session);
 create index p_attempts_live on p_attempts (holder) where state in ('claimed', 'running');
 
 create table p_samples (
