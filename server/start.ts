@@ -5,6 +5,7 @@ import { createLog } from "../runtime/log.ts";
 import { createReleasers } from "../runtime/shutdown.ts";
 import { openFsBlobs } from "../storage/blobs-fs.ts";
 import type { EventLog } from "../storage/event-log.ts";
+import { startCheckpoints } from "../storage/checkpoints.ts";
 import { lastSeq } from "../storage/events.ts";
 import { migrate } from "../storage/migrate.ts";
 import { openSqlite } from "../storage/sqlite.ts";
@@ -72,6 +73,9 @@ async function open(
   const db = openSqlite({ file: folder.database, clock });
   releasers.push("database", () => db.close());
   await migrate(db);
+  const onError = (err: unknown): void => log.error({ err }, "a checkpoint failed");
+  const checkpoints = await startCheckpoints(db, folder.database, onError);
+  releasers.push("checkpoints", () => checkpoints.stop());
   const blobs = await openFsBlobs(folder.blobs);
   const eventLog = openDomainLog(db, settings);
   const restarted = (await lastSeq(db.query)) > 0;

@@ -26,7 +26,7 @@ export interface Hit {
 }
 
 /** By relevance no more messages than this are compared: of more, the newest. */
-export const MAX_RANKED = 300;
+export const MAX_RANKED = 200;
 
 export interface Found {
   readonly hits: Hit[];
