@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Client, createClient } from "../../contract/client.ts";
 import type { ProblemError } from "../../contract/problem.ts";
 import type { LeaseId, SessionId } from "../../contract/ids.ts";
@@ -27,6 +27,7 @@ describe("the archive of a running server", () => {
     work = mkdtempSync(join(tmpdir(), "gridpost-deep-"));
   });
   afterEach(async () => {
+    vi.unstubAllEnvs();
     await server.stop();
     rmSync(work, { recursive: true });
   });
@@ -70,6 +71,8 @@ describe("the archive of a running server", () => {
         Array.from({ length: 25 }, (_, n) => send(`${i} ${n} ${"x".repeat(2_000)}`)),
       );
     await server.running.archive.flush();
+    // Where no other test leaves anything.
+    vi.stubEnv("TMPDIR", work);
     const before = performance.eventLoopUtilization();
     expect(await verify({ deep: true })).toMatchObject({ ok: true });
     // Client and server of this test share this thread, and have nothing else to do.
@@ -81,7 +84,7 @@ describe("the archive of a running server", () => {
     });
     await expect(hasty.archive.verify({ body: { deep: true } })).rejects.toThrow();
     const scratch = (): string[] =>
-      readdirSync(tmpdir()).filter((name) => name.startsWith("gridpost-verify-"));
+      readdirSync(work).filter((name) => name.startsWith("gridpost-verify-"));
     await expect.poll(scratch).toEqual([]);
   });
 

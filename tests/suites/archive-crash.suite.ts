@@ -10,7 +10,6 @@ import { joinAs, type Member, memberAt } from "../support/server.ts";
 import { type ServerProcess, spawnServer } from "../support/server-process.ts";
 
 const params = { project: "default" };
-const LAG_MS = 2_000;
 const SENDERS = 4;
 
 /** A small generator whose sequence is fixed by its seed (mulberry32). */
@@ -26,8 +25,15 @@ function seeded(seed: number): () => number {
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+export interface ArchiveCrashes {
+  readonly kills: number;
+  readonly seed: number;
+  /** How long after the server is back everything must be in Git; more on a machine that has other things to do. */
+  readonly lagMs: number;
+}
+
 /** Kills the server, its Git, or both, at seeded moments under load, and looks what is in Git afterwards. */
-export function describeArchiveCrashes(kills: number, seed: number): void {
+export function describeArchiveCrashes({ kills, seed, lagMs }: ArchiveCrashes): void {
   describe.runIf(process.platform === "linux")(
     `the archive over ${kills} kills (seed ${seed})`,
     () => {
@@ -97,7 +103,7 @@ export function describeArchiveCrashes(kills: number, seed: number): void {
         return counts;
       }
 
-      it("has every acknowledged message within two seconds, once, and stays verifiable", async () => {
+      it("has every acknowledged message soon, once, and stays verifiable", async () => {
         for (let kill = 1; kill <= kills; kill += 1) {
           const load = Promise.all(Array.from({ length: SENDERS }, () => sendFor(1_500)));
           await sleep(100 + random() * 1_000);
@@ -108,16 +114,15 @@ export function describeArchiveCrashes(kills: number, seed: number): void {
           await ended;
           await load;
           if (victim !== 1) server = await spawnServer(data);
-          await sleep(LAG_MS);
-          const counts = archived();
-          const missing = acknowledged.filter((id) => !counts.has(id));
-          const doubled = [...counts].filter(([, count]) => count > 1);
-          expect({ kill, victim, missing, doubled }).toEqual({
-            kill,
-            victim,
-            missing: [],
-            doubled: [],
-          });
+          const found = () => {
+            const counts = archived();
+            const missing = acknowledged.filter((id) => !counts.has(id));
+            const doubled = [...counts].filter(([, count]) => count > 1);
+            return { kill, victim, missing, doubled };
+          };
+          await expect
+            .poll(found, { timeout: lagMs, interval: 100 })
+            .toEqual({ kill, victim, missing: [], doubled: [] });
         }
         expect(acknowledged.length).toBeGreaterThan(kills);
         const admin = atNow().client;
