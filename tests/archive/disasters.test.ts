@@ -56,7 +56,7 @@ describe("a disk that is full", () => {
     writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - 64 * 1_024)));
     const large = randomBytes(150_000).toString("base64");
     for (const body of [large, "after"]) await add("message.sent", message({ body }));
-    await expect.poll(() => errors.map(String).join(), { timeout: 5_000 }).toMatch(FULL);
+    await expect.poll(() => errors.map(String).join()).toMatch(FULL);
     expect(await archive.progress()).toMatchObject({
       lagEvents: 2,
       error: expect.stringMatching(FULL) as unknown,
@@ -111,7 +111,7 @@ describe("a server whose archive cannot follow", () => {
         (error: unknown) => error,
       );
     await expect
-      .poll(refusal, { timeout: 10_000, interval: 500 })
+      .poll(refusal, { interval: 500 })
       .toMatchObject({ code: "RATE_LIMITED", retryAfterMs: 10_000 });
     expect((await red.mailbox.inbox({ params })).messages.length).toBeGreaterThan(1);
     const status = await server.admin.client.archive.status();
@@ -119,7 +119,7 @@ describe("a server whose archive cannot follow", () => {
     expect(status.lagSeconds).toBeGreaterThan(60);
     gitOut(journal, "update-ref", "refs/heads/main", good);
     await server.running.archive.flush();
-    await expect.poll(refusal, { timeout: 10_000, interval: 500 }).toBeUndefined();
+    await expect.poll(refusal, { interval: 500 }).toBeUndefined();
   });
 
   it("is not held up by a remote that does not answer", async () => {

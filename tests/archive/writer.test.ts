@@ -199,7 +199,7 @@ describe("the writer of the archive", () => {
     ).trim();
     git(JOURNAL, "update-ref", "refs/heads/main", foreign);
     await add("message.sent", message());
-    await expect.poll(() => errors.map(String).join(), { timeout: 5_000 }).toContain(foreign);
+    await expect.poll(() => errors.map(String).join()).toContain(foreign);
   });
 
   it("removes what a killed Git left behind", async () => {

@@ -184,19 +184,17 @@ describe("gridpost watch", () => {
     const first = bert.start("watch", ...as, "--exec", command);
     const lines = async (): Promise<string[]> =>
       (await readFile(log, "utf8").catch(() => "")).split("\n").filter((line) => line !== "");
-    await expect.poll(lines, { timeout: 15_000 }).toEqual(["1 blue one 1", "2 blue two 0"]);
+    await expect.poll(lines).toEqual(["1 blue one 1", "2 blue two 0"]);
     first.kill("SIGKILL");
     await once(first, "close");
 
     await anna.run("send", "watcher", "-s", "three");
     const second = bert.start("watch", ...as, "--exec", command);
     await expect
-      .poll(lines, { timeout: 15_000 })
+      .poll(lines)
       .toEqual(["1 blue one 1", "2 blue two 0", "2 blue two 0", "3 blue three 0"]);
     await anna.run("send", "watcher", "-s", "four");
-    await expect
-      .poll(async () => (await lines()).at(-1), { timeout: 15_000 })
-      .toBe("4 blue four 0");
+    await expect.poll(async () => (await lines()).at(-1)).toBe("4 blue four 0");
     second.kill("SIGTERM");
     await once(second, "close");
   });

@@ -70,9 +70,7 @@ describe("an operator at the command line", () => {
 
   it("checks the archive and rebuilds a server from it", async () => {
     await expect
-      .poll(async () => (await admin.run("archive", "status", "--json")).json(), {
-        timeout: 10_000,
-      })
+      .poll(async () => (await admin.run("archive", "status", "--json")).json())
       .toMatchObject({ lagEvents: 0, commit: expect.stringMatching(/^[0-9a-f]{40}$/) });
     const verified = await admin.run("archive", "verify", "--json");
     expect([verified.code, verified.json()]).toMatchObject([0, { ok: true, fault: null }]);

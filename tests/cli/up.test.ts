@@ -50,10 +50,7 @@ async function up(): Promise<{
   return { shown, child, ended };
 }
 
-/** Each start is that of three processes. */
-const TIMEOUT_MS = 120_000;
-
-describe("gridpost up", { timeout: TIMEOUT_MS }, () => {
+describe("gridpost up", () => {
   it("starts a server and a node, joins as the user, and stops both on Ctrl-C", async () => {
     const first = await up();
     expect(first.shown.data).toBe(`${cli.home}/data`);
@@ -78,7 +75,7 @@ describe("gridpost up", { timeout: TIMEOUT_MS }, () => {
     const { child, ended } = await up();
     child.kill("SIGKILL");
     await ended;
-    await expect.poll(() => processesOf(cli.home), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => processesOf(cli.home)).toEqual([]);
   });
 
   it("says what is in the way when the port is taken", async () => {

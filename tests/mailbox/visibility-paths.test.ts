@@ -266,7 +266,7 @@ describe("what a message's sender, recipients and strangers see of it", () => {
       const read = async () =>
         (await client.mailbox.thread({ params: { ...params, thread } }).catch(() => null))?.messages
           .length ?? 0;
-      await expect.poll(read, { timeout: 10_000 }).toBe(1);
+      await expect.poll(read).toBe(1);
     }
   });
 });

@@ -158,5 +158,5 @@ describe("overlap of two patterns", () => {
       ),
     );
     expect(disagreeing).toEqual([]);
-  }, 120_000);
+  });
 });

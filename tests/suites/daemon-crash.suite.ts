@@ -37,9 +37,6 @@ export const CRASHES = [
 
 export type Crash = (typeof CRASHES)[number];
 
-/** Each starts several daemons, and a busy machine is slow at that. */
-const TIMEOUT_MS = 120_000;
-
 /** Waits, also in a container, for what the test puts beside the results; not for ever, should the test fail. */
 const HELD = "for i in $(seq 1200); do [ -e ${out}/go ] && break; sleep 0.1; done";
 
@@ -77,54 +74,42 @@ export function crashSuite(
     );
   }
 
-  it.each(crashes)(
-    "runs once and delivers once when killed $when $statement",
-    async (crash) => {
-      const sweep = await submit(server, sweepOf(COUNTED, { cell }));
-      const first = spawnDaemon(node, crash);
-      await first.ended;
-      const second = spawnDaemon(node);
-      await expectRunOnce(sweep);
-      await second.end("SIGTERM");
-    },
-    TIMEOUT_MS,
-  );
+  it.each(crashes)("runs once and delivers once when killed $when $statement", async (crash) => {
+    const sweep = await submit(server, sweepOf(COUNTED, { cell }));
+    const first = spawnDaemon(node, crash);
+    await first.ended;
+    const second = spawnDaemon(node);
+    await expectRunOnce(sweep);
+    await second.end("SIGTERM");
+  });
 
-  it(
-    "takes up again what runs after a kill, and what ended meanwhile",
-    async () => {
-      const script = `${COUNTED.replace("0.4", "1.5")}`;
-      for (const pause of [0, 2_500]) {
-        const sweep = await submit(server, sweepOf(script, { cell }));
-        const first = spawnDaemon(node);
-        await running(sweep);
-        await first.end("SIGKILL");
-        await new Promise((resolve) => setTimeout(resolve, pause));
-        const second = spawnDaemon(node);
-        await expectRunOnce(sweep);
-        await second.end("SIGTERM");
-      }
-    },
-    TIMEOUT_MS,
-  );
-
-  it(
-    "hands off in less than 10 s at SIGTERM, and what runs runs on",
-    async () => {
-      const sweep = await submit(server, sweepOf(COUNTED.replace("sleep 0.4", HELD), { cell }));
+  it("takes up again what runs after a kill, and what ended meanwhile", async () => {
+    const script = `${COUNTED.replace("0.4", "1.5")}`;
+    for (const pause of [0, 2_500]) {
+      const sweep = await submit(server, sweepOf(script, { cell }));
       const first = spawnDaemon(node);
       await running(sweep);
-      expect(await first.end("SIGTERM")).toBeLessThan(10_000);
-      const { admin } = server;
-      const params = { project: "default", sweep: sweep.sweep };
-      expect((await admin.client.cells.sweep({ params })).states).toEqual({ running: 1 });
-      await letEnd(sweep);
+      await first.end("SIGKILL");
+      await new Promise((resolve) => setTimeout(resolve, pause));
       const second = spawnDaemon(node);
       await expectRunOnce(sweep);
       await second.end("SIGTERM");
-    },
-    TIMEOUT_MS,
-  );
+    }
+  });
+
+  it("hands off in less than 10 s at SIGTERM, and what runs runs on", async () => {
+    const sweep = await submit(server, sweepOf(COUNTED.replace("sleep 0.4", HELD), { cell }));
+    const first = spawnDaemon(node);
+    await running(sweep);
+    expect(await first.end("SIGTERM")).toBeLessThan(10_000);
+    const { admin } = server;
+    const params = { project: "default", sweep: sweep.sweep };
+    expect((await admin.client.cells.sweep({ params })).states).toEqual({ running: 1 });
+    await letEnd(sweep);
+    const second = spawnDaemon(node);
+    await expectRunOnce(sweep);
+    await second.end("SIGTERM");
+  });
 
   async function runOf({ sweep }: Awaited<ReturnType<typeof submit>>) {
     const params = { project: "default" };
