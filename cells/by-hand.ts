@@ -76,7 +76,8 @@ async function claimOne(
     const run = await claimable(tx.query, next);
     if (run === undefined) continue;
     const image = await frozenImage(tx.query, run.queue);
-    const granted = await orNothing(grantSession(tx, leases, { ...caller, run, image, gpus: [] }));
+    const grant = { ...caller, image, gpus: [] };
+    const granted = await orNothing(grantSession(tx, leases, { run, grant }));
     if (granted === null) continue;
     await tx.setDeadline("claim.end", caller.id, tx.now + caller.ttlMs);
     return granted;

@@ -44,16 +44,23 @@ export async function claimNext(
   for (const queue of ranked(queues, candidate)) {
     const gpus = pickGpus(queue.demand, node.inventory, offer.gpus);
     if (gpus === undefined) continue;
-    const terms = { holder, actor: holder, image: queue.imageId, gpus, ttlMs: SESSION_TTL_MS };
-    const claim = { ...terms, id: session, queue: queue.id, node: name };
-    const granted = await claimFrom(tx, leases, claim);
+    const grant: Grant = {
+      id: session,
+      holder,
+      actor: holder,
+      image: queue.imageId,
+      gpus,
+      ttlMs: SESSION_TTL_MS,
+    };
+    const granted = await claimFrom(tx, leases, { grant, queue: queue.id, node: name });
     if (granted !== null) return granted;
   }
   return null;
 }
 
-/** All of a grant but the run, which is yet to be found. */
-interface Claim extends Omit<Grant, "run"> {
+/** A grant whose run is yet to be found. */
+interface Claim {
+  readonly grant: Grant;
   readonly queue: string;
 }
 
@@ -61,24 +68,24 @@ interface Claim extends Omit<Grant, "run"> {
 async function claimFrom(
   tx: LogTx,
   leases: LeasePort,
-  claim: Claim & { readonly node: string },
+  { grant, queue, node }: Claim & { readonly node: string },
 ): Promise<SessionReply | null> {
-  const fresh = await claimInLane(tx, leases, { ...claim, lane: FRESH });
+  const fresh = await claimInLane(tx, leases, { grant, queue, lane: FRESH });
   if (fresh !== null) return fresh;
-  const lane = await openLane(tx.query, claim.queue, claim.node);
-  return lane === undefined ? null : claimInLane(tx, leases, { ...claim, lane });
+  const lane = await openLane(tx.query, queue, node);
+  return lane === undefined ? null : claimInLane(tx, leases, { grant, queue, lane });
 }
 
 async function claimInLane(
   tx: LogTx,
   leases: LeasePort,
-  { queue, lane, ...grant }: Claim & { readonly lane: string },
+  { grant, queue, lane }: Claim & { readonly lane: string },
 ): Promise<SessionReply | null> {
   let after = -1;
   for (let tries = 0; tries < MAX_TRIES; tries += 1) {
     const run = await firstOfLane(tx.query, { queue, lane, after });
     if (run === undefined) return null;
-    const granted = await orNothing(grantSession(tx, leases, { ...grant, run }));
+    const granted = await orNothing(grantSession(tx, leases, { run, grant }));
     if (granted !== null) return granted;
     after = run.ord;
   }

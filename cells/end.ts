@@ -51,18 +51,17 @@ export async function settleRun(
   { state, actor, report = null, measuredId = null }: Settled,
 ): Promise<void> {
   const { id, run, sweep, project, holder } = attempt;
-  const event = { project, actor };
   const body = { run, sweep, attempt: id, report, measuredId };
   if (state === "queued") {
     const avoid = nodeOf(holder);
-    await tx.append({ type: "run.requeued", ...event, body: { ...body, avoid } });
+    await tx.append({ type: "run.requeued", project, actor, body: { ...body, avoid } });
     const { source } = await termsOf(tx.query, sweep);
     if (avoid !== null || attempt.lane !== "")
       await tx.setDeadline("run.stranded", run, tx.now + source.lostAfter);
     return;
   }
-  if (state === "succeeded") await tx.append({ type: "run.succeeded", ...event, body });
-  else await tx.append({ type: "run.failed", ...event, body: { ...body, state } });
+  if (state === "succeeded") await tx.append({ type: "run.succeeded", project, actor, body });
+  else await tx.append({ type: "run.failed", project, actor, body: { ...body, state } });
   if (attempt.queue_open === 1) await finishIfDone(tx, project, sweep);
 }
 

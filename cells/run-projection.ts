@@ -102,7 +102,8 @@ async function lost(query: Query, { at, body }: Event): Promise<void> {
 }
 
 async function requeued(query: Query, { at, body }: Event): Promise<void> {
-  const { run, avoid, ...end } = body as EventBody<"run.requeued">;
+  const end = body as EventBody<"run.requeued">;
+  const { run, avoid } = end;
   await finishAttempt(query, at, end);
   const [row] = await query<{ lane: string }>(LANE, [run]);
   const lane = row?.lane ?? "";
@@ -113,7 +114,8 @@ async function requeued(query: Query, { at, body }: Event): Promise<void> {
 const ended =
   (stateOf: (body: unknown) => RunState): Apply =>
   async (query, { at, body }) => {
-    const { run, ...end } = body as EventBody<"run.failed">;
+    const end = body as EventBody<"run.failed">;
+    const { run } = end;
     await finishAttempt(query, at, end);
     await query(OUT, [run]);
     await query(END_RUN, [run, stateOf(body), at]);

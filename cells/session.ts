@@ -18,13 +18,12 @@ import type { LeasePort } from "./ports.ts";
 
 export type SessionReply = z.input<typeof Session>;
 
-/** Who is given what. */
+/** Who is given what; the run is found apart. */
 export interface Grant {
   readonly id: string;
   /** The principal, and what events call it. */
   readonly holder: string;
   readonly actor: string;
-  readonly run: ClaimableRow;
   /** Frozen identity of the run's image, or null. */
   readonly image: string | null;
   readonly gpus: readonly string[];
@@ -39,16 +38,17 @@ export interface Grant {
 export async function grantSession(
   tx: LogTx,
   leases: LeasePort,
-  { id, holder, actor, run, image, gpus, ttlMs }: Grant,
+  { run, grant }: { readonly run: ClaimableRow; readonly grant: Grant },
 ): Promise<SessionReply> {
   const { project } = run;
+  const { id, holder, actor, image, gpus, ttlMs } = grant;
   const terms = await termsOf(tx.query, run.sweep);
   const node = nodeOf(holder);
   const resources: Resource[] = [
     { kind: "cell", run: run.id },
     ...gpus.map((uuid): Resource => ({ kind: "gpu", node: node ?? "", uuid })),
   ];
-  const lease = await leases.grant(tx, {
+  const { id: lease, fence } = await leases.grant(tx, {
     project,
     holder,
     resources,
@@ -62,11 +62,11 @@ export async function grantSession(
     type: "session.granted",
     project,
     actor,
-    body: { id, holder, lease: lease.id, fence: lease.fence, gpus, attempts: [attempt] },
+    body: { id, holder, lease, fence, gpus, attempts: [attempt] },
   });
   return {
     id,
-    lease: { ...lease, ttlMs },
+    lease: { id: lease, fence, ttlMs },
     gpus: [...gpus],
     runs: [grantedRun({ run, image, terms, attempt })],
   };
@@ -76,7 +76,8 @@ export async function grantSession(
 export const nodeOf = (holder: string): string | null =>
   holder.startsWith("node:") ? holder.slice("node:".length) : null;
 
-interface RunParts extends Pick<Grant, "run" | "image"> {
+interface RunParts extends Pick<Grant, "image"> {
+  readonly run: ClaimableRow;
   readonly terms: SweepTerms;
   readonly attempt: z.input<typeof AttemptRef>;
 }

@@ -43,14 +43,15 @@ export function workHandlers({ log, leases, blobs }: CellsDeps): WorkHandlers {
     },
     complete: async ({ params: { attempt }, body: { report, next }, principal, idempotency }) => {
       const { id: holder, name } = principal;
+      const completion = { attempt, holder, report };
       await requireEvidence(blobs, report.evidence);
       return log.once(
         callOf({ principal, idempotency }, [`attempt:${attempt}`, CLAIMS]),
         async (tx, session) => {
-          const ended = await completeAttempt(tx, leases, { attempt, holder, report });
-          if (next === null) return { ...ended, next };
+          const { run, state, accepted } = await completeAttempt(tx, leases, completion);
+          if (next === null) return { run, state, accepted, next };
           const claim = { node: name, session, capacity: next };
-          return { ...ended, next: await claimNext(tx, leases, claim) };
+          return { run, state, accepted, next: await claimNext(tx, leases, claim) };
         },
         async (query, session) => ({
           ...(await endOf(query, attempt, holder)),
