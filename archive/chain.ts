@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { LoggedEvent } from "../storage/log.ts";
+import type { LoggedEvent, StoredEvent } from "../storage/log.ts";
 
 /** The chain before the first entry. */
 export const CHAIN_START = "0".repeat(64);
@@ -15,6 +15,13 @@ export const nextChain = (chain: string, entry: string): string =>
 export const eventText = (event: LoggedEvent): string => {
   const { seq, id, v, type, project, actor, at, key, body } = event;
   return JSON.stringify({ seq, id, v, type, project, actor, at, key, body });
+};
+
+/** The same of a stored event: parsed, its key and body would become the same text again. */
+export const storedText = (event: StoredEvent): string => {
+  const { seq, id, v, type, project, actor, at, key, body } = event;
+  const head = JSON.stringify({ seq, id, v, type, project, actor, at });
+  return `${head.slice(0, -1)},"key":${key},"body":${body}}`;
 };
 
 /** A line of a segment: the event, and the start of the chain after it, so that a damaged line can be named. */

@@ -1,6 +1,6 @@
 import type { EventBody, EventType } from "../contract/events/index.ts";
 import { formatResource } from "../contract/resource.ts";
-import type { LoggedEvent } from "../storage/log.ts";
+import { type LoggedEvent, parseEvent, type StoredEvent } from "../storage/log.ts";
 import { sweepEntries } from "./entry-sweep.ts";
 import { dayOf, isoOf, type Plan, stampOf, withFrontMatter } from "./plan.ts";
 
@@ -95,14 +95,19 @@ const mailAndLeases: { readonly [T in EventType]?: Entries<T> } = {
   "lease.granted": granted,
 };
 
+/** Most mail: told from the first fields of the body, which need not be read for that. */
+const PRIVATE = /^\{"id":"[^"\\]*","thread":"[^"\\]*","open":false,/;
+
 /** The readable files that an event makes in its project's repository: a function of the event alone. */
-export function entriesOf(event: LoggedEvent): readonly Plan[] {
-  if (event.project === null) return [];
-  const entries = (mailAndLeases[event.type as EventType] ?? sweepEntries(event.type)) as
+export function entriesOf(stored: StoredEvent): readonly Plan[] {
+  const { type, project, body } = stored;
+  if (project === null || (type === "message.sent" && PRIVATE.test(body))) return [];
+  const entries = (mailAndLeases[type as EventType] ?? sweepEntries(type)) as
     | Entries<EventType>
     | undefined;
-  if (entries !== undefined) return entries(event, event.body as EventBody<EventType>);
-  return event.type.startsWith("lease.") ? leaseEnd(event) : [];
+  if (entries === undefined && !type.startsWith("lease.")) return [];
+  const event = parseEvent(stored);
+  return entries?.(event, event.body as EventBody<EventType>) ?? leaseEnd(event);
 }
 
 function leaseEnd(event: LoggedEvent): readonly Plan[] {

@@ -1,17 +1,12 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { nextChain } from "./chain.ts";
 import type { Change } from "./fast-import.ts";
-
-const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /** What a commit of a readable repository adds to its chain for one file. */
 export const changeEntry = (path: string, contentSha256: string): string =>
   JSON.stringify([path, contentSha256]);
 
-export const contentHash = (content: string | Buffer): string =>
-  typeof content === "string"
-    ? sha256(content)
-    : createHash("sha256").update(content).digest("hex");
+export const contentHash = (content: string | Buffer): string => hash("sha256", content);
 
 /** The last text of each path, by path: what a commit really changes. */
 export function settle(changes: readonly Change[]): Change[] {

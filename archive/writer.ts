@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { EventBody } from "../contract/events/index.ts";
-import type { LoggedEvent } from "../storage/log.ts";
+import { type LoggedEvent, parseEvent, type StoredEvent } from "../storage/log.ts";
 import { entriesOf } from "./entry.ts";
 import { reportEntries } from "./entry-sweep.ts";
 import type { Change } from "./fast-import.ts";
@@ -20,7 +20,7 @@ const MAX_OPEN = 16;
 
 /** A file on its way into the repository of its project. */
 interface Placed extends Change {
-  readonly event: LoggedEvent;
+  readonly event: Pick<StoredEvent, "seq" | "at" | "actor">;
 }
 
 /**
@@ -42,7 +42,7 @@ export class Writer {
   }
 
   /** Archives events that follow each other in the log; those that are archived already change nothing. */
-  async write(events: readonly LoggedEvent[]): Promise<void> {
+  async write(events: readonly StoredEvent[]): Promise<void> {
     const { log } = this.deps;
     const placed = await placedSeq(log.query);
     const fresh = events.filter(({ seq }) => seq > placed);
@@ -66,12 +66,12 @@ export class Writer {
 
   private async placeAll(
     places: Places,
-    events: readonly LoggedEvent[],
+    events: readonly StoredEvent[],
   ): Promise<Map<string, Placed[]>> {
     const byProject = new Map<string, Placed[]>();
     for (const event of events) {
       if (event.project === null) continue;
-      if (event.type === "event.redacted") await this.hide(event, byProject);
+      if (event.type === "event.redacted") await this.hide(parseEvent(event), byProject);
       for (const plan of await this.plansOf(event)) {
         const change = await places.place(event.project, plan);
         if (change === undefined) continue;
@@ -95,10 +95,10 @@ export class Writer {
     byProject.set(project, [...files, { ...tombstone(event, path), event }]);
   }
 
-  private async plansOf(event: LoggedEvent): Promise<readonly Plan[]> {
+  private async plansOf(event: StoredEvent): Promise<readonly Plan[]> {
     const plans = entriesOf(event);
     if (event.type !== "sweep.finished" || event.project === null) return plans;
-    const { id } = event.body as EventBody<"sweep.finished">;
+    const { id } = parseEvent(event).body as EventBody<"sweep.finished">;
     const report = await this.deps.report(event.project, id);
     return report === null ? plans : [...plans, ...reportEntries(id, report)];
   }
@@ -123,7 +123,7 @@ export class Writer {
     });
   }
 
-  private async writeJournal(places: Places, events: readonly LoggedEvent[]): Promise<void> {
+  private async writeJournal(places: Places, events: readonly StoredEvent[]): Promise<void> {
     const repository = this.repository(JOURNAL);
     const head = await repository.head();
     const fresh = events.filter(({ seq }) => seq > head.seq);
@@ -190,6 +190,6 @@ export const repositoryName = (project: string): string =>
 export const gitDirOf = (folder: string, project: string): string =>
   project === JOURNAL ? join(folder, "journal.git") : join(folder, "projects", `${project}.git`);
 
-const actorsOf = (events: readonly LoggedEvent[]): string[] => [
+const actorsOf = (events: readonly Placed["event"][]): string[] => [
   ...new Set(events.map(({ actor }) => actor)),
 ];

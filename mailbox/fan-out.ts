@@ -1,7 +1,7 @@
 import type { EventBody } from "../contract/events/index.ts";
 import type { Query } from "../storage/db.ts";
 import type { EventLog } from "../storage/event-log.ts";
-import type { Event, LoggedEvent } from "../storage/log.ts";
+import { type Event, type LoggedEvent, parseEvent } from "../storage/log.ts";
 import type { Only, ReaderOptions } from "../storage/readers.ts";
 import { unreadIn } from "./backlog.ts";
 import { type Correspondent, mayWrite } from "./contact-rules.ts";
@@ -31,7 +31,7 @@ export const fanOutReader = (log: EventLog, maxUnread: number): ReaderOptions =>
   only: BROADCASTS,
   transactional: false,
   handle: async (events) => {
-    for (const event of events)
+    for (const event of events.map(parseEvent))
       if (isSent(event) && isBroadcast(event.body)) await broadcast(log, { ...event, maxUnread });
   },
 });

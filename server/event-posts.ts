@@ -2,7 +2,7 @@ import { newId } from "../contract/ids.ts";
 import { ProblemError } from "../contract/problem.ts";
 import { postAsServer, type ServerPost } from "../mailbox/server-post.ts";
 import type { EventLog } from "../storage/event-log.ts";
-import type { LoggedEvent, LogTx } from "../storage/log.ts";
+import { type LoggedEvent, type LogTx, parseEvent, type StoredEvent } from "../storage/log.ts";
 import { type Only, type Reader, runReader } from "../storage/readers.ts";
 
 const BATCH = 50;
@@ -42,8 +42,8 @@ export interface EventPosts extends EventPostsDeps {
 export function startEventPosts(options: EventPosts): Promise<Reader> {
   const { log, name, types, onError } = options;
   const failures = new Map<string, number>();
-  const handle = async (events: readonly LoggedEvent[]): Promise<void> => {
-    for (const event of events) await postPatiently(options, event, failures);
+  const handle = async (events: readonly StoredEvent[]): Promise<void> => {
+    for (const event of events.map(parseEvent)) await postPatiently(options, event, failures);
     failures.clear();
   };
   const only: Only = {

@@ -1,6 +1,13 @@
 import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "./db.ts";
-import type { Apply, Event, EventKey, LoggedEvent, Projection } from "./log.ts";
+import {
+  type Apply,
+  type Event,
+  type LoggedEvent,
+  parseEvent,
+  type Projection,
+  type StoredEvent,
+} from "./log.ts";
 
 const COLUMNS = "id, v, type, project, actor, at, key, body";
 const WIDTH = 8;
@@ -9,18 +16,6 @@ const MAX_ROWS = 100;
 const COPY = `insert into events (${COLUMNS}, seq)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
 const AFTER = "select * from events where seq > $1 order by seq limit $2";
-
-interface EventRow {
-  readonly seq: number;
-  readonly id: string;
-  readonly v: number;
-  readonly type: string;
-  readonly project: string | null;
-  readonly actor: string;
-  readonly at: number;
-  readonly key: string | null;
-  readonly body: string;
-}
 
 /**
  * Writes events at the end of the log, inside a transaction. SQLite gives each the row id, which is its `seq`, after the
@@ -63,14 +58,15 @@ function columns({ id, v, type, project, actor, at, key, body }: Event): unknown
 }
 
 /** Up to `limit` events that follow `seq`, in order. */
-export async function eventsAfter(
+export const eventsAfter = async (
   query: Query,
   seq: number,
   limit: number,
-): Promise<LoggedEvent[]> {
-  const rows = await query<EventRow>(AFTER, [seq, limit]);
-  return rows.map(toEvent);
-}
+): Promise<LoggedEvent[]> => (await storedAfter(query, seq, limit)).map(parseEvent);
+
+/** The same, as they are stored. */
+export const storedAfter = (query: Query, seq: number, limit: number): Promise<StoredEvent[]> =>
+  query<StoredEvent>(AFTER, [seq, limit]);
 
 interface Range {
   /** Events with a higher place. */
@@ -81,13 +77,13 @@ interface Range {
 }
 
 /** The events in a range of the log that fulfil a condition over a row of `events`, in order. */
-export async function eventsThat(
+export async function storedThat(
   query: Query,
   only: string,
   { from, to, limit }: Range,
-): Promise<LoggedEvent[]> {
+): Promise<StoredEvent[]> {
   const text = `select * from events where seq > $1 and seq <= $2 and (${only}) order by seq limit $3`;
-  return (await query<EventRow>(text, [from, to, limit])).map(toEvent);
+  return query<StoredEvent>(text, [from, to, limit]);
 }
 
 /** The place of the newest event; 0 for an empty log. */
@@ -112,9 +108,4 @@ export function applyAll(projections: readonly Projection[]): Apply {
     }
     for (const one of all) await one(query, event);
   };
-}
-
-function toEvent(row: EventRow): LoggedEvent {
-  const key = row.key === null ? null : (JSON.parse(row.key) as EventKey);
-  return { ...row, key, body: JSON.parse(row.body) as unknown };
 }

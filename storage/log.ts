@@ -27,6 +27,17 @@ export interface LoggedEvent extends Event {
   readonly seq: number;
 }
 
+/** The same as it lies in the log: key and body are JSON, as `JSON.stringify` made it. */
+export interface StoredEvent extends Omit<LoggedEvent, "key" | "body"> {
+  readonly key: string | null;
+  readonly body: string;
+}
+
+export function parseEvent(stored: StoredEvent): LoggedEvent {
+  const key = stored.key === null ? null : (JSON.parse(stored.key) as EventKey);
+  return { ...stored, key, body: JSON.parse(stored.body) as unknown };
+}
+
 /** What a caller of `append` supplies; id and time are the log's. */
 export interface NewEvent<T extends string = string, B = unknown> {
   readonly type: T;

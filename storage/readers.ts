@@ -1,6 +1,6 @@
 import type { EventLog } from "./event-log.ts";
-import { eventsAfter, eventsThat } from "./events.ts";
-import type { Event, LoggedEvent, LogTx } from "./log.ts";
+import { storedAfter, storedThat } from "./events.ts";
+import type { Event, LogTx, StoredEvent } from "./log.ts";
 import type { News } from "./tail.ts";
 
 const POLL_MS = 1_000;
@@ -37,12 +37,12 @@ export type ReaderOptions = {
   | {
       /** `handle` works in a transaction that also moves the cursor. */
       readonly transactional: true;
-      readonly handle: (events: readonly LoggedEvent[], tx: LogTx) => Promise<void>;
+      readonly handle: (events: readonly StoredEvent[], tx: LogTx) => Promise<void>;
     }
   | {
       /** `handle` acts on something else (Git, a socket); the cursor moves after it returned. */
       readonly transactional: false;
-      readonly handle: (events: readonly LoggedEvent[]) => Promise<void>;
+      readonly handle: (events: readonly StoredEvent[]) => Promise<void>;
     }
 );
 
@@ -54,7 +54,7 @@ export interface Reader {
 
 /** What a reader looks at in one step. */
 interface Page {
-  readonly events: readonly LoggedEvent[];
+  readonly events: readonly StoredEvent[];
   /** The place of the last event that was looked at. */
   readonly last: number;
   /** How many were looked at; 0 at the end of the log. */
@@ -112,7 +112,7 @@ async function cursorOf({ log, name }: ReaderOptions): Promise<number> {
 async function nextPage({ log, batch, only }: ReaderOptions, from: number): Promise<Page> {
   const { query } = log;
   if (only === undefined) {
-    const events = await eventsAfter(query, from, batch);
+    const events = await storedAfter(query, from, batch);
     const { length: looked } = events;
     return { events, last: events.at(-1)?.seq ?? from, looked, full: looked === batch };
   }
@@ -123,7 +123,7 @@ async function nextPage({ log, batch, only }: ReaderOptions, from: number): Prom
   );
   const { last = null, looked = 0 } = range ?? {};
   if (last === null) return { events: [], last: from, looked: 0, full: false };
-  const events = await eventsThat(query, only.where, { from, to: last, limit: batch });
+  const events = await storedThat(query, only.where, { from, to: last, limit: batch });
   const full = events.length === batch;
   const end = full ? (events.at(-1)?.seq ?? last) : last;
   return { events, last: end, looked, full: full || looked === LOOK };

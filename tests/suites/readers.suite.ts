@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { LogTx, LoggedEvent } from "../../storage/log.ts";
+import type { LogTx, StoredEvent } from "../../storage/log.ts";
 import { readBatch, type ReaderOptions, runReader } from "../../storage/readers.ts";
 import type { Driver } from "../support/drivers.ts";
 import { add, type Bench, useBench } from "../support/log-bench.ts";
@@ -26,7 +26,7 @@ function reading(bench: () => Bench): void {
       fc.asyncProperty(deaths, fc.integer({ min: 1, max: 9 }), async (dies, batch) => {
         const seen: number[] = [];
         let turn = 0;
-        const handle = (events: readonly LoggedEvent[]): Promise<void> => {
+        const handle = (events: readonly StoredEvent[]): Promise<void> => {
           seen.push(...events.map(({ seq }) => seq));
           return dies[turn++] === true ? Promise.reject(new Error("killed")) : Promise.resolve();
         };
@@ -51,7 +51,7 @@ function reading(bench: () => Bench): void {
     await fill(3);
     await db.tx([], (query) => query("create table e_effects (seq bigint primary key)"));
     let dies = true;
-    const handle = async (events: readonly LoggedEvent[], tx: LogTx): Promise<void> => {
+    const handle = async (events: readonly StoredEvent[], tx: LogTx): Promise<void> => {
       for (const { seq } of events)
         await tx.query("insert into e_effects (seq) values ($1)", [seq]);
       if (dies) throw new Error("killed");
@@ -73,7 +73,7 @@ function reading(bench: () => Bench): void {
     const { log } = bench();
     await fill(3);
     let handled = 0;
-    const handle = (events: readonly LoggedEvent[]): Promise<void> =>
+    const handle = (events: readonly StoredEvent[]): Promise<void> =>
       Promise.resolve(void (handled += events.length));
     const options: ReaderOptions = { log, name: "twice", batch: 10, transactional: true, handle };
     await Promise.all([readBatch(options), readBatch(options)]);
@@ -116,7 +116,7 @@ function reading(bench: () => Bench): void {
     const seen: number[] = [];
     const errors: unknown[] = [];
     let release: (() => void) | undefined;
-    const handle = async (events: readonly LoggedEvent[]): Promise<void> => {
+    const handle = async (events: readonly StoredEvent[]): Promise<void> => {
       if (errors.length === 0) throw new Error("first try fails");
       if (events.some(({ seq }) => seq === 3))
         await new Promise<void>((resolve) => (release = resolve));
