@@ -60,20 +60,22 @@ export async function execute(parts: AttemptParts, step: Step): Promise<Ended> {
   const log = new ExecutionLog(parts.log, titleOf(run, step));
   const launch = await launchOf(parts, step);
   const found = await ensureCreated(parts, { n: step.n, launch, row });
-  if (found === null) return finish(parts, step, { log, last: null });
+  if (found === null) return finish(parts, step, { log, last: null, stop: parts.stopReason() });
   node.spool.created(attempt, step.n, found.id);
   const startedMs = await parts.folder.startMark(step.n);
   if (found.state === "created") {
     // What an earlier life has prepared begins only after the server has renewed its lease.
     await node.contact.first(node.detach);
     if (node.detach.aborted) throw new DetachedError();
-    if (parts.stopReason() !== null) return finish(parts, step, { log, last: found });
+    const stop = parts.stopReason();
+    if (stop !== null) return finish(parts, step, { log, last: found, stop });
     await startOnce(parts, found.id);
   }
   node.spool.started(attempt, step.n, node.clock.monotonic());
-  await followExecution(parts, { id: found.id, n: step.n, log, lastedMs: found.durationMs });
+  const following = { id: found.id, n: step.n, log, lastedMs: found.durationMs };
+  const stop = await followExecution(parts, following);
   const last = await node.engines.answered(node.detach, () => launcher.inspect(found.id));
-  return finish(parts, step, { log, last, startedMs });
+  return finish(parts, step, { log, last, startedMs, stop });
 }
 
 function titleOf({ warmup, repeats }: GrantedRun, step: Step): string {
@@ -131,6 +133,8 @@ interface Finished {
   readonly log: ExecutionLog;
   /** null: it has vanished. */
   readonly last: Launched | null;
+  /** Why it was told to end, if it was before it had. */
+  readonly stop: StopReason | null;
   /** Missing when it never started. */
   readonly startedMs?: number;
 }
@@ -169,16 +173,16 @@ async function clearUp(parts: AttemptParts, step: Step, { files }: Ended): Promi
 const UNSEEN = { exitCode: null, oom: false, durationMs: null };
 
 async function endedOf(
-  { node, run, folder, stopReason }: AttemptParts,
+  { node, run, folder }: AttemptParts,
   step: Step,
-  { log, last, startedMs = Number.POSITIVE_INFINITY }: Finished,
+  { log, last, stop, startedMs = Number.POSITIVE_INFINITY }: Finished,
 ): Promise<Ended> {
   const collected = await collect(folder.out(step.n));
   const output = { line: log.performance, collected, startedMs };
   // What a warm-up measured is thrown away.
   const parsed = isWarmup(step) ? null : await readResults(run.cell.parser, output);
   const { exitCode, oom, durationMs } = last ?? UNSEEN;
-  const judged = judge({ exitCode, oom, stop: stopReason(), parsed });
+  const judged = judge({ exitCode, oom, stop, parsed });
   const earlier = node.spool.executions(run.attempt.id).flatMap((one) => one.ended?.files ?? []);
   const files = isWarmup(step) ? [] : choose(collected.files, { earlier, step, folder });
   const readings = judged.outcome === "ok" && parsed?.ok ? parsed.readings : [];

@@ -28,9 +28,13 @@ interface Pulse {
 /**
  * Follows what runs until it has ended: reads its log, and ends it when a limit is passed, when it was told to stop, or
  * when the server may be about to grant its run to another node.
+ * @returns why it was told to end; null when it ended by itself, whatever was asked for afterwards
  * @throws DetachedError when the daemon hands off; what runs runs on
  */
-export async function followExecution(parts: AttemptParts, following: Following): Promise<void> {
+export async function followExecution(
+  parts: AttemptParts,
+  following: Following,
+): Promise<StopReason | null> {
   const { node, launcher } = parts;
   const over = new AbortController();
   const silent = new AbortController();
@@ -42,9 +46,11 @@ export async function followExecution(parts: AttemptParts, following: Following)
   const guarding = guard(parts, following, { pulse, over: over.signal });
   try {
     await node.engines.answered(node.detach, () => launcher.wait(following.id, node.detach));
+    const told = parts.stopReason();
     over.abort();
     if (node.detach.aborted) throw new DetachedError();
     await lastWords(reading, parts, pulse);
+    return told ?? (await guarding);
   } finally {
     over.abort();
     silent.abort();
@@ -81,17 +87,21 @@ async function readLog(
   });
 }
 
+/** Answers the limit that the execution has passed, if any. */
 async function guard(
   parts: AttemptParts,
   following: Following,
   { pulse, over }: { readonly pulse: Pulse; readonly over: AbortSignal },
-): Promise<void> {
+): Promise<StopReason | null> {
   const { node, run } = parts;
   const attempt = run.attempt.id;
   const told = node.stops.signal(attempt);
+  let passed: StopReason | null = null;
   while (!over.aborted && !node.detach.aborted) {
     await node.disk.look();
-    const reason = parts.stopReason() ?? limitPassed(parts, following, pulse);
+    const asked = parts.stopReason();
+    if (asked === null) passed = limitPassed(parts, following, pulse);
+    const reason = asked ?? passed;
     if (reason !== null) {
       node.stops.request(attempt, reason);
       await stopExecution(parts, following.id, over);
@@ -99,6 +109,7 @@ async function guard(
     const signals = [over, node.detach, ...(told.aborted ? [] : [told])];
     await sleep(TICK_MS, AbortSignal.any(signals));
   }
+  return passed;
 }
 
 /** Repeated by the guard's loop until it has ended: a kill that failed is never forgotten. */
