@@ -17,13 +17,17 @@ export function credentialConfig(
   return helper(address, answer);
 }
 
-/** The empty one forgets those of the machine. A host that the address leads on to is not the one that was meant. */
+/**
+ * The empty one forgets those of the machine. A host that the address leads on to is not the one that was meant: Git says
+ * which one asks, and settings for one address would not fit every name of a host that Git takes.
+ */
 function helper(address: string, answer: string): string[] {
-  const [, scheme, host] = /^(https?:\/\/)(?:[^/@]*@)?([^/?#]+)/i.exec(address) ?? [];
-  if (scheme === undefined || host === undefined) return [];
+  const [, protocol, host] = /^(https?):\/\/(?:[^/@]*@)?([^/?#]+)/i.exec(address) ?? [];
+  if (protocol === undefined || host === undefined) return [];
+  const asks = `test "$(grep -E '^(protocol|host)=')" = ${quoted(`protocol=${protocol}\nhost=${host}`)}`;
   return [
     "credential.helper=",
-    `credential.${scheme}${host}.helper=!f() { test "$1" = get && ${answer}; }; f`,
+    `credential.helper=!f() { test "$1" = get && ${asks} && ${answer}; }; f`,
   ];
 }
 

@@ -72,6 +72,17 @@ describe("a push over HTTP", () => {
     });
   });
 
+  it.each(["git_remote.localhost", "GIT.localhost"])(
+    "knows the host %s as its own",
+    async (host) => {
+      const url = `http://deploy:${PASSWORD}@${host}:${remote.port}/theirs.git`;
+      const following = await follow({ url });
+      await following.pushAll();
+      expect(following.states()).toMatchObject([{ error: null }]);
+      expect(arrived()).toBe(git(own, "rev-parse", "main"));
+    },
+  );
+
   it("says that the password is wrong, and asks nobody for another", async () => {
     const following = await follow({ url: address("deploy:wrong@") });
     await following.pushAll();
