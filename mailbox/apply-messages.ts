@@ -18,8 +18,10 @@ const THREAD = `insert into p_threads (project, thread, open, subject, messages,
     set messages = p_threads.messages + 1, last_n = p_threads.last_n + 1, last_message = excluded.last_message
   returning last_n`;
 const MEMBERS = "insert into p_thread_members (project, thread, agent, subject, last_message)";
+/** A message to all may be delivered after a newer one of its thread. */
 const SEEN = `
-  on conflict (project, thread, agent) do update set last_message = excluded.last_message`;
+  on conflict (project, thread, agent) do update set last_message = excluded.last_message
+    where excluded.last_message > p_thread_members.last_message`;
 const MEMBER = `${MEMBERS} values ($1, $2, $5, $3, $4) ${SEEN}`;
 /** A sender and its one recipient: nearly every message has no more. */
 const TWO_MEMBERS = `${MEMBERS} values ($1, $2, $5, $3, $4), ($1, $2, $6, $3, $4) ${SEEN}`;

@@ -79,6 +79,17 @@ function threads(office: () => PostOffice): void {
     expect([page.messages.length, rest.messages.length, rest.next]).toEqual([1, 1, null]);
   });
 
+  it("lists a thread by its newest message, also when an older one to all is delivered last", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    await red.send({ body: { to: ["@all"], thread: "news", ...note } });
+    await red.send({ body: { to: ["blue"], thread: "plan", ...note } });
+    await red.send({ body: { to: ["blue"], thread: "news", ...note } });
+    await blue.threads();
+    await office().fanOut();
+    const { threads } = await blue.threads();
+    expect(threads.map(({ thread }) => thread)).toEqual(["news", "plan"]);
+  });
+
   it("takes posts of the server without delivery", async () => {
     const { red } = await office().agents("red");
     const post = { project: "default", thread: "sweep-1", open: true, subject: "run", body: "ok" };
