@@ -1,5 +1,15 @@
 import { spawn } from "node:child_process";
-import { type FileHandle, chmod, chown, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import {
+  type FileHandle,
+  chmod,
+  chown,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   fillIn,
@@ -138,6 +148,17 @@ async function start(folder: string): Promise<void> {
     });
   });
   child.unref();
+  // Where that fails, the wrapper's own word has to do.
+  await nameWrapper(folder, child.pid ?? 0).catch(() => undefined);
+}
+
+/** Says which process the wrapper is, which it does itself too: on a busy machine its first step may come late. */
+async function nameWrapper(folder: string, pid: number): Promise<void> {
+  const stat = read(`/proc/${pid}`, "stat");
+  if (stat === undefined) return;
+  const temporary = join(folder, "wrapper.new");
+  await writeFile(temporary, stat, { mode: 0o600 });
+  await rename(temporary, join(folder, "wrapper"));
 }
 
 /** Makes a new file and has it on disk when it returns. */

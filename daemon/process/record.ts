@@ -5,7 +5,7 @@ import { readBootId } from "../boot-clock.ts";
 import type { Launched } from "../launcher.ts";
 import { isAlive, parseStat, type Traces } from "./processes.ts";
 
-/** A wrapper that has not written its number after so long was never started: the daemon died just before. */
+/** A wrapper that has no number after so long was never started: the daemon died just before. */
 const WRAPPER_START_MS = 5_000;
 
 /** What an execution's folder says of its launch. */

@@ -8,7 +8,7 @@ dir=$1
 shift
 trap : HUP INT TERM
 read -r stat </proc/$$/stat
-echo "$stat" >"$dir/wrapper"
+[ -s "$dir/wrapper" ] || echo "$stat" >"$dir/wrapper"
 "$@" </dev/null >>"$dir/log" 2>&1 &
 child=$!
 echo "$child" >"$dir/pid"

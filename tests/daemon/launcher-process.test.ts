@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -19,6 +20,26 @@ describe.runIf(process.platform === "linux")("the process launcher", () => {
     image: async () => null,
   });
 });
+
+it.runIf(process.platform === "linux")(
+  "knows its wrapper as soon as it has started it, however late that gets to run",
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "gridpost-wrapper-"));
+    await chmod(folder, 0o755);
+    const root = join(folder, "processes");
+    await mkdir(root);
+    const launcher = processLauncher(root);
+    const { id } = await launcher.create(launchOf(folder, "echo done"));
+    await launcher.start(id);
+    expect(existsSync(join(root, id, "wrapper"))).toBe(true);
+    // As if it had been started long ago, and had not got round to anything.
+    const before = Date.now() / 1_000 - 60;
+    await utimes(join(root, id, "started"), before, before);
+    await launcher.wait(id, new AbortController().signal);
+    expect(await launcher.inspect(id)).toMatchObject({ state: "exited", exitCode: 0 });
+    await rm(folder, { recursive: true });
+  },
+);
 
 /** With sleeps that no other test on this machine has. */
 const own = (text: string): string => text.replaceAll(/\b314\d\b/g, `$&${process.pid}`);
