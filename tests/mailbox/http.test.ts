@@ -83,7 +83,7 @@ describe("mail over HTTP", () => {
 
   it("delivers to @all at once and wakes who waits", async () => {
     const { next } = await gray.inbox({ params: project });
-    const waiting = gray.inbox({ params: project, query: { after: next, wait: 10_000 } });
+    const waiting = gray.inbox({ params: project, query: { after: next, wait: 60_000 } });
     const { count } = await red.send({ params: project, body: { to: ["@all"], ...note } });
     expect(count).toBe(2);
     expect((await waiting).messages).toMatchObject([{ from: "red", subject: "build" }]);

@@ -16,7 +16,7 @@ describe("the quotas of a principal", () => {
   const reserve = (client: Client, pattern: string): Promise<{ id: string }> =>
     client.reservations.acquire({
       params,
-      body: { resources: [{ kind: "file", repo: "app", pattern }], ttlMs: 60_000 },
+      body: { resources: [{ kind: "file", repo: "app", pattern }], ttlMs: 600_000 },
     });
   const refused = { code: "RATE_LIMITED", retryAfterMs: expect.any(Number) as unknown };
 
@@ -60,10 +60,13 @@ describe("the quotas of a principal", () => {
     await reserve(blue, "b");
     const held = await reserve(red, "c");
     const resources = [{ kind: "file" as const, repo: "app", pattern: "c" }];
-    await blue.reservations.enqueue({ params, body: { resources, ttlMs: 60_000, waitMs: 60_000 } });
+    await blue.reservations.enqueue({
+      params,
+      body: { resources, ttlMs: 600_000, waitMs: 600_000 },
+    });
     await expect(reserve(blue, "d")).rejects.toMatchObject(refused);
     await expect(
-      blue.reservations.enqueue({ params, body: { resources, ttlMs: 60_000, waitMs: 60_000 } }),
+      blue.reservations.enqueue({ params, body: { resources, ttlMs: 600_000, waitMs: 600_000 } }),
     ).rejects.toMatchObject(refused);
     await reserve(red, "e");
     await blue.reservations.release({ params: { ...params, lease: first.id } });

@@ -73,7 +73,7 @@ describe("the stream", () => {
 
   it("wakes a long poll of the inbox", async () => {
     const { next } = await green.mailbox.inbox({ params });
-    const waiting = green.mailbox.inbox({ params, query: { after: next, wait: 20_000 } });
+    const waiting = green.mailbox.inbox({ params, query: { after: next, wait: 60_000 } });
     await send("wake up");
     const { messages } = await waiting;
     expect(messages.map(({ subject }) => subject)).toEqual(["wake up"]);

@@ -42,7 +42,7 @@ describe("work over HTTP", () => {
     expect(worked[0]! + worked[1]!).toBe(40);
 
     const show = { params: { ...params, sweep: submitted.sweep } };
-    const done = await blue.cells.sweep({ ...show, query: { wait: 5_000 } });
+    const done = await blue.cells.sweep({ ...show, query: { wait: 60_000 } });
     expect(done).toMatchObject({ state: "finished", states: { succeeded: 40 } });
     const { runs } = await blue.cells.runs({ ...show, query: { limit: 100 } });
     expect(runs.every((run) => run.attempt === 1 && run.outcome === "ok")).toBe(true);

@@ -180,7 +180,7 @@ function inbox(office: () => PostOffice): void {
 
   it("wakes a waiting reader when mail comes, and answers an empty page when none does", async () => {
     const { red, blue } = await office().agents("red", "blue");
-    const waiting = blue.inbox({ query: { after: 0, wait: 20_000 } });
+    const waiting = blue.inbox({ query: { after: 0, wait: 60_000 } });
     await red.send({ body: { to: ["blue"], ...note } });
     expect(seqs(await waiting)).toEqual([1]);
     expect(await blue.inbox({ query: { after: 1, wait: 20 } })).toMatchObject({
