@@ -10,7 +10,6 @@ import { knownNode, type Node, recordSign } from "./node-store.ts";
 import type { Images } from "./match.ts";
 import type { LeasePort } from "./ports.ts";
 import { isFinal } from "./state.ts";
-import { SILENCE_MS } from "./silence.ts";
 
 type BeatReply = EndpointReply<(typeof nodes)["beat"]>;
 type Stop = BeatReply["stop"][number];
@@ -27,7 +26,7 @@ export interface Beat {
 const ATTEMPTS_OF = "select id from p_attempts where session = $1 and holder = $2 order by id";
 
 /**
- * Takes a sign of life: renews the leases of the sessions that the node names, gives up those that it has forgotten,
+ * Takes a sign of life, which keeps the leases of the sessions that the node names: gives up those that it has forgotten,
  * and answers which of its attempts must stop. Nothing of it is durable knowledge, so no event tells of a beat.
  * @throws ProblemError NODE_SESSION_CONFLICT if another daemon registered for this node, NOT_FOUND if none did
  */
@@ -36,8 +35,8 @@ export async function takeBeat(tx: LogTx, leases: LeasePort, beat: Beat): Promis
   const bootId = registeredBoot(node);
   refuseClone(node, { installId: beat.installId, bootId }, tx.now);
   await recordSign(tx.query, { ...beat, bootId, at: tx.now });
-  if (node.beatAt === null || tx.now - node.beatAt >= SILENCE_MS)
-    await tx.setDeadline("node.silent", node.name, tx.now + SILENCE_MS);
+  if (node.beatAt === null || tx.now - node.beatAt >= SESSION_TTL_MS)
+    await tx.setDeadline("node.silent", node.name, tx.now + SESSION_TTL_MS);
   const holder = `node:${node.name}`;
   const live = await liveAttempts(tx.query, holder);
   const named = new Set(beat.sessions);
@@ -89,13 +88,16 @@ export function refuseClone(
   });
 }
 
-/** Renews the leases of attempts in one statement; returns those whose lease somebody else has or may have. */
-async function taken(tx: LogTx, leases: LeasePort, live: readonly LiveRow[]): Promise<LiveRow[]> {
-  const ids = [...new Set(live.map(({ lease }) => lease))];
-  const ended = await leases.renewMany(tx, ids, SESSION_TTL_MS);
+/** Those whose lease somebody else has or may have. */
+async function taken(
+  { query }: LogTx,
+  leases: LeasePort,
+  live: readonly LiveRow[],
+): Promise<LiveRow[]> {
+  const ended = await leases.ended(query, [...new Set(live.map(({ lease }) => lease))]);
   const gone = new Set<string>();
   // A lease that only ran out while the node was cut off still counts.
-  for (const id of ended) if (!(await leases.accepts(tx.query, id))) gone.add(id);
+  for (const id of ended) if (!(await leases.accepts(query, id))) gone.add(id);
   return live.filter(({ lease }) => gone.has(lease));
 }
 

@@ -73,7 +73,7 @@ export async function leaveSession(
 ): Promise<boolean> {
   const { lease, holder, siblings } = attempt;
   if (siblings > 0) return leases.accepts(tx.query, lease);
-  return leases.release(tx, { lease, actor: holder });
+  return leases.release(tx, { lease, actor: holder, kept: nodeOf(holder) !== null });
 }
 
 /** The server gives an attempt up; its run goes to another node, or ends. */

@@ -9,10 +9,9 @@ import type { LogTx } from "../storage/log.ts";
 import { liveAttempts } from "./attempt-store.ts";
 import { refuseClone, takeBeat } from "./beat.ts";
 import { heldGpus } from "./claim-store.ts";
-import { BEAT_MS } from "./node-state.ts";
+import { BEAT_MS, SESSION_TTL_MS } from "./node-state.ts";
 import { knownNode, type Node, nodeByName, nodePage, recordSign } from "./node-store.ts";
 import type { CellsDeps } from "./ports.ts";
-import { SILENCE_MS } from "./silence.ts";
 import { nodeView } from "./views.ts";
 
 type NodeHandlers = Handlers<Contract["nodes"]>;
@@ -40,7 +39,7 @@ async function register(tx: LogTx, registration: Registration): Promise<{ draini
   const images = known?.images ?? {};
   const sign = { node: name, installId, bootId, at: tx.now, ready: true, reason: null, images };
   await recordSign(tx.query, sign);
-  await tx.setDeadline("node.silent", name, tx.now + SILENCE_MS);
+  await tx.setDeadline("node.silent", name, tx.now + SESSION_TTL_MS);
   return { draining: known?.draining ?? false };
 }
 

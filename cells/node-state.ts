@@ -9,7 +9,7 @@ export const BEAT_MS = 15_000;
 export const SUSPECT_MS = 45_000;
 /** A node that is silent for so long is shown as lost; its runs wait for `lostAfter`. */
 export const LOST_MS = 120_000;
-/** The life of a session's lease, renewed by each beat. */
+/** How long the lease of a session lives after its grant and after each beat of its node. */
 export const SESSION_TTL_MS = 90_000;
 
 export interface Liveness {

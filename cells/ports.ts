@@ -17,15 +17,24 @@ export interface LeasePort {
       readonly reason: string | null;
       readonly thread: string | null;
       readonly actor: string;
+      /** Whether its end is the caller's to tell, by `expire`. Otherwise it ends `ttlMs` after its grant or renewal. */
+      readonly kept: boolean;
     },
   ): Promise<{ readonly id: string; readonly fence: number }>;
   /** Ends the lease, unless it has ended already; tells whether work under it counted until now, as `accepts` does. */
-  release(tx: LogTx, end: { readonly lease: string; readonly actor: string }): Promise<boolean>;
+  release(
+    tx: LogTx,
+    end: { readonly lease: string; readonly actor: string; readonly kept: boolean },
+  ): Promise<boolean>;
   /**
    * Lets a lease that is held expire now, because its holder was given up; nothing is locked after it. Work under it
    * counts until somebody else is granted what it covered.
    */
   lapse(tx: LogTx, lease: string): Promise<void>;
+  /** Ends a kept lease that is held because its time is over: what it covers stays locked for a while. */
+  expire(tx: LogTx, lease: string): Promise<void>;
+  /** Which of the leases are held no longer. */
+  ended(query: Query, leases: readonly string[]): Promise<string[]>;
   /** Extends the leases from now; returns those that are held no longer. */
   renewMany(tx: LogTx, leases: readonly string[], ttlMs: number): Promise<string[]>;
   /** Whether work under the lease still counts: held, or expired with no conflicting grant since. */

@@ -56,6 +56,7 @@ export async function grantSession(
     reason: null,
     thread: terms.thread,
     actor,
+    kept: node !== null,
   });
   const attempt = { id: newId(), run: run.id, n: run.attempt + 1 };
   await tx.append({

@@ -2,18 +2,19 @@ import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import { type LiveRow, liveAttempts } from "./attempt-store.ts";
 import { loseAttempt } from "./end.ts";
-import { fellSilentTogether } from "./node-state.ts";
+import { fellSilentTogether, SESSION_TTL_MS } from "./node-state.ts";
 import { nodeByName } from "./node-store.ts";
 import type { CellsDeps } from "./ports.ts";
 
 /** No run is given up before its node was silent for so long: the least `lostAfter` of a sweep. */
-export const SILENCE_MS = 300_000;
+const SILENCE_MS = 300_000;
 
 const BEATS = `select e.beat_at from e_nodes e join p_nodes n on n.name = e.node where n.revoked = 0`;
 
 /**
- * What to do when a node may have been silent for `SILENCE_MS`: gives up the attempts whose time is over and comes
- * back for the others. A node that beats is looked at too, for attempts that have outlived their own limits.
+ * What to do when a node may have been silent for as long as the leases of its sessions live: lets those end whose time
+ * is over, later gives up the attempts whose time is over, and comes back for the others. A node that beats is looked at
+ * too, for attempts that have outlived their own limits.
  */
 export const onSilence =
   ({ leases, settings }: Pick<CellsDeps, "leases" | "settings">) =>
@@ -24,15 +25,18 @@ export const onSilence =
     const holder = `node:${name}`;
     const silent = tx.now - beatAt >= SILENCE_MS;
     const slack = silent && (await isCommon(tx, beatAt)) ? settings.freezeMs : 0;
-    const dues = (await liveAttempts(tx.query, holder)).map((attempt) => ({
-      id: attempt.id,
-      ...dueOf(attempt, beatAt + slack),
+    const live = await liveAttempts(tx.query, holder);
+    const expiries = live.map(({ lease, claimed_at: claimed }) => ({
+      lease,
+      due: Math.max(beatAt, claimed) + SESSION_TTL_MS,
     }));
+    for (const { lease, due } of expiries) if (due <= tx.now) await leases.expire(tx, lease);
+    const dues = live.map((attempt) => ({ id: attempt.id, ...dueOf(attempt, beatAt + slack) }));
     for (const { id, message } of dues.filter(({ due }) => due <= tx.now))
       await loseAttempt(tx, leases, { attempt: id, holder, message });
-    const next = Math.min(...dues.map(({ due }) => due).filter((due) => due > tx.now));
-    const look = silent ? next : beatAt + SILENCE_MS;
-    if (Number.isFinite(look)) await tx.setDeadline("node.silent", name, look);
+    const looks = [beatAt + SESSION_TTL_MS, ...[...expiries, ...dues].map(({ due }) => due)];
+    const next = Math.min(...looks.filter((due) => due > tx.now));
+    if (Number.isFinite(next)) await tx.setDeadline("node.silent", name, next);
   };
 
 /** When an attempt is given up, and what to say then. */

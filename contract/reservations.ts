@@ -23,7 +23,7 @@ export const Lease = z
     reason: z.string().nullable(),
     thread: z.string().nullable(),
     grantedAt: Time,
-    /** null when it is no longer held. */
+    /** null when it is no longer held, or for as long as its node beats. */
     expiresAt: Time.nullable(),
   })
   .meta({ id: "Lease" });

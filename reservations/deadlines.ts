@@ -1,7 +1,7 @@
 import type { DeadlineKinds } from "../storage/deadlines.ts";
 import type { LogTx } from "../storage/log.ts";
 import type { Dialect } from "../storage/db.ts";
-import { endLease, type EndContext, freeUp } from "./ending.ts";
+import { endLease, type EndContext, expireLease, freeUp } from "./ending.ts";
 import { admit } from "./queue.ts";
 import { isHeld } from "./rules.ts";
 import type { LeaseSettings } from "./settings.ts";
@@ -16,17 +16,11 @@ export interface DeadlineDeps {
 
 /** What happens to leases in time. Expiry waits for the end of a freeze: silence may have been the server's own. */
 export const reservationsDeadlines = (deps: DeadlineDeps): DeadlineKinds => ({
-  "lease.expire": { freezable: true, fire: (tx, id) => expire(tx, deps, id) },
+  "lease.expire": { freezable: true, fire: (tx, id) => expireLease(tx, deps, id) },
   "lease.silent": { freezable: true, fire: (tx, session) => onSilence(tx, deps, session) },
   "lease.unlock": { fire: (tx, id) => unlock(tx, deps, id) },
   "lease.ticket": { freezable: true, fire: (tx, id) => onAbsence(tx, deps, id) },
 });
-
-async function expire(tx: LogTx, context: EndContext, id: string): Promise<void> {
-  const lease = await leaseById(tx.query, id);
-  if (lease !== undefined && isHeld(lease.state))
-    await endLease(tx, context, { lease, type: "lease.expired" });
-}
 
 /** The lock-delay is over: those who waited for it are next. */
 async function unlock(tx: LogTx, context: EndContext, id: string): Promise<void> {

@@ -2,8 +2,9 @@ import type { Resource } from "../contract/resource.ts";
 import type { Dialect } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import { admit } from "./queue.ts";
+import { isHeld } from "./rules.ts";
 import { type LeaseSettings, lockDelayOf } from "./settings.ts";
-import type { LeaseCore } from "./store.ts";
+import { type LeaseCore, leaseCore } from "./store.ts";
 import { slotBlockers } from "./tickets.ts";
 
 export interface EndContext {
@@ -12,7 +13,7 @@ export interface EndContext {
 }
 
 export type End = { readonly lease: LeaseCore } & (
-  | { readonly type: "lease.released"; readonly actor: string }
+  | { readonly type: "lease.released"; readonly actor: string; readonly kept?: boolean }
   | { readonly type: "lease.expired" }
   | { readonly type: "lease.force_released"; readonly actor: string; readonly reason: string }
 );
@@ -24,10 +25,18 @@ export async function endLease(tx: LogTx, context: EndContext, end: End): Promis
   const body = type === "lease.force_released" ? { id, holder, reason: end.reason } : { id };
   const actor = type === "lease.expired" ? "server" : end.actor;
   await tx.append({ type, project, actor, body });
-  if (lease.session === null) await tx.clearDeadline("lease.expire", id);
+  const kept = type === "lease.released" && end.kept === true;
+  if (lease.session === null && !kept) await tx.clearDeadline("lease.expire", id);
   const delay = type === "lease.released" ? 0 : lockDelayOf(resourcesOf(lease), context.settings);
   if (delay > 0) await tx.setDeadline("lease.unlock", id, tx.now + delay);
   else if (lease.queued !== 0) await freeUp(tx, context, lease);
+}
+
+/** The time of a lease is over; one that has ended already stays as it is. */
+export async function expireLease(tx: LogTx, context: EndContext, id: string): Promise<void> {
+  const lease = await leaseCore(tx.query, id);
+  if (lease !== undefined && isHeld(lease.state))
+    await endLease(tx, context, { lease, type: "lease.expired" });
 }
 
 /** Asks those again who waited for the lease or for a unit of its semaphores. */

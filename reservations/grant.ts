@@ -18,6 +18,8 @@ export interface Terms extends Pick<Obstacles, "fence" | "supersedes"> {
   readonly id?: string;
   /** The place in the queue that brings it. */
   readonly ticket?: string;
+  /** Whoever asked for it watches over its holder and ends it in time, see `LeasePort`. */
+  readonly kept?: boolean;
 }
 
 /** Gives what is free: a new lease, or the holder's own shared lease on exactly these resources, upgraded. */
@@ -32,7 +34,7 @@ export async function give(tx: LogTx, order: Order, terms: Terms): Promise<Grant
 export async function grantNew(
   tx: LogTx,
   order: Order,
-  { fence, supersedes, id = newId(), ticket }: Terms,
+  { fence, supersedes, id = newId(), ticket, kept = false }: Terms,
 ): Promise<Granted> {
   const { project, actor, holder, mode, resources, refs, session, ttlMs, reason, thread } = order;
   if (session !== null) await joinSession(tx, { session, project, holder });
@@ -52,7 +54,7 @@ export async function grantNew(
     ticket: ticket ?? null,
   };
   await tx.append({ type: "lease.granted", project, actor, body });
-  if (session === null) await tx.setDeadline("lease.expire", id, tx.now + ttlMs);
+  if (session === null && !kept) await tx.setDeadline("lease.expire", id, tx.now + ttlMs);
   return { id, fence: next };
 }
 

@@ -2,12 +2,12 @@ import type { Resource } from "../contract/resource.ts";
 import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import type { Order } from "./demand.ts";
-import { endLease, type EndContext, freeUp } from "./ending.ts";
+import { endLease, type EndContext, expireLease, freeUp } from "./ending.ts";
 import { grantNew } from "./grant.ts";
 import { isFree, obstaclesOf } from "./obstacles.ts";
 import { conflict } from "./rivals.ts";
 import { acceptsWork, isHeld } from "./rules.ts";
-import { leaseCore, pushBack } from "./store.ts";
+import { heldOf, leaseCore, pushBack } from "./store.ts";
 
 export interface PortGrant {
   readonly project: string;
@@ -18,6 +18,15 @@ export interface PortGrant {
   readonly reason: string | null;
   readonly thread: string | null;
   readonly actor: string;
+  /** Whether the caller watches over the holder and expires the lease itself, so that no deadline of its own is kept. */
+  readonly kept?: boolean;
+}
+
+export interface PortRelease {
+  readonly lease: string;
+  readonly actor: string;
+  /** As it was granted. */
+  readonly kept?: boolean;
 }
 
 /** Leases for another domain, in that domain's transaction. The TTL is the caller's own: no minimum applies. */
@@ -25,9 +34,13 @@ export interface LeasePort {
   /** An exclusive lease on all resources or none. @throws ProblemError RESERVATION_CONFLICT */
   grant(tx: LogTx, request: PortGrant): Promise<{ id: string; fence: number }>;
   /** Ends the lease, unless it has ended already; tells whether work under it counted until now, see `acceptsWork`. */
-  release(tx: LogTx, end: { readonly lease: string; readonly actor: string }): Promise<boolean>;
+  release(tx: LogTx, end: PortRelease): Promise<boolean>;
   /** Lets a held lease expire now, without a lock-delay: the caller has waited long enough for its holder. */
   lapse(tx: LogTx, lease: string): Promise<void>;
+  /** What the end of its time does to a lease: for those that the caller keeps. */
+  expire(tx: LogTx, lease: string): Promise<void>;
+  /** Which of the leases are held no longer. */
+  ended(query: Query, leases: readonly string[]): Promise<string[]>;
   /** Moves the end of the leases to `ttlMs` from now; returns the ids that are held no longer. */
   renewMany(tx: LogTx, leases: readonly string[], ttlMs: number): Promise<string[]>;
   /** Whether work under the lease counts: the one rule, see `acceptsWork`. With `fence`: under this fence of it. */
@@ -55,13 +68,14 @@ export function leasePort(context: EndContext): LeasePort {
       const order = exclusive(request);
       const obstacles = await obstaclesOf({ query: tx.query, dialect }, order, { now: tx.now });
       if (!isFree(obstacles)) throw conflict(obstacles.rivals);
-      return grantNew(tx, order, obstacles);
+      const { fence, supersedes } = obstacles;
+      return grantNew(tx, order, { fence, supersedes, kept: request.kept ?? false });
     },
-    release: async (tx, { lease: id, actor }) => {
+    release: async (tx, { lease: id, actor, kept = false }) => {
       const lease = await leaseCore(tx.query, id);
       if (lease === undefined) return false;
       if (isHeld(lease.state))
-        await endLease(tx, context, { lease, type: "lease.released", actor });
+        await endLease(tx, context, { lease, type: "lease.released", actor, kept });
       return acceptsWork(lease.state);
     },
     lapse: async (tx, id) => {
@@ -71,6 +85,12 @@ export function leasePort(context: EndContext): LeasePort {
       await tx.append({ type: "lease.expired", project, actor: "server", body: { id } });
       await tx.clearDeadline("lease.expire", id);
       await freeUp(tx, context, lease);
+    },
+    expire: (tx, id) => expireLease(tx, context, id),
+    ended: async (query, leases) => {
+      if (leases.length === 0) return [];
+      const held = new Set(await heldOf({ query, dialect }, leases));
+      return leases.filter((id) => !held.has(id));
     },
     renewMany: async ({ query, now }, leases, ttlMs) => {
       if (leases.length === 0) return [];

@@ -58,6 +58,8 @@ const CORE = `select id, project, holder, state, fence, session, resources,
 const HELD = `${LEASE} where l.project = $1 and l.state in ('held', 'grace') and l.fence > $2
   and ($3 = '' or l.holder = $3) and ($4 = '' or l.resources like $4) order by l.fence limit $5`;
 const HISTORY = `${LEASE} where l.project = $1 and l.fence < $2 order by l.fence desc limit $3`;
+const STILL_HELD = (ids: string): string =>
+  `select id from p_leases where id in ${ids} and state in ('held', 'grace')`;
 const OF_SESSION = `select id, state from p_leases where session = $1 and state in ('held', 'grace')`;
 const STANDING = `select coalesce((select fence from p_fences where project = $1), 0) as fence,
   exists (select 1 from e_lease_tickets where project = $1 and state = 'waiting') as queued`;
@@ -150,6 +152,15 @@ export async function standing(
 ): Promise<{ fence: number; queued: boolean }> {
   const [row] = await query<{ fence: number; queued: number }>(STANDING, [project]);
   return { fence: row?.fence ?? 0, queued: Boolean(row?.queued) };
+}
+
+/** Which of the leases are held. */
+export async function heldOf(
+  { query, dialect }: Reader,
+  ids: readonly string[],
+): Promise<string[]> {
+  const rows = await query<{ id: string }>(STILL_HELD(dialect.list("$1")), [JSON.stringify(ids)]);
+  return rows.map(({ id }) => id);
 }
 
 /** Moves the end of many leases at once; returns those that still had one. */

@@ -24,7 +24,8 @@ const ONCE_EACH = "on conflict (kind, subject) do nothing";
 /** Time for everybody who held something when the journal ended. */
 const REARM = [
   `${DEADLINE} select 'lease.expire', id, $1 from p_leases
-     where state in ('held', 'grace') and session is null ${ONCE_EACH}`,
+     where state in ('held', 'grace') and session is null and id not in (
+       select lease from p_attempts where state in ('claimed', 'running') and holder like 'node:%') ${ONCE_EACH}`,
   `insert into e_lease_sessions (id, project, holder, beat_at)
      select session, min(project), min(holder), $1 - ${RETURN_MS} from p_leases
      where state in ('held', 'grace') and session is not null group by session`,

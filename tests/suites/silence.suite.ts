@@ -64,6 +64,19 @@ function silence(fleet: () => Fleet): void {
     expect((await n1.finish(session)).accepted).toBe(true);
   });
 
+  it("ends the leases of a node 90 s after its last beat, and its beats keep them", async () => {
+    const { submit, node, pass, counts } = fleet();
+    await submit(1, { lostAfter: "10m" });
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    await pass(80 * SECOND);
+    await n1.live(session);
+    await pass(89 * SECOND);
+    expect((await counts())["lease.expired"]).toBeUndefined();
+    await pass(1 * SECOND);
+    expect((await counts())["lease.expired"]).toBe(1);
+  });
+
   it("of the only node ends its run", async () => {
     const { submit, node, pass, caller } = fleet();
     const { sweep } = await submit(1, { lostAfter: "5m" });
