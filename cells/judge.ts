@@ -44,6 +44,9 @@ function refuseDoubles(samples: readonly Sample[]): void {
 }
 
 function missingRepeats(samples: readonly Sample[], metric: string, repeats: number): number[] {
-  const found = new Set(samples.filter((one) => one.metric === metric).map(({ repeat }) => repeat));
-  return Array.from({ length: repeats }, (_, i) => i + 1).filter((repeat) => !found.has(repeat));
+  const found = new Set<number>();
+  for (const one of samples) if (one.metric === metric) found.add(one.repeat);
+  const missing: number[] = [];
+  for (let repeat = 1; repeat <= repeats; repeat += 1) if (!found.has(repeat)) missing.push(repeat);
+  return missing;
 }
