@@ -18,6 +18,12 @@ export class KnownKeys {
     this.add(kid, jwk);
   }
 
+  /** From the same of the server's log, where the journal does not reach to; what the journal says of a key stands. */
+  addLogged(body: unknown): void {
+    const { kid, jwk } = Published.parse(body);
+    if (!this.keys.has(kid)) this.keys.set(kid, keyOf(jwk));
+  }
+
   /** From `keys/<kid>.json` of a readable repository. @throws FaultFound as `addEvent` */
   addFile(path: string, text: string): void {
     const kid = kidOf(path);

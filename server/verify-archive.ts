@@ -8,7 +8,7 @@ import { KnownKeys } from "../archive/signatures.ts";
 import { type Verified, verifyRepository } from "../archive/verify.ts";
 import { gitDirOf, JOURNAL, repositoryName } from "../archive/writer.ts";
 import { applyAll, eventsAfter, insertLoggedEvent, lastSeq } from "../storage/events.ts";
-import type { Db } from "../storage/db.ts";
+import type { Db, Query } from "../storage/db.ts";
 import type { LoggedEvent, Projection } from "../storage/log.ts";
 import { migrate } from "../storage/migrate.ts";
 import { type Difference, diffProjections } from "../storage/projection-diff.ts";
@@ -18,6 +18,7 @@ import { stateHash } from "../storage/state-hash.ts";
 import { archiveFolder, databaseFile } from "./data-folder.ts";
 
 const BATCH = 200;
+const KEYS_AFTER = "select body from events where type = 'signing_key.published' and seq > $1";
 const NO_KEPT_HEAD =
   "without a head that was kept (--since) a rewrite by the owner of the server's key cannot be excluded";
 
@@ -34,12 +35,14 @@ export async function verifyArchive(
   { data, scratch, projections }: Verifiable,
   request: VerifyRequest,
 ): Promise<VerifyAnswer> {
+  const file = databaseFile(data);
   // Read first: the archive is never behind it.
-  const archived = await archivedBy(databaseFile(data));
-  const twin = request.deep ? await openTwin(databaseFile(data), scratch, projections) : null;
+  const archived = await lookAt(file, archivedBy);
+  const twin = request.deep ? await openTwin(file, scratch, projections) : null;
   try {
     const journal = await verifyJournal(data, request, twin);
     const checked = [reaching(archived.seq, journal.found)];
+    await lookAt(file, (query) => addKeysToCome(query, journal));
     const there = await projectsIn(data);
     for (const project of [...new Set([...there, ...archived.projects])].toSorted()) {
       if (checked.at(-1)?.fault !== null) break;
@@ -61,12 +64,17 @@ const placeOf = (data: string, project: string): { folder: string; repository: s
   repository: repositoryName(project),
 });
 
+interface Journal {
+  readonly found: Verified;
+  readonly keys: KnownKeys;
+}
+
 /** Checks the journal; the keys that it names are those of the other repositories. */
 async function verifyJournal(
   data: string,
   { since }: VerifyRequest,
   twin: Twin | null,
-): Promise<{ readonly found: Verified; readonly keys: KnownKeys }> {
+): Promise<Journal> {
   const keys = new KnownKeys();
   const found = await verifyRepository({
     ...placeOf(data, JOURNAL),
@@ -84,12 +92,21 @@ interface Archived {
   readonly projects: readonly string[];
 }
 
-async function archivedBy(file: string): Promise<Archived> {
+async function archivedBy(query: Query): Promise<Archived> {
+  const placed = await placedProjects(query);
+  return { seq: await placedSeq(query), projects: placed.filter((name) => name !== JOURNAL) };
+}
+
+/** A key signs the other repositories before the journal has come to it, as after a restore: they are written anew first. */
+async function addKeysToCome(query: Query, { found, keys }: Journal): Promise<void> {
+  const rows = await query<{ body: string }>(KEYS_AFTER, [found.lastSeq]);
+  for (const { body } of rows) keys.addLogged(JSON.parse(body));
+}
+
+async function lookAt<T>(file: string, look: (query: Query) => Promise<T>): Promise<T> {
   const snapshot = openSnapshot(file);
   try {
-    const placed = await placedProjects(snapshot.query);
-    const projects = placed.filter((name) => name !== JOURNAL);
-    return { seq: await placedSeq(snapshot.query), projects };
+    return await look(snapshot.query);
   } finally {
     snapshot.close();
   }
