@@ -1,3 +1,4 @@
+import type { Query } from "./db.ts";
 import type { EventLog } from "./event-log.ts";
 import { storedAfter, storedThat } from "./events.ts";
 import type { Event, LogTx, StoredEvent } from "./log.ts";
@@ -10,6 +11,8 @@ const MAX_PAUSE_MS = 30_000;
 const LOOK = 2_000;
 /** So many events may be looked at again after a restart, so that a cursor is not moved for each that is passed over. */
 const LAZY = 1_000;
+const RANGE = `select (select min(seq) from events where seq > $1) as first,
+  (select max(seq) from events) as newest`;
 
 /** The events that a reader is for: others are passed over unread. */
 export interface Only {
@@ -110,24 +113,34 @@ async function cursorOf({ log, name }: ReaderOptions): Promise<number> {
 }
 
 async function nextPage({ log, batch, only }: ReaderOptions, from: number): Promise<Page> {
-  const { query } = log;
-  if (only === undefined) {
-    const events = await storedAfter(query, from, batch);
-    const { length: looked } = events;
-    return { events, last: events.at(-1)?.seq ?? from, looked, full: looked === batch };
-  }
-  const [range] = await query<{ last: number | null; looked: number }>(
-    `select max(seq) as last, count(*) as looked
-     from (select seq from events where seq > $1 order by seq limit $2) as next`,
-    [from, LOOK],
-  );
-  const { last = null, looked = 0 } = range ?? {};
-  if (last === null) return { events: [], last: from, looked: 0, full: false };
-  const events = await storedThat(query, only.where, { from, to: last, limit: batch });
-  const full = events.length === batch;
-  const end = full ? (events.at(-1)?.seq ?? last) : last;
-  return { events, last: end, looked, full: full || looked === LOOK };
+  if (only !== undefined) return nextPageOf(only, { query: log.query, batch, from });
+  const events = await storedAfter(log.query, from, batch);
+  const { length: looked } = events;
+  return { events, last: events.at(-1)?.seq ?? from, looked, full: looked === batch };
 }
+
+async function nextPageOf({ where }: Only, { query, batch, from }: Place): Promise<Page> {
+  const [range] = await query<Range>(RANGE, [from]);
+  if (range === undefined || range.first === null)
+    return { events: [], last: from, looked: 0, full: false };
+  const { first, newest } = range;
+  // Places leave no gap but the one before each epoch.
+  const to = Math.min(newest, first + LOOK - 1);
+  const events = await storedThat(query, where, { from, to, limit: batch });
+  const full = events.length === batch;
+  const last = full ? (events.at(-1)?.seq ?? to) : to;
+  return { events, last, looked: to - first + 1, full: full || to < newest };
+}
+
+interface Place {
+  readonly query: Query;
+  readonly batch: number;
+  readonly from: number;
+}
+
+type Range =
+  | { readonly first: number; readonly newest: number }
+  | { readonly first: null; readonly newest: number | null };
 
 /**
  * Starts a reader: woken by commits that concern it, and looking each second.
