@@ -11,7 +11,7 @@ import { projections } from "../../server/projections.ts";
 import { loadSigningKeys } from "../../server/identity/signing-keys.ts";
 import { readSettings, type RunningServer, startServer } from "../../server/main.ts";
 import { restoreServer } from "../../server/restore.ts";
-import { verifyArchive, verifyClone } from "../../server/verify-archive.ts";
+import { verifyClone } from "../../server/verify-archive.ts";
 import { stateHash } from "../../storage/state-hash.ts";
 import { registerNode, workAll } from "../support/node.ts";
 import {
@@ -79,37 +79,6 @@ describe("a restore from the journal", () => {
     running = await startServer({ settings, log: pino({ level: "silent" }) });
     return running;
   };
-
-  it("is verified while the readable files are written anew, before the journal names the new key", async () => {
-    await blue.mailbox.send({
-      params: project,
-      body: { to: ["red"], subject: "hello", body: "one", thread: "plans", open: true },
-    });
-    await server.running.archive.flush();
-    const restored = await restoreServer(clone(), join(work, "new"));
-    const git = (...args: string[]): string =>
-      execFileSync("git", args, {
-        cwd: join(restored.data, "archive/journal.git"),
-        encoding: "utf8",
-      }).trim();
-    const end = git("rev-parse", "main");
-    const again = await startRestored(restored.data);
-    await again.archive.flush();
-    git("update-ref", "refs/heads/main", end);
-    await again.eventLog.db.tx([], (query) =>
-      query("update e_archive_state set seq = $1", [restored.lastSeq]),
-    );
-    const scratch = join(work, "scratch");
-    const found = await verifyArchive(
-      { data: restored.data, scratch, projections },
-      { deep: false, since: undefined },
-    );
-    expect(found).toMatchObject({ ok: true, fault: null, handovers: [] });
-    expect(found.repositories.map(({ repository }) => repository)).toEqual([
-      "journal",
-      "project/default",
-    ]);
-  });
 
   it("gives the same state, then a new epoch in which old keys join in and old places go on", async () => {
     const node = await server.join("node", "n1");
