@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { unescape } from "node:querystring";
 import type { RemoteSettings } from "../archive/ports.ts";
 import { readPrivate, writePrivate } from "../runtime/private-file.ts";
 import { keysFolder } from "./identity/first-start.ts";
@@ -16,13 +17,14 @@ export interface SplitAddress {
  * read.
  */
 export function splitAddress(address: string): SplitAddress {
-  if (!/^https?:\/\/[^/]*@/.test(address) || !URL.canParse(address))
+  if (!/^https?:\/\/[^/]*@/i.test(address) || !URL.canParse(address))
     return { url: address, credential: null };
   const url = new URL(address);
   const { username, password } = url;
   url.username = "";
   url.password = "";
-  const credential = `username=${decodeURIComponent(username)}\npassword=${decodeURIComponent(password)}\n`;
+  // As Git reads it: a `%` that begins no byte stands for itself.
+  const credential = `username=${unescape(username)}\npassword=${unescape(password)}\n`;
   return { url: url.href, credential };
 }
 

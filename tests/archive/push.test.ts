@@ -183,6 +183,10 @@ describe("the address of a remote", () => {
       url: "https://host/x.git",
       credential: "username=a@b\npassword=c:d\n",
     });
+    expect(splitAddress("HTTPS://a:50%@Host_1:8443/x.git")).toEqual({
+      url: "https://host_1:8443/x.git",
+      credential: "username=a\npassword=50%\n",
+    });
     expect(splitAddress("https://token@host/x.git").credential).toBe("username=token\npassword=\n");
     for (const plain of [
       "https://host/a@b.git",
