@@ -10,8 +10,8 @@ import { isBroadcast } from "./recipients.ts";
 /** Deliveries per transaction: a few milliseconds of the writer. */
 const BATCH = 200;
 const BROADCASTS: Only = {
-  // Nearly: the event says it for sure.
-  where: `type = 'message.sent' and body like '%"@all"%'`,
+  // Nearly: the event says it for sure. The first letter is looked for first, and bodies hold few @.
+  where: `type = 'message.sent' and body like '%@all"%'`,
   fits: (event) => isSent(event) && isBroadcast(event.body),
 };
 const PENDING = "select 1 from p_messages where id = $1 and pending = 1";
