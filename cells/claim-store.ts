@@ -100,7 +100,7 @@ export async function nextByHand(
   return rows.map(({ id }) => id);
 }
 
-/** A run with all that granting it needs; `spec` is JSON. */
+/** A run with all that granting it needs; `spec` is its cell, as JSON. */
 export interface ClaimableRow {
   readonly id: string;
   readonly project: string;

@@ -82,7 +82,7 @@ function runHandlers({ log, blobs }: CellsDeps): RunHandlers {
     cellsOf: async ({ params: { project, sweep }, query: { after, limit } }) => {
       const { id } = await findSweep(log.query, project, sweep);
       const found = await cellPage(log.query, { sweep: id, ...rangeOf(after, limit) });
-      const cells = found.slice(0, limit).map((one) => ({ id: one.id, ...one.spec }));
+      const cells = found.slice(0, limit).map(({ cell }) => cell);
       return { cells, next: nextOf(found, limit) };
     },
     runs: async ({ params: { project, sweep }, query: { after, limit, state } }) => {

@@ -1,4 +1,4 @@
-import type { Cell, CellSpec } from "../contract/cell/cell.ts";
+import type { Cell } from "../contract/cell/cell.ts";
 import type { Inventory } from "../contract/inventory.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { AttemptRecord, SweepRecord } from "../contract/sweep-record.ts";
@@ -9,7 +9,7 @@ import { findSweep, sourceOf } from "./sweep-store.ts";
 import { reportOf } from "./views.ts";
 
 const IMAGES = "select image, image_id from p_queues where sweep = $1 and image is not null";
-const CELLS = `select c.id, c.spec from p_sweep_cells p join p_cells c on c.id = p.cell
+const CELLS = `select c.spec from p_sweep_cells p join p_cells c on c.id = p.cell
   where p.sweep = $1 order by p.ord`;
 const RUNS = "select id, cell, block, state from p_runs where sweep = $1 order by ord";
 const ATTEMPTS = `select a.id, a.run, a.n, a.holder, a.state, a.outcome, a.message, a.measured_id, a.report
@@ -27,7 +27,7 @@ export async function sweepRecord(
   if (row === null) return null;
   const { id, name, thread } = row;
   const images = await query<{ image: string; image_id: string | null }>(IMAGES, [id]);
-  const cells = await query<{ id: string; spec: string }>(CELLS, [id]);
+  const cells = await query<{ spec: string }>(CELLS, [id]);
   const attempts = await attemptsOf(query, id);
   return {
     project,
@@ -39,7 +39,7 @@ export async function sweepRecord(
     metrics: sourceOf(row).metrics,
     states: await stateCounts(query, id),
     images: Object.fromEntries(images.map(({ image, image_id: frozen }) => [image, frozen])),
-    cells: cells.map((cell) => ({ id: cell.id, ...(JSON.parse(cell.spec) as CellSpec) }) as Cell),
+    cells: cells.map(({ spec }) => JSON.parse(spec) as Cell),
     runs: await query<SweepRecord["runs"][number]>(RUNS, [id]),
     attempts,
     nodes: await nodesThatWorked(query, attempts),

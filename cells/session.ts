@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { CellSpec } from "../contract/cell/cell.ts";
+import type { Cell } from "../contract/cell/cell.ts";
 import type { AttemptRef } from "../contract/run.ts";
 import type { Session } from "../contract/cells.ts";
 import { newId } from "../contract/ids.ts";
@@ -92,7 +92,7 @@ function grantedRun({ run, image, terms, attempt }: RunParts): SessionReply["run
     thread,
     block: run.block,
     attempt,
-    cell: { id: run.cell, ...(JSON.parse(run.spec) as CellSpec) },
+    cell: JSON.parse(run.spec) as Cell,
     image,
     repeats: source.repeats,
     warmup: source.warmup,

@@ -45,7 +45,7 @@ async function submitted(query: Query, event: Event): Promise<void> {
     source.repeats,
     source.metrics.primary,
   ]);
-  for (const { id, ...spec } of sweep.cells) await query(CELL, [id, JSON.stringify(spec)]);
+  for (const cell of sweep.cells) await query(CELL, [cell.id, JSON.stringify(cell)]);
   const placed = sweep.cells.map(({ id }, ord) => [sweep.id, ord, id]);
   await insertRows(query, "p_sweep_cells (sweep, ord, cell)", placed);
   await insertQueuesAndRuns(query, event);

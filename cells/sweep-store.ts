@@ -1,4 +1,4 @@
-import type { CellSpec } from "../contract/cell/cell.ts";
+import type { Cell } from "../contract/cell/cell.ts";
 import type { SweepFile } from "../contract/cell/sweep-file.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { RunState } from "../contract/run.ts";
@@ -25,7 +25,7 @@ export interface SweepRow {
 const BY_ID = "select * from p_sweeps where project = $1 and id = $2";
 const BY_NAME = "select * from p_sweeps where project = $1 and name = $2 order by id desc limit 1";
 const PAGE = "select * from p_sweeps where project = $1 and id < $2 order by id desc limit $3";
-const CELLS = `select p.ord, c.id, c.spec from p_sweep_cells p join p_cells c on c.id = p.cell
+const CELLS = `select p.ord, c.spec from p_sweep_cells p join p_cells c on c.id = p.cell
   where p.sweep = $1 and p.ord > $2 order by p.ord limit $3`;
 const QUEUED = `select q.image, q.image_id, q.demand, q.taken, r.lane, count(*) as queued
   from p_queues q join p_runs r on r.queue = q.id
@@ -71,9 +71,9 @@ export interface PageOf {
 export async function cellPage(
   query: Query,
   { sweep, after, limit }: PageOf,
-): Promise<(Placed & { readonly id: string; readonly spec: CellSpec })[]> {
-  const rows = await query<{ ord: number; id: string; spec: string }>(CELLS, [sweep, after, limit]);
-  return rows.map(({ ord, id, spec }) => ({ ord, id, spec: JSON.parse(spec) as CellSpec }));
+): Promise<(Placed & { readonly cell: Cell })[]> {
+  const rows = await query<{ ord: number; spec: string }>(CELLS, [sweep, after, limit]);
+  return rows.map(({ ord, spec }) => ({ ord, cell: JSON.parse(spec) as Cell }));
 }
 
 /** Runs that wait for the same: of one queue, and failed by the same nodes. */
@@ -96,7 +96,7 @@ export interface RunRow extends Placed {
   readonly project: string;
   readonly sweep: string;
   readonly cell: string;
-  /** JSON of a `CellSpec`. */
+  /** JSON of a `Cell`. */
   readonly spec: string;
   readonly block: number;
   readonly state: RunState;

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { CellSpec } from "../contract/cell/cell.ts";
+import type { Cell } from "../contract/cell/cell.ts";
 import type { SweepView } from "../contract/cells.ts";
 import { toTime } from "../contract/ids.ts";
 import type { NodeView } from "../contract/nodes.ts";
@@ -43,7 +43,7 @@ export const runView = (row: RunRow): z.input<typeof RunView> => ({
   id: row.id,
   sweep: row.sweep,
   cell: row.cell,
-  axes: (JSON.parse(row.spec) as CellSpec).axes,
+  axes: (JSON.parse(row.spec) as Cell).axes,
   block: row.block,
   state: row.state,
   attempt: row.attempt,

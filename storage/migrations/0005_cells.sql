@@ -21,7 +21,7 @@ create table p_sweeps (
 create index p_sweeps_by_project on p_sweeps (project, id);
 create index p_sweeps_by_name on p_sweeps (project, name, id);
 
--- Cells by content: one row for all sweeps that hold the cell.
+-- Cells by content: one row for all sweeps that hold the cell; `spec` is the whole cell.
 create table p_cells (
   id   text primary key,
   spec text not null
