@@ -76,6 +76,8 @@ function configure(database: Database.Database): void {
   database.pragma("temp_store = memory");
   // 80 MB. Beside a server a thread copies them much earlier, see `startCheckpoints`, but starts the log anew only in a lull.
   database.pragma("wal_autocheckpoint = 20000");
+  // While somebody looks at a snapshot it grows and grows; when it starts anew, the room beyond 128 MB is given back.
+  database.pragma(`journal_size_limit = ${128 << 20}`);
 }
 
 /** The log's last `at`, so that `now_ms()` starts behind no event; 0 for a new file. */
