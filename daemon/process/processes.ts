@@ -46,7 +46,7 @@ export interface Traces {
  * How long after the end a process of the session is still taken for the execution's: what the command left behind may
  * be about to start another. No number of a process comes round again so soon, with its session's first one gone too.
  */
-const AFTERMATH_TICKS = 60 * TICKS;
+const AFTERMATH_TICKS = 10 * TICKS;
 
 /** Every living process of an execution: what has left its session still has the mark, or else the other way round. */
 export function processesOf({ mark, session, endedAt }: Traces): number[] {
@@ -86,11 +86,12 @@ function readProc(pid: number, file: "stat" | "environ"): string | undefined {
   }
 }
 
-/** Sends a signal; negative for a process group. Gone is gone. */
+/** Sends a signal; negative for a process group. Gone is gone, and what has another user's rights is not ours to end. */
 export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code !== "ESRCH" && code !== "EPERM") throw error;
   }
 }
