@@ -35,11 +35,11 @@ function execution() {
     launcher: {
       wait: () => ended,
       stop: () => Promise.resolve(ends()),
-      // oxlint-disable-next-line require-yield
       logs: async function* () {
         await ended;
         await new Promise(setImmediate);
         lastWords();
+        yield* [];
       },
     },
     stopReason: () => reason,
