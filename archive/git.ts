@@ -1,5 +1,8 @@
-import { access, mkdir, readdir, rm } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { access, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { constants, setPriority } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { type SimpleGit, simpleGit } from "simple-git";
 import { readSeal, type Seal } from "./commit.ts";
 import { BRANCH } from "./fast-import.ts";
@@ -11,8 +14,7 @@ export interface Tip {
   readonly seal: Seal | undefined;
 }
 
-export const gitIn = (folder: string, abort?: AbortSignal): SimpleGit =>
-  simpleGit({ baseDir: folder, ...(abort === undefined ? {} : { abort }) });
+export const gitIn = (folder: string): SimpleGit => simpleGit({ baseDir: folder });
 
 /** Makes a bare repository, or makes one whole that was begun, unless it has a commit. */
 export async function ensureRepository(gitDir: string): Promise<void> {
@@ -37,24 +39,48 @@ export async function readTip(gitDir: string): Promise<Tip | null> {
   return { commit: commit.trim(), seal: readSeal(message) };
 }
 
-const STALE_PACK = /^(?:tmp_|\.tmp-)|\.keep$/;
+const UNFINISHED_PACK = /^(?:tmp_|\.tmp-)/;
 const STALE_TOP = /^fast_import_crash_|^packed-refs\.lock$/;
+
+/** What was written to just now may be of a Git that outlived a killed server: what it merges need not be merged again. */
+const ABANDONED_MS = 5_000;
 
 /** Removes what a killed Git leaves behind. Only for the single writer, while it runs no Git in the repository. */
 export async function sweepLeftovers(gitDir: string): Promise<void> {
-  await removeMatching(join(gitDir, "objects/pack"), STALE_PACK);
+  await removeMatching(join(gitDir, "objects/pack"), /\.keep$/);
+  await removeMatching(join(gitDir, "objects/pack"), UNFINISHED_PACK, ABANDONED_MS);
   await removeMatching(join(gitDir, "refs/heads"), /\.lock$/);
   await removeMatching(gitDir, STALE_TOP);
 }
 
-async function removeMatching(folder: string, pattern: RegExp): Promise<void> {
+async function removeMatching(folder: string, pattern: RegExp, minAgeMs = 0): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  const stale = names.filter((name) => pattern.test(name));
-  await Promise.all(stale.map((name) => rm(join(folder, name), { force: true, recursive: true })));
+  const paths = names.filter((name) => pattern.test(name)).map((name) => join(folder, name));
+  await Promise.all(
+    paths.map(async (path) => {
+      if (minAgeMs > 0 && (await ageOf(path)) < minAgeMs) return;
+      await rm(path, { force: true, recursive: true });
+    }),
+  );
 }
 
-/** Merges small packs so that each remaining one holds at least twice the objects of the next smaller. */
-export async function repack(gitDir: string, abort: AbortSignal): Promise<void> {
+/** Milliseconds since a file was last written; 0 when it is gone. */
+const ageOf = (path: string): Promise<number> =>
+  stat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  );
+
+export async function countPacks(gitDir: string): Promise<number> {
+  const names = await readdir(join(gitDir, "objects/pack")).catch(() => []);
+  return names.filter((name) => name.endsWith(".pack")).length;
+}
+
+/**
+ * Merges small packs so that each remaining one holds at least twice the objects of the next smaller. Everything else
+ * goes before it.
+ */
+export async function repack(gitDir: string, signal: AbortSignal): Promise<void> {
   // One thread: the writer and the server need the others.
   const args = [
     "-c",
@@ -65,5 +91,16 @@ export async function repack(gitDir: string, abort: AbortSignal): Promise<void> 
     "--geometric=2",
     "--no-write-bitmap-index",
   ];
-  await gitIn(gitDir, abort).raw(args);
+  const running = promisify(execFile)("git", args, { cwd: gitDir, signal });
+  const { pid } = running.child;
+  if (pid !== undefined) yieldToOthers(pid);
+  await running;
+}
+
+function yieldToOthers(pid: number): void {
+  try {
+    setPriority(pid, constants.priority.PRIORITY_LOW);
+  } catch {
+    // It has ended already.
+  }
 }

@@ -3,13 +3,15 @@ import { join } from "node:path";
 import { CHAIN_START } from "./chain.ts";
 import { commitMessage, foreignCommit, ident, signedBytes } from "./commit.ts";
 import { BRANCH, type Change, FastImport } from "./fast-import.ts";
-import { ensureRepository, gitIn, readTip, repack, sweepLeftovers } from "./git.ts";
+import { countPacks, ensureRepository, gitIn, readTip, repack, sweepLeftovers } from "./git.ts";
 import type { Signer } from "./ports.ts";
 
 const IDLE_MS = 60_000;
 const MAX_COMMITS = 1_000;
 /** Git looks for each new object in every pack, of which each commit makes one: many files make that felt sooner. */
 const MAX_FILES = 10_000;
+/** What processes before this one may leave: they were ended before they had made enough themselves. */
+const MAX_FOUND_PACKS = 100;
 
 /** Where a repository has come to. */
 export interface Head {
@@ -47,7 +49,8 @@ export class Repository {
   private opened: Promise<Head> | undefined;
   private git: FastImport | undefined;
   private idle: NodeJS.Timeout | undefined;
-  private readonly stopping = new AbortController();
+  private littered = false;
+  private tidying = new AbortController();
   private ended: Promise<void> = Promise.resolve();
   private chores: Promise<void> = Promise.resolve();
 
@@ -75,7 +78,7 @@ export class Repository {
       this.drop();
       throw error;
     }
-    if (this.git !== undefined && isWorn(this.git)) this.rest();
+    if (this.git !== undefined && (this.littered || isWorn(this.git))) this.rest();
     else this.idle = setTimeout(() => this.rest(), IDLE_MS).unref();
   }
 
@@ -90,7 +93,7 @@ export class Repository {
 
   async close(): Promise<void> {
     clearTimeout(this.idle);
-    this.stopping.abort();
+    this.tidying.abort();
     await this.git?.end();
     await this.ended;
     await this.chores;
@@ -102,6 +105,7 @@ export class Repository {
     await this.chores;
     await ensureRepository(gitDir);
     await sweepLeftovers(gitDir);
+    this.littered = (await countPacks(gitDir)) > MAX_FOUND_PACKS;
     const tip = await readTip(gitDir);
     if (tip === null) return EMPTY;
     if (tip.seal === undefined) throw foreignCommit(name, tip.commit);
@@ -142,18 +146,22 @@ export class Repository {
     if (git === undefined) return;
     const ended = git.end();
     this.ended = ended;
+    this.littered = false;
+    const { signal } = this.tidying;
     this.chores = this.chores.then(async () => {
       await ended;
-      if (!this.stopping.signal.aborted) await repack(this.options.gitDir, this.stopping.signal);
+      if (!signal.aborted) await repack(this.options.gitDir, signal);
     });
     this.chores = this.chores.catch((error: unknown) => {
-      if (!this.stopping.signal.aborted) this.options.onError(error);
+      if (!signal.aborted) this.options.onError(error);
     });
   }
 
-  /** After a failure nothing in memory is believed: the next batch looks at Git again. */
+  /** After a failure nothing in memory is believed: the next batch looks at Git again, and waits for no chores. */
   private drop(): void {
     const { git } = this;
+    this.tidying.abort();
+    this.tidying = new AbortController();
     this.git = undefined;
     this.opened = undefined;
     if (git !== undefined) this.ended = git.end();

@@ -1,8 +1,9 @@
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { nextChain } from "../../archive/chain.ts";
 import { shardOf } from "../../archive/shards.ts";
+import { verifyRepository } from "../../archive/verify.ts";
 import { message, useArchive } from "./support.ts";
 
 const JOURNAL = "journal.git";
@@ -52,6 +53,25 @@ describe("the writer of the archive", () => {
       await Promise.all([archive.flush(), archive.flush(), archive.flush()]);
     }
     expect(archivedSeqs()).toEqual(Array.from({ length: 61 }, (_, i) => i + 1));
+  });
+
+  it("merges the packs that processes before it left behind", async () => {
+    const { add, start, folder } = bench();
+    const packs = (): number =>
+      readdirSync(join(folder, JOURNAL, "objects/pack")).filter((name) => name.endsWith(".pack"))
+        .length;
+    const killed = await start();
+    for (let commit = 0; commit < 101; commit += 1) {
+      await add("message.read", { message: "m", agent: "red" });
+      await killed.flush();
+    }
+    await killed.stop();
+    expect(packs()).toBeGreaterThan(100);
+    const archive = await start();
+    await add("message.read", { message: "m", agent: "red" });
+    await archive.flush();
+    await expect.poll(packs).toBeLessThan(10);
+    expect((await verifyRepository({ folder: join(folder, JOURNAL) })).fault).toBeNull();
   });
 
   it("goes on after a restart, whether or not its cursor was saved after the last commit", async () => {
@@ -202,16 +222,21 @@ describe("the writer of the archive", () => {
     await expect.poll(() => errors.map(String).join()).toContain(foreign);
   });
 
-  it("removes what a killed Git left behind", async () => {
+  it("removes what a killed Git left behind, but not what one writes that outlived its server", async () => {
     const { add, start, folder } = bench();
     await (await start()).stop();
     const pack = join(folder, JOURNAL, "objects/pack");
-    writeFileSync(join(pack, "tmp_pack_abc"), "half");
+    for (const name of ["tmp_pack_left", "tmp_pack_growing"])
+      writeFileSync(join(pack, name), "half");
+    utimesSync(join(pack, "tmp_pack_left"), 0, 0);
     writeFileSync(join(folder, JOURNAL, "refs/heads/main.lock"), "");
     appendFileSync(join(pack, "pack-0000.keep"), "fast-import");
     await add("message.sent", message());
     await (await start()).flush();
     expect(archivedSeqs()).toEqual([1, 2]);
+    expect(readdirSync(pack).filter((name) => !name.startsWith("pack-"))).toEqual([
+      "tmp_pack_growing",
+    ]);
     expect(bench().git(JOURNAL, "fsck", "--full", "--strict")).toBe("");
   });
 });
