@@ -91,10 +91,17 @@ export class FastImport {
   private fail(reason: string): void {
     const { waiting } = this;
     this.waiting = undefined;
-    waiting?.reject(
-      new ProblemError("UNAVAILABLE", `git fast-import failed: ${this.stderr.trim() || reason}`, {
+    waiting?.reject(this.failure(reason));
+  }
+
+  /** In Git's own words, if it has said any. */
+  failure(reason: string): ProblemError {
+    return new ProblemError(
+      "UNAVAILABLE",
+      `git fast-import failed: ${this.stderr.trim() || reason}`,
+      {
         next: "look for a full disk, missing rights or a missing git; the batch is repeated",
-      }),
+      },
     );
   }
 }

@@ -40,7 +40,7 @@ export async function readTip(gitDir: string): Promise<Tip | null> {
 }
 
 const UNFINISHED_PACK = /^(?:tmp_|\.tmp-)/;
-const STALE_TOP = /^fast_import_crash_|^packed-refs\.lock$/;
+const STALE_TOP = /^fast_import_crash_|\.lock$/;
 
 /** What was written to just now may be of a Git that outlived a killed server: what it merges need not be merged again. */
 const ABANDONED_MS = 5_000;

@@ -50,7 +50,7 @@ export class Repository {
   private git: FastImport | undefined;
   private idle: NodeJS.Timeout | undefined;
   private littered = false;
-  private tidying = new AbortController();
+  private readonly stopping = new AbortController();
   private ended: Promise<void> = Promise.resolve();
   private chores: Promise<void> = Promise.resolve();
 
@@ -93,7 +93,7 @@ export class Repository {
 
   async close(): Promise<void> {
     clearTimeout(this.idle);
-    this.tidying.abort();
+    this.stopping.abort();
     await this.git?.end();
     await this.ended;
     await this.chores;
@@ -102,7 +102,6 @@ export class Repository {
   private async open(): Promise<Head> {
     const { name, gitDir } = this.options;
     await this.ended;
-    await this.chores;
     await ensureRepository(gitDir);
     await sweepLeftovers(gitDir);
     this.littered = (await countPacks(gitDir)) > MAX_FOUND_PACKS;
@@ -133,8 +132,9 @@ export class Repository {
       parent: continues ? null : head.commit,
       changes,
     });
-    // Git leaves a branch that somebody else moved as it is, and says so on stderr only.
+    // Git leaves a branch that is locked, or that somebody else moved, as it is and says so on stderr only.
     const onBranch = (await readFile(join(gitDir, BRANCH), "utf8").catch(() => "")).trim();
+    if (onBranch === (head.commit ?? "")) throw this.git.failure("the branch did not move");
     if (onBranch !== commit) throw foreignCommit(name, onBranch);
     return { commit, seq: to, chain, kid };
   }
@@ -147,7 +147,7 @@ export class Repository {
     const ended = git.end();
     this.ended = ended;
     this.littered = false;
-    const { signal } = this.tidying;
+    const { signal } = this.stopping;
     this.chores = this.chores.then(async () => {
       await ended;
       if (!signal.aborted) await repack(this.options.gitDir, signal);
@@ -157,11 +157,9 @@ export class Repository {
     });
   }
 
-  /** After a failure nothing in memory is believed: the next batch looks at Git again, and waits for no chores. */
+  /** After a failure nothing in memory is believed: the next batch looks at Git again. */
   private drop(): void {
     const { git } = this;
-    this.tidying.abort();
-    this.tidying = new AbortController();
     this.git = undefined;
     this.opened = undefined;
     if (git !== undefined) this.ended = git.end();

@@ -222,6 +222,18 @@ describe("the writer of the archive", () => {
     await expect.poll(() => errors.map(String).join()).toContain(foreign);
   });
 
+  it("says in Git's words why the branch did not move, and goes on", async () => {
+    const { add, start, folder, errors } = bench();
+    const archive = await start();
+    await archive.flush();
+    writeFileSync(join(folder, JOURNAL, "HEAD.lock"), "");
+    await add("message.sent", message());
+    await expect.poll(archivedSeqs).toEqual([1, 2]);
+    expect(errors.map(String)).toEqual([
+      expect.stringMatching(/fast-import failed: .*HEAD\.lock/s),
+    ]);
+  });
+
   it("removes what a killed Git left behind, but not what one writes that outlived its server", async () => {
     const { add, start, folder } = bench();
     await (await start()).stop();
@@ -229,14 +241,15 @@ describe("the writer of the archive", () => {
     for (const name of ["tmp_pack_left", "tmp_pack_growing"])
       writeFileSync(join(pack, name), "half");
     utimesSync(join(pack, "tmp_pack_left"), 0, 0);
-    writeFileSync(join(folder, JOURNAL, "refs/heads/main.lock"), "");
+    for (const lock of ["refs/heads/main.lock", "HEAD.lock", "config.lock"])
+      writeFileSync(join(folder, JOURNAL, lock), "");
     appendFileSync(join(pack, "pack-0000.keep"), "fast-import");
     await add("message.sent", message());
     await (await start()).flush();
     expect(archivedSeqs()).toEqual([1, 2]);
-    expect(readdirSync(pack).filter((name) => !name.startsWith("pack-"))).toEqual([
-      "tmp_pack_growing",
-    ]);
+    const left = readdirSync(pack);
+    expect(left).toContain("tmp_pack_growing");
+    expect(left).not.toContain("tmp_pack_left");
     expect(bench().git(JOURNAL, "fsck", "--full", "--strict")).toBe("");
   });
 });
