@@ -9,7 +9,7 @@ import type { Signer } from "./ports.ts";
 const IDLE_MS = 60_000;
 const MAX_COMMITS = 1_000;
 /** Git looks for each new object in every pack, of which each commit makes one: many files make that felt sooner. */
-const MAX_FILES = 10_000;
+const MAX_FILES = 5_000;
 /** What processes before this one may leave: they were ended before they had made enough themselves. */
 const MAX_FOUND_PACKS = 100;
 
