@@ -1,5 +1,6 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Handlers, Principal } from "../contract/handlers.ts";
 import { type MessageId, newId } from "../contract/ids.ts";
 import type { EventBody } from "../contract/events/index.ts";
@@ -17,6 +18,8 @@ import { openSqlite } from "../storage/sqlite.ts";
 import { inFolder } from "./cells-store.ts";
 
 const BATCH = 200;
+/** Mail comes over days, in which the index finds time to merge its parts; here all of it comes at once. */
+const REST_MS = 5_000;
 /** So many words as a fleet's mail has, the n-th n times rarer than the first. */
 const VOCABULARY = 4_000;
 
@@ -52,6 +55,7 @@ export function withMail(
     const index = openFtsIndex({ file: join(folder, "search.db"), source });
     await fill(log, messages);
     await index.catchUp();
+    await sleep(REST_MS);
     const wait = (): Promise<void> => Promise.resolve();
     const { inbox } = inboxHandlers({ log, wait });
     const { search } = searchHandlers({ log, search: index });

@@ -24,7 +24,7 @@ type Print = (line: Line) => void;
 
 export const bench: Bench = {
   method:
-    "sends over HTTP to a whole server in its own process: authentication, idempotency keys, archive writer and search index on, synchronous=FULL, 500 bytes to one recipient. Bare: Fastify, the same body through zod, one group-committed insert; own and bare take turns, the ratio is the median over the rounds. The same sends through the handler alone, beside their statements replayed by better-sqlite3. Inbox and search through the handlers over filled stores; wake-up from the call that sends to the frame on a WebSocket. Cold inbox: the compiled command in a process of its own, in turns with `node -e 0`.",
+    "sends over HTTP to a whole server in its own process: authentication, idempotency keys, archive writer and search index on, synchronous=FULL, 500 bytes to one recipient. Bare: Fastify, the same body through zod, one group-committed insert; own and bare take turns, the ratio is the median over the rounds. The same sends through the handler alone, beside their statements replayed by better-sqlite3. Inbox and search through the handlers over filled stores whose index has rested for five seconds; wake-up from the call that sends to the frame on a WebSocket. Cold inbox: the compiled command in a process of its own, in turns with `node -e 0`.",
   run: async (print) => {
     await sends(print);
     await sendsInStore(print);

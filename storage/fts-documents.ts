@@ -4,12 +4,13 @@ import { type Found, type Hit, MAX_RANKED, type SearchRequest } from "./search.t
 import { Connection } from "./sqlite-connection.ts";
 
 /** Bumped when the tables change: the index is thrown away and built again from the log. */
-const VERSION = 2;
+const VERSION = 3;
 const BATCH = 1_000;
 
 const SCHEMA = `
   create virtual table documents using fts5(id unindexed, subject, body, tokenize = 'unicode61 remove_diacritics 2');
   insert into documents (documents, rank) values ('rank', 'bm25(0.0, 3.0, 1.0)');
+  insert into documents (documents, rank) values ('usermerge', 2);
   create table thread_members (
     project text not null, agent text not null, thread text not null, last_message text not null,
     primary key (project, agent, thread)
@@ -30,6 +31,8 @@ const JOIN = `insert into thread_members (project, agent, thread, last_message)
     cross join source.p_thread_members k on k.project = t.project and k.thread = t.thread
   where k.last_message >= $2
   on conflict (project, agent, thread) do update set last_message = excluded.last_message`;
+/** So many pages take a few milliseconds. */
+const MERGE = "insert into documents (documents, rank) values ('merge', 32)";
 const SNIPPET = "snippet(documents, -1, '**', '**', '…', 16)";
 
 interface LogRow {
@@ -87,6 +90,21 @@ export class FtsDocuments {
       return sent.id;
     }
     return undefined;
+  }
+
+  /**
+   * Merges a little of what the index consists of: each batch adds a part, and a search looks into every one.
+   * @returns false when there was nothing to merge
+   */
+  tidy(): boolean {
+    const before = this.changes();
+    this.connection.run(MERGE, []);
+    // FTS5 notes that it was asked, whatever it did.
+    return this.changes() - before > 1;
+  }
+
+  private changes(): number {
+    return this.rows<{ count: number }>("select total_changes() as count", [])[0]?.count ?? 0;
   }
 
   /** The rows of a statement that only reads. */

@@ -2,6 +2,9 @@ import { parentPort, workerData } from "node:worker_threads";
 import { FtsDocuments } from "./fts-documents.ts";
 import type { SearchRequest } from "./search.ts";
 
+/** When nobody has asked for so long, there is time to tidy up. */
+const REST_MS = 250;
+
 /** What the worker is asked. */
 export type SearchTask = { readonly id: number } & (
   | { readonly kind: "index" }
@@ -46,9 +49,22 @@ function answer(task: SearchTask): SearchAnswer {
   }
 }
 
+let rest: NodeJS.Timeout | undefined;
+
+/** Goes on until nothing is left to do or somebody asks. */
+function tidy(): void {
+  try {
+    if (documents.tidy()) rest = setTimeout(tidy);
+  } catch {
+    // The next task meets whatever is in the way, and there somebody hears of it.
+  }
+}
+
 parentPort?.on("message", (task: SearchTask | null) => {
+  clearTimeout(rest);
   if (task !== null) {
     parentPort?.postMessage(answer(task));
+    rest = setTimeout(tidy, REST_MS);
     return;
   }
   documents.close();

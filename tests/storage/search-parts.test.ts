@@ -1,0 +1,74 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { newId } from "../../contract/ids.ts";
+import { mailboxProjection } from "../../mailbox/projection.ts";
+import { openLog } from "../../storage/event-log.ts";
+import { migrate } from "../../storage/migrate.ts";
+import type { SearchIndex } from "../../storage/search.ts";
+import { openFtsIndex } from "../../storage/search-fts.ts";
+import { openSqlite, type SqliteDb } from "../../storage/sqlite.ts";
+
+const BATCHES = 8;
+const PARTS = "select count(distinct id >> 37) as parts from documents_data where id > 10";
+
+let folder: string;
+let db: SqliteDb;
+let index: SearchIndex;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "gridpost-search-"));
+  const source = join(folder, "gridpost.db");
+  db = openSqlite({ file: source });
+  await migrate(db);
+  index = openFtsIndex({ file: join(folder, "search.db"), source });
+});
+afterEach(async () => {
+  await index.close();
+  await db.close();
+  await rm(folder, { recursive: true });
+});
+
+const parts = (): number => {
+  const file = new Database(join(folder, "search.db"), { readonly: true });
+  const { parts } = file.prepare(PARTS).get() as { parts: number };
+  file.close();
+  return parts;
+};
+
+const found = async (): Promise<string[]> => {
+  const text = { kind: "phrase", text: "kernel", prefix: false } as const;
+  const page = { where: "m.project = $1", values: ["default"], skip: 0, limit: 100 };
+  const { hits } = await index.search({ text, ...page, order: "recent" });
+  return hits.map(({ id }) => id);
+};
+
+it("merges the parts of the search index when nobody asks, and finds the same then", async () => {
+  const log = openLog({ db, projections: [mailboxProjection] });
+  const agent = { owner: "user:anna", program: null, model: null, task: null, node: null };
+  const own = { project: "default", actor: "user:anna" };
+  await log.tx([], async (tx) => {
+    for (const name of ["red", "blue"])
+      await tx.append({ type: "agent.registered", ...own, body: { name, ...agent } });
+  });
+  for (let batch = 0; batch < BATCHES; batch += 1) {
+    await log.tx([], async (tx) => {
+      const id = newId();
+      const to = { to: ["blue"], cc: [], bcc: [] };
+      const body = { id, thread: id, open: false, replyTo: null, from: "red", ...to };
+      const text = { subject: `result ${batch}`, body: "the kernel", importance: "normal" };
+      await tx.append({
+        type: "message.sent",
+        ...own,
+        body: { ...body, ...text, ackRequired: false },
+      });
+    });
+    await index.catchUp();
+  }
+  const before = await found();
+  expect(before).toHaveLength(BATCHES);
+  await expect.poll(parts).toBe(1);
+  expect(await found()).toEqual(before);
+});
