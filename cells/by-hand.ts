@@ -109,8 +109,8 @@ export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
         async (tx) => {
           const { lease } = await ownSession(tx.query, { project, session, holder: principal.id });
           const view = await liveView(tx.query, session);
-          const lost = await leases.renewMany(tx, [lease], ttlMs);
-          if (lost.length > 0 && !(await leases.accepts(tx.query, lease)))
+          const renewed = await leases.renew(tx, lease, ttlMs);
+          if (!renewed && !(await leases.accepts(tx.query, lease)))
             throw new ProblemError(
               "LEASE_NOT_HELD",
               `the lease of claim ${session} was taken away`,

@@ -35,8 +35,8 @@ export interface LeasePort {
   expire(tx: LogTx, lease: string): Promise<void>;
   /** Which of the leases are held no longer. */
   ended(query: Query, leases: readonly string[]): Promise<string[]>;
-  /** Extends the leases from now; returns those that are held no longer. */
-  renewMany(tx: LogTx, leases: readonly string[], ttlMs: number): Promise<string[]>;
+  /** Extends a lease from now; false if it is held no longer. */
+  renew(tx: LogTx, lease: string, ttlMs: number): Promise<boolean>;
   /** Whether work under the lease still counts: held, or expired with no conflicting grant since. */
   accepts(query: Query, lease: string): Promise<boolean>;
 }

@@ -41,8 +41,8 @@ export interface LeasePort {
   expire(tx: LogTx, lease: string): Promise<void>;
   /** Which of the leases are held no longer. */
   ended(query: Query, leases: readonly string[]): Promise<string[]>;
-  /** Moves the end of the leases to `ttlMs` from now; returns the ids that are held no longer. */
-  renewMany(tx: LogTx, leases: readonly string[], ttlMs: number): Promise<string[]>;
+  /** Moves the end of a lease to `ttlMs` from now; false if it is held no longer. */
+  renew(tx: LogTx, lease: string, ttlMs: number): Promise<boolean>;
   /** Whether work under the lease counts: the one rule, see `acceptsWork`. With `fence`: under this fence of it. */
   accepts(query: Query, lease: string, fence?: number): Promise<boolean>;
 }
@@ -92,11 +92,7 @@ export function leasePort(context: EndContext): LeasePort {
       const held = new Set(await heldOf({ query, dialect }, leases));
       return leases.filter((id) => !held.has(id));
     },
-    renewMany: async ({ query, now }, leases, ttlMs) => {
-      if (leases.length === 0) return [];
-      const renewed = new Set(await pushBack({ query, dialect }, leases, now + ttlMs));
-      return leases.filter((id) => !renewed.has(id));
-    },
+    renew: ({ query, now }, lease, ttlMs) => pushBack(query, lease, now + ttlMs),
     accepts: async (query, id, fence) => {
       const lease = await leaseCore(query, id);
       if (lease === undefined || (fence !== undefined && fence !== lease.fence)) return false;

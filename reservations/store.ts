@@ -63,8 +63,8 @@ const STILL_HELD = (ids: string): string =>
 const OF_SESSION = `select id, state from p_leases where session = $1 and state in ('held', 'grace')`;
 const STANDING = `select coalesce((select fence from p_fences where project = $1), 0) as fence,
   exists (select 1 from e_lease_tickets where project = $1 and state = 'waiting') as queued`;
-const PUSH_BACK = (ids: string): string =>
-  `update e_deadlines set due = $1 where kind = 'lease.expire' and subject in ${ids} returning subject as id`;
+const PUSH_BACK = `update e_deadlines set due = $1 where kind = 'lease.expire' and subject = $2
+  returning subject`;
 
 /** Open leases that a key leads to, with the end of their lock-delay. */
 const OPEN = `select l.*, ${DUE}, k.resource, u.due as unlock from p_lease_keys k
@@ -163,15 +163,10 @@ export async function heldOf(
   return rows.map(({ id }) => id);
 }
 
-/** Moves the end of many leases at once; returns those that still had one. */
-export async function pushBack(
-  { query, dialect }: Reader,
-  ids: readonly string[],
-  due: number,
-): Promise<string[]> {
-  const text = PUSH_BACK(dialect.list("$2"));
-  const rows = await query<{ id: string }>(text, [due, JSON.stringify(ids)]);
-  return rows.map(({ id }) => id);
+/** Moves the end of a lease; false if it had none any more. */
+export async function pushBack(query: Query, lease: string, due: number): Promise<boolean> {
+  const moved = await query(PUSH_BACK, [due, lease]);
+  return moved.length === 1;
 }
 
 /** Where in the index to look. */
