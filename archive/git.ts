@@ -45,7 +45,10 @@ const STALE_TOP = /^fast_import_crash_|\.lock$/;
 /** What was written to just now may be of a Git that outlived a killed server: what it merges need not be merged again. */
 const ABANDONED_MS = 5_000;
 
-/** Removes what a killed Git leaves behind. Only for the single writer, while it runs no Git in the repository. */
+/**
+ * Removes what a killed Git leaves behind. Only for the single writer, while nothing but a repack runs in the repository:
+ * that holds no lock, and its files are new.
+ */
 export async function sweepLeftovers(gitDir: string): Promise<void> {
   await removeMatching(join(gitDir, "objects/pack"), /\.keep$/);
   await removeMatching(join(gitDir, "objects/pack"), UNFINISHED_PACK, ABANDONED_MS);

@@ -16,6 +16,7 @@ import { migrate } from "../storage/migrate.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import type { Bench, Line } from "./bench.ts";
 import { inFolder } from "./cells-store.ts";
+import { median } from "./measure.ts";
 
 const PROJECT = "default";
 const LOAD_SECONDS = 20;
@@ -228,9 +229,6 @@ async function watch(archive: RunningArchive, until: number): Promise<Mark[]> {
     await sleep(TICK_MS);
   }
 }
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 /** Milliseconds per event between two places. */
 function costBetween(marks: readonly Mark[], from: number, to: number): number {

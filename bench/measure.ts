@@ -47,6 +47,10 @@ export function rateOf(series: readonly Timed[]): Rate {
   return { perSecond: (sorted.length / tookMs) * 1_000, p50: at(0.5), p99: at(0.99) };
 }
 
+/** The middle of an odd number of values; NaN of none. */
+export const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
 /**
  * Measures two things in turns, so that a busy moment of the machine meets both.
  * @returns the rates, and the median over the rounds of the first as a part of the second
@@ -66,6 +70,5 @@ export async function inTurns(
     const against = others[i];
     return against === undefined ? 0 : rateOf([timed]).perSecond / rateOf([against]).perSecond;
   });
-  const ratio = ratios.toSorted((a, b) => a - b)[Math.floor(rounds / 2)] ?? 0;
-  return { one: rateOf(ones), other: rateOf(others), ratio };
+  return { one: rateOf(ones), other: rateOf(others), ratio: median(ratios) };
 }

@@ -103,9 +103,8 @@ export function describeArchiveCrashes({ kills, seed, lagMs }: ArchiveCrashes): 
       function archived(): Map<string, number> {
         const head = journal("for-each-ref", "--format=%(objectname)", "refs/heads/main").trim();
         if (head === "") return counts;
-        for (const line of journal("diff", "--unified=0", counted, head, "--", "segments").split(
-          "\n",
-        )) {
+        const added = journal("diff", "--unified=0", counted, head, "--", "segments");
+        for (const line of added.split("\n")) {
           if (!line.startsWith("+{") || !line.includes('"type":"message.sent"')) continue;
           const { id } = (JSON.parse(line.slice(1)) as { body: { id: string } }).body;
           counts.set(id, (counts.get(id) ?? 0) + 1);
