@@ -20,7 +20,16 @@ export default defineConfig({
         test: {
           name: "main",
           include: ["tests/**/*.test.ts"],
-          exclude: ["tests/faults/**"],
+          exclude: ["tests/alone/**", "tests/faults/**"],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "alone",
+          include: ["tests/alone/**/*.test.ts"],
+          // After all others, so that what must happen within seconds has the machine to itself.
+          sequence: { groupOrder: 1 },
         },
       },
       {

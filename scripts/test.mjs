@@ -30,7 +30,7 @@ async function test(args) {
 }
 
 async function vitest(args, env) {
-  const project = args.includes("--project") ? [] : ["--project", "main"];
+  const project = args.includes("--project") ? [] : ["--project", "main", "--project", "alone"];
   const command = [join(root, "node_modules/vitest/vitest.mjs"), "run", ...project, ...args];
   const options = { cwd: root, stdio: "inherit", env: { ...process.env, ...env } };
   return (await run(process.execPath, command, options)).status;
