@@ -76,7 +76,7 @@ export function describeArchiveCrashes({ kills, seed, lagMs }: ArchiveCrashes): 
         const until = performance.now() + ms;
         while (performance.now() < until) {
           try {
-            const body = { to: ["red"], subject: "s", open: random() < 0.5 };
+            const body = { to: ["red"], subject: "s", open: acknowledged.length % 2 === 0 };
             acknowledged.push((await client.mailbox.send({ params, body })).id);
           } catch {
             return;
