@@ -47,15 +47,17 @@ export async function openHub({ follow, topics, onTypes, onError }: HubOptions):
   const tell = (news: News): void => {
     onTypes(news === null ? null : new Set(news.map(({ type }) => type)));
     const about = news === null ? [...listeners.keys()] : topicsIn(news, topics, curious > 0);
-    for (const topic of about) for (const listener of listeners.get(topic) ?? []) listener();
+    for (const topic of about) for (const listener of listeners.get(topic) ?? []) guarded(listener);
   };
-  const unfollow = await follow((news) => {
+  /** One that fails keeps nobody else asleep. */
+  const guarded = (work: () => void): void => {
     try {
-      tell(news);
+      work();
     } catch (error) {
       onError(error);
     }
-  });
+  };
+  const unfollow = await follow((news) => guarded(() => tell(news)));
 
   const subscribe: Hub["subscribe"] = (topic, onWake) => {
     const set = listeners.get(topic) ?? new Set();
