@@ -9,6 +9,7 @@ import { freeUp, resourcesOf } from "./ending.ts";
 import { upgrade } from "./grant.ts";
 import { isFree, obstaclesOf } from "./obstacles.ts";
 import { reconsider } from "./queue.ts";
+import { type GrantDeps, takeRoom } from "./quota.ts";
 import { refsOf } from "./rivals.ts";
 import { holderPrincipal, isHeld } from "./rules.ts";
 import { joinSession } from "./sessions.ts";
@@ -76,11 +77,11 @@ const conflictWith = async (
 
 /**
  * Hands a lease on. Another lease of the giver on the same resource would then be somebody else's.
- * @throws ProblemError AGENT_NOT_FOUND, RESERVATION_CONFLICT
+ * @throws ProblemError AGENT_NOT_FOUND, RESERVATION_CONFLICT, RATE_LIMITED when the new holder may have no more
  */
 export async function transferLease(
   tx: LogTx,
-  deps: ReservationsDeps,
+  deps: GrantDeps,
   { lease, actor, to }: Change & { readonly to: string },
 ): Promise<void> {
   if (!isHeld(lease.state)) throw notHeld(lease);
@@ -98,6 +99,7 @@ export async function transferLease(
   const rivals = all.filter((rival) => rival.lease.id !== id);
   if (rivals.length > 0)
     throw await conflictWith(tx, deps, { order: demand, obstacles: { ...rest, rivals } });
+  await takeRoom(tx.query, deps.room, demand);
   const { fence, supersedes } = rest;
   const body = { id, fence: fence + 1, supersedes, from, to: demand.holder };
   await tx.append({ type: "lease.transferred", project, actor, body });

@@ -53,7 +53,7 @@ const asking = (
 });
 
 const changing = (
-  deps: ReservationsDeps,
+  deps: GrantDeps,
 ): Pick<All, "renew" | "release" | "setMode" | "transfer" | "forceRelease"> => ({
   renew: async ({ body, ...call }) => {
     if (body.ttlMs !== undefined) checkTtl(body.ttlMs, deps.settings);

@@ -16,7 +16,11 @@ const OPEN = `select count(*) as count from (
   union all select 1 from e_lease_tickets where holder = $1 and state = 'waiting' limit $2) one`;
 
 /** @throws ProblemError RATE_LIMITED when the holder has as many leases and places in the queue as it may */
-export async function takeRoom(query: Query, room: Room, { holder }: Order): Promise<void> {
+export async function takeRoom(
+  query: Query,
+  room: Room,
+  { holder }: Pick<Order, "holder">,
+): Promise<void> {
   const count = async (): Promise<number> => {
     const [row] = await query<{ count: number }>(OPEN, [holder, room.limit]);
     return row?.count ?? 0;

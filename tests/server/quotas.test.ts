@@ -68,11 +68,18 @@ describe("the quotas of a principal", () => {
     await expect(
       blue.reservations.enqueue({ params, body: { resources, ttlMs: 600_000, waitMs: 600_000 } }),
     ).rejects.toMatchObject(refused);
-    await reserve(red, "e");
+    const extra = await reserve(red, "e");
     await blue.reservations.release({ params: { ...params, lease: first.id } });
     await reserve(blue, "d");
     await red.reservations.release({ params: { ...params, lease: held.id } });
     await expect(reserve(blue, "f")).rejects.toMatchObject(refused);
+    const hand = (): Promise<unknown> =>
+      red.reservations.transfer({ params: { ...params, lease: extra.id }, body: { to: "blue" } });
+    await expect(hand()).rejects.toMatchObject({
+      ...refused,
+      details: [{ holder: "agent:default/blue", limit: 3 }],
+    });
+    await red.reservations.renew({ params: { ...params, lease: extra.id }, body: {} });
   });
 
   it("bound the unread mail of an inbox, until its owner reads; @all leaves a full one out", async () => {
