@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { access, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -29,6 +29,10 @@ const exists = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+/** The id of the newest commit of the branch, without asking Git; empty before the first. */
+export const readBranch = async (gitDir: string): Promise<string> =>
+  (await readFile(join(gitDir, BRANCH), "utf8").catch(() => "")).trim();
 
 /** The newest commit of the branch; null before the first. */
 export async function readTip(gitDir: string): Promise<Tip | null> {

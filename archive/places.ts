@@ -10,7 +10,9 @@ const COUNT = `insert into e_archive_folders (project, folder, entries) values (
 const REMEMBER = `insert into e_archive_branches (project, kind, name, path) values ($1, $2, $3, $4)
   on conflict (project, kind, name) do nothing`;
 const SEQ = "select seq from e_archive_state where id = 1";
-const PROJECTS = "select distinct project from e_archive_folders order by project";
+const HEADS = "select project, head, seq from e_archive_heads order by project";
+const REACHED = `insert into e_archive_heads (project, head, seq) values ($1, $2, $3)
+  on conflict (project) do update set head = excluded.head, seq = excluded.seq`;
 const MOVE = `insert into e_archive_state (id, seq) values (1, $1)
   on conflict (id) do update set seq = excluded.seq`;
 
@@ -20,16 +22,22 @@ export async function placedSeq(query: Query): Promise<number> {
   return row?.seq ?? 0;
 }
 
-/** Whose files have been given places: projects and the journal. */
-export async function placedProjects(query: Query): Promise<string[]> {
-  const rows = await query<{ project: string }>(PROJECTS);
-  return rows.map(({ project }) => project);
+/** How far the readable repository of a project has come. */
+export interface Reached {
+  readonly project: string;
+  /** Its newest commit. */
+  readonly head: string;
+  /** The last event of that commit. */
+  readonly seq: number;
 }
+
+/** What the projects' repositories have held: they may hold more by now, and never less. */
+export const reachedHeads = (query: Query): Promise<Reached[]> => query<Reached>(HEADS);
 
 /** Forgets every place: the next batch is the first of the log. */
 export async function forgetPlaces(query: Query): Promise<void> {
-  for (const table of ["e_archive_folders", "e_archive_branches", "e_archive_state"])
-    await query(`delete from ${table}`);
+  for (const table of ["folders", "branches", "heads", "state"])
+    await query(`delete from e_archive_${table}`);
 }
 
 /**
@@ -40,6 +48,7 @@ export class Places {
   private readonly query: Query;
   private readonly entries = new Map<string, Counter>();
   private readonly branches = new Map<string, Branch>();
+  private readonly heads = new Map<string, Reached>();
 
   constructor(query: Query) {
     this.query = query;
@@ -63,12 +72,19 @@ export class Places {
     return counter.entries - 1;
   }
 
+  /** Notes where a project's repository has come to. */
+  reached(reached: Reached): void {
+    this.heads.set(reached.project, reached);
+  }
+
   /** Writes down what was given away, up to and with the event `seq`. */
   async save(query: Query, seq: number): Promise<void> {
     for (const { project, folder, entries } of this.entries.values())
       await query(COUNT, [project, folder, entries]);
     for (const { project, kind, name, path } of this.branches.values())
       await query(REMEMBER, [project, kind, name, path]);
+    for (const { project, head, seq: to } of this.heads.values())
+      await query(REACHED, [project, head, to]);
     await query(MOVE, [seq]);
   }
 

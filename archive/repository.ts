@@ -1,9 +1,15 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { CHAIN_START } from "./chain.ts";
 import { commitMessage, foreignCommit, ident, signedBytes } from "./commit.ts";
-import { BRANCH, type Change, FastImport } from "./fast-import.ts";
-import { countPacks, ensureRepository, gitIn, readTip, repack, sweepLeftovers } from "./git.ts";
+import { type Change, FastImport } from "./fast-import.ts";
+import {
+  countPacks,
+  ensureRepository,
+  gitIn,
+  readBranch,
+  readTip,
+  repack,
+  sweepLeftovers,
+} from "./git.ts";
 import type { Signer } from "./ports.ts";
 
 const IDLE_MS = 60_000;
@@ -68,11 +74,12 @@ export class Repository {
     return this.opened;
   }
 
-  /** Makes one signed commit; durable when the promise resolves. */
-  async append(batch: Batch): Promise<void> {
+  /** Makes one signed commit, the new head; durable when the promise resolves. */
+  async append(batch: Batch): Promise<Head> {
     clearTimeout(this.idle);
+    let head: Head;
     try {
-      const head = await this.commit(await this.head(), batch);
+      head = await this.commit(await this.head(), batch);
       this.opened = Promise.resolve(head);
     } catch (error) {
       this.drop();
@@ -80,6 +87,7 @@ export class Repository {
     }
     if (this.git !== undefined && (this.littered || isWorn(this.git))) this.rest();
     else this.idle = setTimeout(() => this.rest(), IDLE_MS).unref();
+    return head;
   }
 
   /** The path of the file whose name ends so; looks through the whole tree, for what is done by hand only. */
@@ -133,7 +141,7 @@ export class Repository {
       changes,
     });
     // Git leaves a branch that is locked, or that somebody else moved, as it is and says so on stderr only.
-    const onBranch = (await readFile(join(gitDir, BRANCH), "utf8").catch(() => "")).trim();
+    const onBranch = await readBranch(gitDir);
     if (onBranch === (head.commit ?? "")) throw this.git.failure("the branch did not move");
     if (onBranch !== commit) throw foreignCommit(name, onBranch);
     return { commit, seq: to, chain, kid };

@@ -184,12 +184,15 @@ function follow(
   };
 }
 
-/** Brings cursor and places back to what the journal holds. @throws ProblemError CONFLICT if it holds more than the log */
+/**
+ * Brings cursor and places back to what the journal and the projects' repositories hold.
+ * @throws ProblemError CONFLICT if the journal holds more than the log
+ */
 async function align(log: EventLog, writer: Writer): Promise<void> {
   const { seq } = await writer.head();
   const [last] = await log.query<{ seq: number | null }>("select max(seq) as seq from events");
   if (seq > (last?.seq ?? 0)) throw ahead(seq, last?.seq ?? 0);
-  if (seq < (await placedSeq(log.query))) await writer.startOver();
+  if (seq < (await placedSeq(log.query)) || (await writer.hasLost())) await writer.startOver();
   const placed = await placedSeq(log.query);
   await log.tx([`cursor:${READER}`], ({ query }) =>
     query(

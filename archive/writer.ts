@@ -5,7 +5,8 @@ import { entriesOf } from "./entry.ts";
 import { reportEntries } from "./entry-sweep.ts";
 import type { Change } from "./fast-import.ts";
 import { makeSegment, segmentFolder, segmentName } from "./journal.ts";
-import { forgetPlaces, placedSeq, Places } from "./places.ts";
+import { readBranch } from "./git.ts";
+import { forgetPlaces, placedSeq, Places, reachedHeads } from "./places.ts";
 import { isoOf, jsonFile, type Plan, withFrontMatter } from "./plan.ts";
 import type { ArchiveDeps } from "./ports.ts";
 import { chainChanges, settle } from "./readable.ts";
@@ -50,9 +51,22 @@ export class Writer {
     if (last === undefined) return;
     const places = new Places(log.query);
     const byProject = await this.placeAll(places, fresh);
-    for (const [project, files] of byProject) await this.writeProject(project, files, last.seq);
+    for (const [project, files] of byProject) {
+      const { commit, seq } = await this.writeProject(project, files, last.seq);
+      if (commit !== null) places.reached({ project, head: commit, seq });
+    }
     await this.writeJournal(places, fresh);
     await log.tx(["archive"], ({ query }) => places.save(query, last.seq));
+  }
+
+  /** Whether a project's repository lacks commits that it once had, as after a loss of files. */
+  async hasLost(): Promise<boolean> {
+    const { log, folder } = this.deps;
+    for (const { project, head, seq } of await reachedHeads(log.query)) {
+      if ((await readBranch(gitDirOf(folder, project))) === head) continue;
+      if ((await this.head(project)).seq < seq) return true;
+    }
+    return false;
   }
 
   /** Begins again at the first event; what the repositories hold stays. */
@@ -103,17 +117,18 @@ export class Writer {
     return report === null ? plans : [...plans, ...reportEntries(id, report)];
   }
 
-  private async writeProject(project: string, files: readonly Placed[], to: number): Promise<void> {
+  /** Answers the head that there is then. */
+  private async writeProject(project: string, files: readonly Placed[], to: number): Promise<Head> {
     const repository = this.repository(project);
     const head = await repository.head();
     const fresh = files.filter(({ event }) => event.seq > head.seq);
     const [first] = fresh;
-    if (first === undefined) return;
+    if (first === undefined) return head;
     const signer = this.deps.signer();
     // A clone of a readable repository must be checkable without the journal, which has the keys as events.
     const key = { path: `keys/${signer.kid}.json`, text: jsonFile({ ...signer.jwk }) };
     const changes = settle([...(head.kid === signer.kid ? [] : [key]), ...fresh]);
-    await repository.append({
+    return repository.append({
       from: first.event.seq,
       to,
       at: fresh.at(-1)?.event.at ?? first.event.at,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { eventText } from "../archive/chain.ts";
 import { FaultFound } from "../archive/fault.ts";
 import type { VerifyAnswer, VerifyRequest } from "../archive/ports.ts";
-import { placedProjects, placedSeq } from "../archive/places.ts";
+import { placedSeq, type Reached, reachedHeads } from "../archive/places.ts";
 import { KnownKeys } from "../archive/signatures.ts";
 import { type Verified, verifyRepository } from "../archive/verify.ts";
 import { gitDirOf, JOURNAL, repositoryName } from "../archive/writer.ts";
@@ -44,11 +44,17 @@ export async function verifyArchive(
     const checked = [reaching(archived.seq, journal.found)];
     await lookAt(file, (query) => addKeysToCome(query, journal));
     const there = await projectsIn(data);
-    for (const project of [...new Set([...there, ...archived.projects])].toSorted()) {
+    const heads = new Map(archived.projects.map(({ project, head }) => [project, head]));
+    for (const project of [...new Set([...there, ...heads.keys()])].toSorted()) {
       if (checked.at(-1)?.fault !== null) break;
+      const since = heads.get(project);
       checked.push(
         there.includes(project)
-          ? await verifyRepository({ ...placeOf(data, project), keys: journal.keys })
+          ? await verifyRepository({
+              ...placeOf(data, project),
+              keys: journal.keys,
+              ...(since === undefined ? {} : { since }),
+            })
           : nothingOf(repositoryName(project)),
       );
     }
@@ -89,13 +95,13 @@ async function verifyJournal(
 interface Archived {
   /** The last event that was archived. */
   readonly seq: number;
-  readonly projects: readonly string[];
+  readonly projects: readonly Reached[];
 }
 
-async function archivedBy(query: Query): Promise<Archived> {
-  const placed = await placedProjects(query);
-  return { seq: await placedSeq(query), projects: placed.filter((name) => name !== JOURNAL) };
-}
+const archivedBy = async (query: Query): Promise<Archived> => ({
+  seq: await placedSeq(query),
+  projects: await reachedHeads(query),
+});
 
 /** A key signs the other repositories before the journal has come to it, as after a restore: they are written anew first. */
 async function addKeysToCome(query: Query, { found, keys }: Journal): Promise<void> {

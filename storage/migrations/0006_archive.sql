@@ -22,6 +22,13 @@ create table e_archive_state (
   seq bigint not null
 );
 
+-- What each project's repository held after its last batch: it may be ahead of this, never behind.
+create table e_archive_heads (
+  project text   primary key,
+  head    text   not null,
+  seq     bigint not null
+);
+
 -- When the server was rebuilt from its journal.
 create table p_epochs (
   epoch       bigint primary key,

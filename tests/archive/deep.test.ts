@@ -107,7 +107,7 @@ describe("the archive of a running server", () => {
     expect((await verify({ deep: true })).ok).toBe(true);
   });
 
-  it("misses a journal's end and a repository that the server has written", async () => {
+  it("misses the end of a journal or of a project's repository, and a whole repository", async () => {
     await start();
     await send("one");
     await server.running.archive.flush();
@@ -115,9 +115,11 @@ describe("the archive of a running server", () => {
     const git = (...args: string[]): string =>
       execFileSync("git", ["-C", journal, ...args], { encoding: "utf8" }).trim();
     const head = git("rev-parse", "main");
+    const projectHead = projectGit("rev-parse", "main").trim();
     await send("two");
     await server.running.archive.flush();
     const whole = git("rev-parse", "main");
+    const projectWhole = projectGit("rev-parse", "main").trim();
     git("update-ref", "refs/heads/main", head);
     expect((await verify({})).fault).toMatchObject({
       repository: "journal",
@@ -125,6 +127,13 @@ describe("the archive of a running server", () => {
       problem: expect.stringMatching(/^it ends with event \d+, but the server has archived/),
     });
     git("update-ref", "refs/heads/main", whole);
+    expect(await verify({})).toMatchObject({ ok: true });
+    projectGit("update-ref", "refs/heads/main", projectHead);
+    expect((await verify({})).fault).toMatchObject({
+      repository: "project/default",
+      problem: expect.stringContaining(`does not contain the head ${projectWhole} that was kept`),
+    });
+    projectGit("update-ref", "refs/heads/main", projectWhole);
     expect(await verify({})).toMatchObject({ ok: true });
     const away = join(work, "default.git");
     renameSync(join(server.data, "archive/projects/default.git"), away);

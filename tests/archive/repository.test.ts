@@ -44,7 +44,7 @@ describe("a repository of the archive", () => {
     rmSync(folder, { recursive: true });
   });
 
-  const append = (seq: number): Promise<void> =>
+  const append = (seq: number): Promise<unknown> =>
     repository.append({
       from: seq,
       to: seq,

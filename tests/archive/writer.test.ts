@@ -1,4 +1,4 @@
-import { appendFileSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { nextChain } from "../../archive/chain.ts";
@@ -82,6 +82,7 @@ describe("the writer of the archive", () => {
       for (const table of [
         "e_archive_folders",
         "e_archive_branches",
+        "e_archive_heads",
         "e_archive_state",
         "e_cursors",
       ])
@@ -106,6 +107,27 @@ describe("the writer of the archive", () => {
       bench().git(`../${folder}/${PROJECT}`, "rev-parse", "main^{tree}");
     expect(before.length).toBe(301);
     expect(tree("archive-2")).toBe(tree("archive"));
+  });
+
+  it("writes again what the repository of a project has lost, and nothing twice", async () => {
+    const { add, start, git, folder } = bench();
+    const first = await start();
+    await add("message.sent", message({ thread: "plans" }));
+    await first.flush();
+    const early = git(PROJECT, "rev-parse", "main").trim();
+    await add("message.sent", message({ thread: "ideas" }));
+    await first.stop();
+    const tree = (): string => git(PROJECT, "rev-parse", "main^{tree}");
+    const whole = tree();
+    for (const lose of [
+      () => void git(PROJECT, "update-ref", "refs/heads/main", early),
+      () => rmSync(join(folder, PROJECT), { recursive: true }),
+    ]) {
+      lose();
+      await (await start()).stop();
+      expect(tree()).toBe(whole);
+      expect(archivedSeqs()).toEqual([1, 2, 3]);
+    }
   });
 
   it("keeps every folder small", async () => {
