@@ -48,13 +48,13 @@ const IS_READ = "(d.read_at is null) = false";
 /** That a delivery `d` has not expired: what has is in no inbox any more, and takes no room there. */
 export const LIVE = "(d.expires_after is null or d.at + d.expires_after > now_ms())";
 
-/** The conditions of a page; `$3` is the thread. */
+/** The conditions of a page; `$5` is the thread. */
 function conditions({ urgent, thread, ackOverdue }: Page): string[] {
   return [
     LIVE,
     ...(urgent === true ? ["d.urgent = 1"] : []),
     ...(ackOverdue === true ? ["d.ack_within is not null", "d.at + d.ack_within <= now_ms()"] : []),
-    ...(thread === undefined ? [] : ["m.thread = $3"]),
+    ...(thread === undefined ? [] : ["m.thread = $5"]),
   ];
 }
 
@@ -106,13 +106,13 @@ function entries(
   { project, agent }: InboxAddress,
   { after, thread, parts, limit }: Selection,
 ): Promise<EntryRow[]> {
-  const order = `order by seq ${after === undefined ? "desc" : "asc"} limit $5`;
+  const order = `order by seq ${after === undefined ? "desc" : "asc"} limit $4`;
   const [first = "", ...others] = parts.map(
-    (part) => `select * from (${ENTRY} and ${part.join(" and ")} and d.seq > $4 ${order}) one`,
+    (part) => `select * from (${ENTRY} and ${part.join(" and ")} and d.seq > $3 ${order}) one`,
   );
   return query<EntryRow>(
     others.length === 0 ? first : `${[first, ...others].join(" union all ")} ${order}`,
-    [project, agent, thread ?? null, after ?? 0, limit],
+    [project, agent, after ?? 0, limit, ...(thread === undefined ? [] : [thread])],
   );
 }
 
