@@ -22,6 +22,24 @@ describe("the writer of the archive", () => {
       .map((line) => (JSON.parse(line) as { seq: number }).seq)
       .toSorted((a, b) => a - b);
 
+  /** Puts a commit that the server did not make on top of the journal. */
+  const commitOfAStranger = (): string => {
+    const { git } = bench();
+    const who = ["-c", "user.name=x", "-c", "user.email=x@y"];
+    const foreign = git(
+      JOURNAL,
+      ...who,
+      "commit-tree",
+      "-p",
+      "main",
+      "-m",
+      "mine",
+      "main^{tree}",
+    ).trim();
+    git(JOURNAL, "update-ref", "refs/heads/main", foreign);
+    return foreign;
+  };
+
   it("writes every event to the journal, each once, and open threads to the project's repository", async () => {
     const { add, start } = bench();
     await add("message.sent", message({ thread: "plans", open: true }));
@@ -192,21 +210,7 @@ describe("the writer of the archive", () => {
     const { add, start, git, errors } = bench();
     await (await start()).stop();
     const good = git(JOURNAL, "rev-parse", "main").trim();
-    const tree = git(JOURNAL, "rev-parse", "main^{tree}").trim();
-    const foreign = git(
-      JOURNAL,
-      "-c",
-      "user.name=x",
-      "-c",
-      "user.email=x@y",
-      "commit-tree",
-      "-p",
-      good,
-      "-m",
-      "mine",
-      tree,
-    ).trim();
-    git(JOURNAL, "update-ref", "refs/heads/main", foreign);
+    const foreign = commitOfAStranger();
     await add("message.sent", message());
     const archive = await start();
     await expect.poll(() => errors.map(String).join()).toContain(foreign);
@@ -221,25 +225,10 @@ describe("the writer of the archive", () => {
   });
 
   it("notices a foreign commit that comes while it runs", async () => {
-    const { add, start, git, errors } = bench();
+    const { add, start, errors } = bench();
     const archive = await start();
     await archive.flush();
-    const good = git(JOURNAL, "rev-parse", "main").trim();
-    const tree = git(JOURNAL, "rev-parse", "main^{tree}").trim();
-    const foreign = git(
-      JOURNAL,
-      "-c",
-      "user.name=x",
-      "-c",
-      "user.email=x@y",
-      "commit-tree",
-      "-p",
-      good,
-      "-m",
-      "mine",
-      tree,
-    ).trim();
-    git(JOURNAL, "update-ref", "refs/heads/main", foreign);
+    const foreign = commitOfAStranger();
     await add("message.sent", message());
     await expect.poll(() => errors.map(String).join()).toContain(foreign);
   });

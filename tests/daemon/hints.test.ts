@@ -1,54 +1,19 @@
 import type { AddressInfo } from "node:net";
 import { pino } from "pino";
 import { expect, it } from "vitest";
-import { WebSocketServer } from "ws";
+import { type WebSocket, WebSocketServer } from "ws";
 import { hintLoop } from "../../daemon/hints.ts";
 import type { Node } from "../../daemon/node.ts";
 import { Alarm } from "../../daemon/timers.ts";
 
-it("reads on after a frame that is none, and is woken by the next one", async () => {
+/** Runs the loop against a server that speaks so, until the loop has woken who waits for work. */
+async function untilWoken(onConnection: (socket: WebSocket) => void): Promise<boolean[]> {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-  server.on("connection", (socket) => {
-    socket.send("<html>");
-    socket.send(JSON.stringify({ type: "work" }));
-  });
+  server.on("connection", onConnection);
   await new Promise((resolve) => server.once("listening", resolve));
   const detach = new AbortController();
   const wakeClaims = new Alarm();
-  const node = {
-    server: {
-      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      token: () => Promise.resolve("t"),
-    },
-    log: pino({ level: "silent" }),
-    spool: { sessions: () => [] },
-    contact: { draining: false },
-    wakeClaims,
-    wakeBeat: new Alarm(),
-    detach: detach.signal,
-  };
-  const loop = hintLoop(node as unknown as Node);
-  const from = performance.now();
-  await wakeClaims.wait(60_000, detach.signal);
-  expect(performance.now() - from).toBeLessThan(59_000);
-  detach.abort();
-  await loop;
-  await new Promise((resolve) => server.close(resolve));
-});
-
-it("gives up a stream that says nothing any more, and opens another", async () => {
-  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
-  let opened = 0;
   const hinted: boolean[] = [];
-  server.on("connection", (socket) => {
-    opened += 1;
-    // After this word the line is a black hole: no ping, no close.
-    socket.send(JSON.stringify({ type: "hello", protocol: 1, version: "0", pingMs: 100 }));
-    if (opened > 1) socket.send(JSON.stringify({ type: "work" }));
-  });
-  await new Promise((resolve) => server.once("listening", resolve));
-  const detach = new AbortController();
-  const wakeClaims = new Alarm();
   const node = {
     server: {
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -65,11 +30,31 @@ it("gives up a stream that says nothing any more, and opens another", async () =
     detach: detach.signal,
   };
   const loop = hintLoop(node as unknown as Node);
+  const from = performance.now();
   await wakeClaims.wait(60_000, detach.signal);
-  expect(opened).toBeGreaterThan(1);
-  // While nothing says when there is work, polls are frequent again.
-  expect(hinted.slice(0, 3)).toEqual([true, false, true]);
+  expect(performance.now() - from).toBeLessThan(59_000);
   detach.abort();
   await loop;
   await new Promise((resolve) => server.close(resolve));
+  return hinted;
+}
+
+it("reads on after a frame that is none, and is woken by the next one", async () => {
+  await untilWoken((socket) => {
+    socket.send("<html>");
+    socket.send(JSON.stringify({ type: "work" }));
+  });
+});
+
+it("gives up a stream that says nothing any more, and opens another", async () => {
+  let opened = 0;
+  const hinted = await untilWoken((socket) => {
+    opened += 1;
+    // After this word the line is a black hole: no ping, no close.
+    socket.send(JSON.stringify({ type: "hello", protocol: 1, version: "0", pingMs: 100 }));
+    if (opened > 1) socket.send(JSON.stringify({ type: "work" }));
+  });
+  expect(opened).toBeGreaterThan(1);
+  // While nothing says when there is work, polls are frequent again.
+  expect(hinted.slice(0, 3)).toEqual([true, false, true]);
 });
