@@ -1,5 +1,5 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { PassThrough, type Readable, type Transform, type Writable } from "node:stream";
+import { PassThrough, Readable, type Transform, type Writable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { RunningArchive } from "../archive/start.ts";
@@ -70,8 +70,9 @@ function mountPlace(app: FastifyInstance, deps: PlaceDeps): void {
     return answer(reply, `application/x-${UPLOAD_PACK}-advertisement`, body);
   });
   app.post(`${path}/${UPLOAD_PACK}`, options, async (request, reply) => {
+    const { body } = request;
+    if (!(body instanceof Readable)) throw notGits();
     const git = await uploadPack(request, deps);
-    const body = request.body as Readable;
     const zipped = request.headers["content-encoding"] === "gzip";
     feed(git, body, [...(zipped ? [createGunzip()] : []), atMost(MAX_REQUEST)]);
     return answer(reply, `application/x-${UPLOAD_PACK}-result`, git.stdout);
@@ -177,6 +178,11 @@ const readOnly = (service: string | undefined): ProblemError =>
       next: "clone and fetch it; what you want to say goes into a message",
     },
   );
+
+const notGits = (): ProblemError =>
+  new ProblemError("UNSUPPORTED_MEDIA_TYPE", `this takes the request of a Git client only`, {
+    next: `use git clone; its requests have content-type: ${REQUEST_TYPE}`,
+  });
 
 const busy = (): ProblemError =>
   new ProblemError("UNAVAILABLE", `${MAX_CLONES} clones are being served already`, {

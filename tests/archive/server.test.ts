@@ -106,6 +106,25 @@ describe("the archive over HTTP", () => {
     expect((await ask(gzipSync(`${want}0009done\n`))).status).toBe(200);
   });
 
+  it("takes no body but Git's, and serves others meanwhile", async () => {
+    const path = "/v1/projects/default/archive.git";
+    const authorization = `Bearer ${await server.admin.token()}`;
+    const ask = (type: Record<string, string>, body: string | null): Promise<Response> =>
+      fetch(`${server.url}${path}/git-upload-pack`, {
+        method: "POST",
+        headers: { authorization, ...type },
+        body,
+      });
+    for (let one = 0; one < 5; one += 1) {
+      for (const refused of [ask({ "content-type": "application/json" }, "{}"), ask({}, null)]) {
+        const { status } = await refused;
+        expect(status).toBe(415);
+      }
+    }
+    const info = `${server.url}${path}/info/refs?service=git-upload-pack`;
+    expect((await fetch(info, { headers: { authorization } })).status).toBe(200);
+  });
+
   it("asks for a token, refuses other projects, unknown ones and every push", async () => {
     const path = "/v1/projects/default/archive.git";
     const anonymous = await fetch(`${server.url}${path}/info/refs?service=git-upload-pack`);
