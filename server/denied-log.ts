@@ -3,6 +3,8 @@ import { rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 const MAX_BYTES = 10 * 1_048_576;
+/** How long after a failure the file is opened again. */
+const REOPEN_MS = 10_000;
 
 /** Whom the server turned away without knowing who it was. */
 export interface Stranger {
@@ -19,14 +21,21 @@ export interface DeniedLog {
   close(): Promise<void>;
 }
 
-/** @param onError hears of a file that cannot be written; the lines are lost, the server goes on */
+/**
+ * @param onError hears of a file that cannot be written; the lines are lost until it can be, the server goes on
+ * @param now milliseconds that only rise
+ */
 export async function openDeniedLog(
   data: string,
   onError: (error: unknown) => void,
+  now: () => number = () => performance.now(),
 ): Promise<DeniedLog> {
   const file = join(data, "denied.log");
-  const open = (): WriteStream =>
-    createWriteStream(file, { flags: "a", mode: 0o600 }).on("error", onError);
+  let openedAt = 0;
+  const open = (): WriteStream => {
+    openedAt = now();
+    return createWriteStream(file, { flags: "a", mode: 0o600 }).on("error", onError);
+  };
   let size = await stat(file).then(
     (found) => found.size,
     () => 0,
@@ -42,8 +51,10 @@ export async function openDeniedLog(
   };
   return {
     write: (stranger) => {
+      if (stream.destroyed && turning === undefined && now() - openedAt >= REOPEN_MS)
+        stream = open();
       // A flood is not worth memory: what the disk does not take at once is dropped.
-      if (turning !== undefined || stream.writableNeedDrain) return;
+      if (turning !== undefined || stream.destroyed || stream.writableNeedDrain) return;
       const line = `${JSON.stringify({ time: new Date().toISOString(), ...stranger })}\n`;
       size += line.length;
       stream.write(line);
