@@ -1,24 +1,64 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { hash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { BRANCH } from "./fast-import.ts";
 import { FaultFound } from "./fault.ts";
 import { gitIn } from "./git.ts";
 
-/** A clone with a working tree must hold what was committed. @throws FaultFound with the first file and line that differ */
+/**
+ * A clone with a working tree must hold what is on the archive's branch, whatever is checked out and whatever Git's index
+ * says of the files. @throws FaultFound with the first file and line that differ
+ */
 export async function refuseDirtyTree(folder: string): Promise<void> {
   const git = gitIn(folder);
   if ((await git.raw(["rev-parse", "--is-bare-repository"])).trim() === "true") return;
   const top = (await git.raw(["rev-parse", "--show-toplevel"])).trim();
-  const names = await gitIn(top).raw(["diff", "--name-only", "-z", "HEAD", "--"]);
-  const [file] = names.split("\0").filter(Boolean);
-  if (file === undefined) return;
-  const committed = await gitIn(top)
-    .raw(["show", `HEAD:${file}`])
-    .catch(() => null);
-  const now = await readFile(join(top, file), "utf8").catch(() => null);
-  if (now === null) throw new FaultFound("the file was removed", { file });
-  if (committed === null) throw new FaultFound("the file is not part of the archive", { file });
-  throw new FaultFound("the line was changed", { file, line: firstDifference(committed, now) });
+  const committed = await committedFiles(top);
+  const there = await filesIn(top);
+  for (const [file, id] of committed) {
+    if (!there.has(file)) throw new FaultFound("the file was removed", { file });
+    const bytes = await readFile(join(top, file));
+    if (blobId(bytes, id) === id) continue;
+    const before = await gitIn(top).raw(["show", `${BRANCH}:${file}`]);
+    const line = firstDifference(before, bytes.toString());
+    throw new FaultFound("the line was changed", { file, line });
+  }
+  const added = [...there].find((file) => !committed.has(file));
+  if (added !== undefined)
+    throw new FaultFound("the file is not part of the archive", { file: added });
 }
+
+/** The ids of the files on the branch, by path; none when there is no such branch. */
+async function committedFiles(top: string): Promise<Map<string, string>> {
+  const format = "--format=%(objectname) %(path)";
+  const lines = await gitIn(top)
+    .raw(["ls-tree", "-r", "-z", format, BRANCH])
+    .catch(() => "");
+  return new Map(
+    lines
+      .split("\0")
+      .filter(Boolean)
+      .map((line): [string, string] => {
+        const at = line.indexOf(" ");
+        return [line.slice(at + 1), line.slice(0, at)];
+      }),
+  );
+}
+
+async function filesIn(top: string): Promise<Set<string>> {
+  const entries = await readdir(top, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => !entry.isDirectory())
+    .map(({ parentPath, name }) => relative(top, join(parentPath, name)));
+  return new Set(paths.filter((path) => path !== ".git" && !path.startsWith(".git/")));
+}
+
+/** The id that Git gives a file (gitformat-pack(5)), by the same algorithm as another id. */
+const blobId = (bytes: Buffer, like: string): string =>
+  hash(
+    like.length === 40 ? "sha1" : "sha256",
+    Buffer.concat([Buffer.from(`blob ${bytes.length}\0`), bytes]),
+  );
 
 /** The first line, from 1, in which two texts differ. */
 export function firstDifference(a: string, b: string): number {

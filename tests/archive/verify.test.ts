@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { describeFault } from "../../archive/fault.ts";
 import { KnownKeys } from "../../archive/signatures.ts";
 import { verifyRepository } from "../../archive/verify.ts";
+import { verifyClone } from "../../server/verify-archive.ts";
 import { gitOut, makeTestKey, message, useArchive } from "./support.ts";
 
 const GIT_USER = ["-c", "user.name=Mallory", "-c", "user.email=m@example.org"];
@@ -100,6 +101,37 @@ describe("the verification of an archive", () => {
     edit(readable, path, (text) => text.replace("number 2", "number two"));
     commit(readable);
     expect(await faultOf(readable)).toContain(path);
+  });
+
+  it("compares the files of a clone with the archive's branch, whatever Git thinks of them", async () => {
+    const [path = ""] = gitOut(readable, "ls-files", "threads").split("\n");
+    const forge = (): void => edit(readable, path, (text) => `${text}forged\n`);
+    writeFileSync(join(readable, `${path}.forged.md`), "forged");
+    expect(await faultOf(readable)).toContain(
+      `${path}.forged.md: the file is not part of the archive`,
+    );
+    rmSync(join(readable, `${path}.forged.md`));
+    gitOut(readable, "update-index", "--assume-unchanged", path);
+    forge();
+    expect(await faultOf(readable)).toMatch(/t0.* line \d+: the line was changed/);
+    gitOut(readable, "update-index", "--no-assume-unchanged", path);
+    gitOut(readable, "checkout", "-q", "-b", "evil");
+    commit(readable);
+    expect(await faultOf(readable)).toMatch(/t0.* line \d+: the line was changed/);
+    gitOut(readable, "checkout", "-q", "main");
+    expect(await faultOf(readable)).toBe("");
+  });
+
+  it("finds fault with a clone that has nothing on the archive's branch", async () => {
+    gitOut(readable, "checkout", "-q", "-b", "evil");
+    gitOut(readable, "branch", "-q", "-D", "main");
+    expect(await faultOf(readable)).toContain("the file is not part of the archive");
+    const bare = join(bench().root, "empty.git");
+    gitOut(bench().root, "init", "-q", "--bare", bare);
+    expect(await verifyClone(bare, undefined)).toMatchObject({
+      ok: false,
+      fault: { problem: expect.stringContaining("it has no commit on the branch main") },
+    });
   });
 
   it("finds a history that was rewritten with the old trailers", async () => {
