@@ -37,13 +37,13 @@ export interface Batch {
   readonly actors: readonly string[];
   readonly chain: string;
   readonly changes: readonly Change[];
+  readonly signer: Signer;
 }
 
 export interface RepositoryOptions {
   /** `journal` or `project/<name>`. */
   readonly name: string;
   readonly gitDir: string;
-  readonly signer: () => Signer;
   readonly onError: (error: unknown) => void;
 }
 
@@ -121,12 +121,11 @@ export class Repository {
   }
 
   private async commit(head: Head, batch: Batch): Promise<Head> {
-    const { name, gitDir, signer } = this.options;
-    const { from, to, at, actors, chain, changes } = batch;
-    const key = signer();
-    const { kid } = key;
+    const { name, gitDir } = this.options;
+    const { from, to, at, actors, chain, changes, signer } = batch;
+    const { kid } = signer;
     const bytes = signedBytes({ repository: name, to, chain, parent: head.commit });
-    const signature = Buffer.from(await key.sign(bytes)).toString("base64url");
+    const signature = Buffer.from(await signer.sign(bytes)).toString("base64url");
     const continues = this.git !== undefined;
     await this.ended;
     this.git ??= new FastImport(gitDir);

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ProblemError } from "../contract/problem.ts";
 import type { EventLog } from "../storage/event-log.ts";
+import { lastSeq } from "../storage/events.ts";
 import { readBatch, type Reader, type ReaderOptions, runReader } from "../storage/readers.ts";
 import { placedSeq } from "./places.ts";
 import type { ArchiveDeps } from "./ports.ts";
@@ -146,8 +147,10 @@ function follow(
   };
   const again = (): void => void (starting = begin());
   let starting = begin();
+  /** Archives what is in the log now: while events keep coming there is no end of it. */
   const drain = async (): Promise<void> => {
-    while ((await readBatch(options)) > 0);
+    const until = await lastSeq(log.query);
+    while ((await placedSeq(log.query)) < until && (await readBatch(options)) > 0);
   };
   const pause = async (): Promise<void> => {
     await starting;
@@ -190,8 +193,8 @@ function follow(
  */
 async function align(log: EventLog, writer: Writer): Promise<void> {
   const { seq } = await writer.head();
-  const [last] = await log.query<{ seq: number | null }>("select max(seq) as seq from events");
-  if (seq > (last?.seq ?? 0)) throw ahead(seq, last?.seq ?? 0);
+  const last = await lastSeq(log.query);
+  if (seq > last) throw ahead(seq, last);
   if (seq < (await placedSeq(log.query)) || (await writer.hasLost())) await writer.startOver();
   const placed = await placedSeq(log.query);
   await log.tx([`cursor:${READER}`], ({ query }) =>

@@ -135,6 +135,7 @@ export class Writer {
       actors: actorsOf(fresh.map(({ event }) => event)),
       chain: chainChanges(head.chain, changes),
       changes,
+      signer,
     });
   }
 
@@ -156,6 +157,7 @@ export class Writer {
       actors: actorsOf(fresh),
       chain,
       changes: [{ path, text }],
+      signer: this.deps.signer(),
     });
   }
 
@@ -163,13 +165,12 @@ export class Writer {
     const known = this.repositories.get(project);
     // Looked up last, ended last.
     if (known !== undefined) this.repositories.delete(project);
-    const { folder, signer, onError } = this.deps;
+    const { folder, onError } = this.deps;
     const repository =
       known ??
       new Repository({
         name: repositoryName(project),
         gitDir: gitDirOf(folder, project),
-        signer,
         onError,
       });
     this.repositories.set(project, repository);

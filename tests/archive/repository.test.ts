@@ -30,11 +30,9 @@ describe("a repository of the archive", () => {
     writeFileSync(join(folder, "git"), slowGit(gate.wait));
     chmodSync(join(folder, "git"), 0o755);
     process.env["PATH"] = `${folder}:${PATH}`;
-    const { signer } = makeTestKey("key-1");
     repository = new Repository({
       name: "journal",
       gitDir: join(folder, "journal.git"),
-      signer: () => signer,
       onError: (error) => errors.push(error),
     });
   });
@@ -44,6 +42,7 @@ describe("a repository of the archive", () => {
     rmSync(folder, { recursive: true });
   });
 
+  const { signer } = makeTestKey("key-1");
   const append = (seq: number): Promise<unknown> =>
     repository.append({
       from: seq,
@@ -52,6 +51,7 @@ describe("a repository of the archive", () => {
       actors: ["server"],
       chain: "0".repeat(64),
       changes: [{ path: `segments/${seq}`, text: `${seq}\n` }],
+      signer,
     });
   const log = (): string[] =>
     execFileSync("git", ["log", "--format=%ct", "main"], {

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { nextChain } from "../../archive/chain.ts";
 import { shardOf } from "../../archive/shards.ts";
 import { verifyRepository } from "../../archive/verify.ts";
+import { lastSeq } from "../../storage/events.ts";
 import { message, useArchive } from "./support.ts";
 
 const JOURNAL = "journal.git";
@@ -72,6 +73,20 @@ describe("the writer of the archive", () => {
     }
     expect(archivedSeqs()).toEqual(Array.from({ length: 61 }, (_, i) => i + 1));
   });
+
+  it("archives what there is when asked to, however much comes meanwhile", async () => {
+    const { add, start, log } = bench();
+    const archive = await start();
+    let asked = true;
+    const flood = (async () => {
+      while (asked) await add("message.read", { message: "m", agent: "red" });
+    })();
+    await expect.poll(() => lastSeq(log.query)).toBeGreaterThan(300);
+    const before = await lastSeq(log.query);
+    await archive.flush().finally(() => (asked = false));
+    expect(archivedSeqs().at(-1)).toBeGreaterThanOrEqual(before);
+    await flood;
+  }, 60_000);
 
   it("merges the packs that processes before it left behind", async () => {
     const { add, start, folder } = bench();
