@@ -2,7 +2,6 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ProblemError } from "../contract/problem.ts";
 import type { EventLog } from "../storage/event-log.ts";
-import { lastSeq } from "../storage/events.ts";
 import { readBatch, type Reader, type ReaderOptions, runReader } from "../storage/readers.ts";
 import { placedSeq } from "./places.ts";
 import type { ArchiveDeps } from "./ports.ts";
@@ -147,11 +146,6 @@ function follow(
   };
   const again = (): void => void (starting = begin());
   let starting = begin();
-  /** Archives what is in the log now: while events keep coming there is no end of it. */
-  const drain = async (): Promise<void> => {
-    const until = await lastSeq(log.query);
-    while ((await placedSeq(log.query)) < until && (await readBatch(options)) > 0);
-  };
   const pause = async (): Promise<void> => {
     await starting;
     const running = reader;
@@ -171,7 +165,7 @@ function follow(
         await pause();
         if (!aligned) throw notFollowing();
         try {
-          await drain();
+          await drain(options);
         } finally {
           if (!stopped) reader = await runReader(options, onError);
         }
@@ -181,10 +175,22 @@ function follow(
       clearTimeout(retry);
       return inTurn(async () => {
         await pause();
-        if (aligned) await drain().catch(onError);
+        if (aligned) await drain(options).catch(onError);
       });
     },
   };
+}
+
+/** Archives what is in the log now: while events keep coming there is no end of it. */
+async function drain(options: ReaderOptions): Promise<void> {
+  const { log } = options;
+  const until = await newestSeq(log);
+  while ((await placedSeq(log.query)) < until && (await readBatch(options)) > 0);
+}
+
+async function newestSeq({ query }: EventLog): Promise<number> {
+  const [last] = await query<{ seq: number | null }>("select max(seq) as seq from events");
+  return last?.seq ?? 0;
 }
 
 /**
@@ -193,7 +199,7 @@ function follow(
  */
 async function align(log: EventLog, writer: Writer): Promise<void> {
   const { seq } = await writer.head();
-  const last = await lastSeq(log.query);
+  const last = await newestSeq(log);
   if (seq > last) throw ahead(seq, last);
   if (seq < (await placedSeq(log.query)) || (await writer.hasLost())) await writer.startOver();
   const placed = await placedSeq(log.query);
