@@ -8,15 +8,21 @@ import { refuseDirtyTree } from "./verify-tree.ts";
 import { FaultFound } from "./fault.ts";
 import { verifyRepository } from "./verify.ts";
 
+export interface CloneOptions {
+  /** Holds what an address over HTTP takes, as `RemoteSettings` describes it. */
+  readonly credentialFile?: string;
+  /** Ends Git. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Clones the branch of a repository into a bare one that remembers nothing of where it came from.
- * @param credentialFile holds what an address over HTTP takes, as `RemoteSettings` describes it
  * @throws ProblemError INTERNAL for a local clone that is damaged, UNAVAILABLE when Git cannot clone
  */
 export async function cloneBare(
   source: string,
   gitDir: string,
-  credentialFile?: string,
+  { credentialFile, signal: abort }: CloneOptions,
 ): Promise<void> {
   const local = await stat(source).then(
     (found) => found.isDirectory(),
@@ -26,6 +32,7 @@ export async function cloneBare(
   const args = ["--bare", "--no-hardlinks", "--no-tags", "--single-branch", "--branch", "main"];
   try {
     const git = simpleGit({
+      abort,
       config: credentialConfig({ credentialFile }, source),
       unsafe: { allowUnsafeCredentialHelper: true },
     });

@@ -29,8 +29,8 @@ process.exitCode = await main(process.argv.slice(2), {
     await runDaemon(flags, openLocalFile);
   },
   restoreServer: async (source, data) => {
-    const { restoreServer } = await import("../server/main.ts");
-    return restoreServer(source, data);
+    const { runRestore } = await import("../server/main.ts");
+    return runRestore(source, data);
   },
   verifyClone: async (folder, since) => {
     const { verifyClone } = await import("../server/main.ts");

@@ -1,13 +1,14 @@
+import { constants } from "node:os";
 import { join, resolve } from "node:path";
 import { loadConfig } from "../runtime/config.ts";
 import { createLog } from "../runtime/log.ts";
 import { exitAfter, untilSignal } from "../runtime/shutdown.ts";
 import { withoutCredentials } from "./remotes.ts";
+import { type Restored, restoreServer } from "./restore.ts";
 import { startServer } from "./start.ts";
 import { Settings, SETTINGS_ENV } from "./settings.ts";
 
-export { restoreServer } from "./restore.ts";
-export { verifyClone } from "./verify-archive.ts";
+export { verifyClone } from "./verify-clone.ts";
 export { startServer, type RunningServer, type ServerOptions } from "./start.ts";
 
 const STOP_MS = 9_000;
@@ -48,4 +49,24 @@ export async function runServer(flags: ServerFlags): Promise<void> {
   log.info({ signal: await signal }, "stopping");
   exitAfter(STOP_MS, 0);
   await server.stop();
+}
+
+/**
+ * `gridpost archive restore`: as `restoreServer`, in a process of its own. SIGTERM or SIGINT ends it with the folder empty.
+ * @throws ProblemError
+ */
+export async function runRestore(source: string, data: string): Promise<Restored> {
+  process.umask(0o077);
+  const stop = new AbortController();
+  let code = 0;
+  void untilSignal().then((signal) => {
+    code = 128 + constants.signals[signal];
+    stop.abort();
+  });
+  try {
+    return await restoreServer(source, data, stop.signal);
+  } catch (error) {
+    if (stop.signal.aborted) process.exit(code);
+    throw error;
+  }
 }

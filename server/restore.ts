@@ -37,15 +37,20 @@ export interface Restored {
 /**
  * Rebuilds a data folder from a clone of a journal, after checking all of it.
  * @param source a URL or a folder that Git can clone
+ * @param signal gives it up; the folder is then left empty, too
  * @throws ProblemError CONFLICT if the folder is not empty, INTERNAL with segment file and line if the journal is not
  *   as it was written; the folder is then left empty
  */
-export async function restoreServer(source: string, data: string): Promise<Restored> {
+export async function restoreServer(
+  source: string,
+  data: string,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Restored> {
   const folder = resolve(data);
   await refuseUsed(folder);
   const held = await takeDataFolder(folder);
   try {
-    const restored = await rebuild(source, folder);
+    const restored = await rebuild(source, folder, signal);
     held.release();
     return restored;
   } catch (error) {
@@ -64,18 +69,19 @@ async function refuseUsed(folder: string): Promise<void> {
   });
 }
 
-async function rebuild(source: string, folder: string): Promise<Restored> {
+async function rebuild(source: string, folder: string, signal: AbortSignal): Promise<Restored> {
   const journal = join(archiveFolder(folder), "journal.git");
   await mkdir(archiveFolder(folder), { recursive: true });
-  await cloneFrom(source, journal, join(folder, "restoring.credential"));
+  await cloneFrom(source, journal, { file: join(folder, "restoring.credential"), signal });
   // Under another name until it is whole, so that no server starts on half of it.
   const unfinished = join(folder, "restoring.db");
-  const loaded = await withDb(unfinished, (db) => loadJournal(db, journal));
+  const loaded = await withDb(unfinished, (db) => loadJournal(db, journal, signal));
   // Opened anew: the clock of a database starts at its last event.
   const { epoch } = await withDb(unfinished, async (db) => {
     await rebuildEphemeral(db);
     return beginEpoch(db, loaded.lastSeq);
   });
+  signal.throwIfAborted();
   await rename(unfinished, databaseFile(folder));
   const missingBlobs = [...loaded.blobs].map(([sha256, size]) => ({ sha256, size }));
   const { commit, lastSeq, events } = loaded;
@@ -83,12 +89,16 @@ async function rebuild(source: string, folder: string): Promise<Restored> {
 }
 
 /** A password in the address is shown to Git alone, and only while it clones. */
-async function cloneFrom(source: string, journal: string, file: string): Promise<void> {
+async function cloneFrom(
+  source: string,
+  journal: string,
+  { file, signal }: { readonly file: string; readonly signal: AbortSignal },
+): Promise<void> {
   const { url, credential } = splitAddress(source);
-  if (credential === null) return cloneBare(url, journal);
+  if (credential === null) return cloneBare(url, journal, { signal });
   await writePrivate(file, credential);
   try {
-    await cloneBare(url, journal, file);
+    await cloneBare(url, journal, { credentialFile: file, signal });
   } finally {
     await rm(file);
   }
@@ -112,7 +122,7 @@ interface Loaded {
 }
 
 /** Verifies and replays in one pass; what is found damaged is thrown away with everything before it. */
-async function loadJournal(db: Db, journal: string): Promise<Loaded> {
+async function loadJournal(db: Db, journal: string, signal: AbortSignal): Promise<Loaded> {
   await migrate(db);
   const apply = applyAll(projections);
   const blobs = new Map<string, number>();
@@ -133,6 +143,7 @@ async function loadJournal(db: Db, journal: string): Promise<Loaded> {
     folder: journal,
     repository: "journal",
     onEvents: async (events) => {
+      signal.throwIfAborted();
       waiting.push(...events);
       for (const { body } of events)
         for (const { sha256, size } of blobRefs(body)) blobs.set(sha256, size);

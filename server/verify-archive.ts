@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { eventText } from "../archive/chain.ts";
-import { type Fault, FaultFound } from "../archive/fault.ts";
+import { FaultFound } from "../archive/fault.ts";
 import type { VerifyAnswer, VerifyRequest } from "../archive/ports.ts";
 import { placedSeq, type Reached, reachedHeads } from "../archive/places.ts";
 import { KnownKeys } from "../archive/signatures.ts";
@@ -154,7 +154,8 @@ interface Comparison {
   readonly stateHash: string | null;
 }
 
-function answerOf(
+/** What a verification says, of all that was checked up to the first fault. */
+export function answerOf(
   { since }: VerifyRequest,
   checked: readonly Verified[],
   comparison: Comparison | null,
@@ -257,22 +258,4 @@ function describe({ table, key, column, a, b }: Difference): string {
   if (column === null)
     return `${where}: ${a === undefined ? "only the replay has the row" : "only the database has the row"}`;
   return `${where}.${column}: the database has ${JSON.stringify(a)}, the replay ${JSON.stringify(b)}`;
-}
-
-const empty = (repository: string): Fault => ({
-  repository,
-  commit: null,
-  file: null,
-  line: null,
-  problem: "it has no commit on the branch main: it is no archive, or holds nothing yet",
-});
-
-/** Checks a clone of one repository, wherever it lies. */
-export async function verifyClone(
-  folder: string,
-  since: string | undefined,
-): Promise<VerifyAnswer> {
-  const one = await verifyRepository({ folder, ...(since === undefined ? {} : { since }) });
-  const found = one.fault === null && one.head === null ? { ...one, fault: empty(folder) } : one;
-  return answerOf({ deep: false, since }, [found], null);
 }

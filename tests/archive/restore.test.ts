@@ -11,7 +11,7 @@ import { projections } from "../../server/projections.ts";
 import { loadSigningKeys } from "../../server/identity/signing-keys.ts";
 import { readSettings, type RunningServer, startServer } from "../../server/main.ts";
 import { restoreServer } from "../../server/restore.ts";
-import { verifyClone } from "../../server/verify-archive.ts";
+import { verifyClone } from "../../server/verify-clone.ts";
 import { stateHash } from "../../storage/state-hash.ts";
 import { registerNode, workAll } from "../support/node.ts";
 import {

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { describeFault } from "../../archive/fault.ts";
 import { KnownKeys } from "../../archive/signatures.ts";
 import { verifyRepository } from "../../archive/verify.ts";
-import { verifyClone } from "../../server/verify-archive.ts";
+import { verifyClone } from "../../server/verify-clone.ts";
 import { gitOut, makeTestKey, message, useArchive } from "./support.ts";
 
 const GIT_USER = ["-c", "user.name=Mallory", "-c", "user.email=m@example.org"];
