@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { simpleGit } from "simple-git";
 import { withoutPassword } from "./clone.ts";
 import { credentialConfig } from "./credentials.ts";
@@ -95,6 +96,7 @@ class Followed {
   private async pushOnce(): Promise<void> {
     try {
       const tip = await readTip(this.gitDir).catch(() => null);
+      if (tip === null) this.error = `there is nothing in ${this.remote.repository} yet`;
       if (tip === null || tip.commit === this.pushed) return;
       await this.send(tip.commit);
       this.pushed = tip.commit;
@@ -110,7 +112,10 @@ class Followed {
   }
 
   private async send(commit: string): Promise<void> {
-    const { url } = this.remote;
+    const { url, tokenFile } = this.remote;
+    // Git's helper would say so in words that Git does not pass on.
+    if (tokenFile !== undefined && !existsSync(tokenFile))
+      throw new Error(`its tokenFile ${tokenFile} is missing`);
     const git = simpleGit({
       baseDir: this.gitDir,
       abort: this.stopping.signal,

@@ -16,6 +16,9 @@ const Listen = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** Networks that the router of proxies knows by name (proxy-addr 2). */
+const NETWORKS = ["loopback", "linklocal", "uniquelocal"] as const;
+
 /** Every setting of the server: in `<data>/config.yaml`, the environment, `--set` and flags. */
 export const Settings = z.strictObject({
   /** The folder of database, keys, blobs and archive. */
@@ -68,7 +71,11 @@ export const Settings = z.strictObject({
   trustProxy: z
     .preprocess(
       (value) => (typeof value === "string" ? value.split(",") : value),
-      z.array(z.string().min(1)),
+      z.array(
+        z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6(), z.enum(NETWORKS)], {
+          error: `is an address, a network (10.0.0.0/8), or one of ${NETWORKS.join(", ")}`,
+        }),
+      ),
     )
     .default([]),
   /** Outside issuers (OpenID Connect) whose tokens are accepted; in config.yaml only. */

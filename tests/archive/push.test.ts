@@ -83,6 +83,24 @@ describe("a push over HTTP", () => {
     },
   );
 
+  it("says that the file of its password is missing, and that there is nothing to push yet", async () => {
+    const tokenFile = join(root, "nowhere");
+    const following = await follow({ url: address(), tokenFile });
+    await following.pushAll();
+    expect(following.states()[0]?.error).toBe(`its tokenFile ${tokenFile} is missing`);
+    const remotes = [{ name: "r", url: address(), repository: "project/nope" }];
+    const empty = startPusher({
+      remotes,
+      gitDir: () => join(root, "nope.git"),
+      onError: () => undefined,
+    });
+    await empty.pushAll();
+    expect(empty.states()).toMatchObject([
+      { pushedSeq: null, error: "there is nothing in project/nope yet" },
+    ]);
+    await empty.stop();
+  });
+
   it("says that the password is wrong, and asks nobody for another", async () => {
     const following = await follow({ url: address("deploy:wrong@") });
     await following.pushAll();

@@ -1,0 +1,21 @@
+import { describe, expect, it } from "vitest";
+import { Settings } from "../../server/settings.ts";
+
+const withProxies = (trustProxy: unknown) => Settings.safeParse({ data: "data", trustProxy });
+
+describe("the trusted proxies", () => {
+  it("are addresses and networks, in a list or with commas", () => {
+    for (const good of [["127.0.0.1", "::1", "10.0.0.0/8", "fd00::/8", "loopback"], "10.0.0.1,::1"])
+      expect(withProxies(good).success).toBe(true);
+  });
+
+  it("are refused with the place of what is neither", () => {
+    for (const [bad, path] of [
+      [["banana"], 0],
+      [["127.0.0.1", "10.0.0.0/99"], 1],
+    ])
+      expect(withProxies(bad).error?.issues).toMatchObject([
+        { path: ["trustProxy", path], message: expect.stringContaining("10.0.0.0/8") as unknown },
+      ]);
+  });
+});
