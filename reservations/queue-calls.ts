@@ -27,6 +27,7 @@ import {
   type Keeping,
   keepTicket,
   orderOf,
+  refusalOf,
   setTicket,
   ticketById,
   type TicketRow,
@@ -169,8 +170,8 @@ async function startTime(tx: LogTx, ticket: TicketRow, id: string): Promise<void
 }
 
 async function answer(deps: ReservationsDeps, ticket: TicketRow): Promise<Ticket> {
-  if (ticket.state === "circle")
-    throw circleProblem(JSON.parse(ticket.circle ?? "[]") as string[], ticket.project);
+  const refusal = refusalOf(ticket);
+  if (refusal !== undefined) throw refusal;
   const seen = await view(deps, deps.log.query, ticket);
   if (ticket.state === "waiting" && deps.log.now() >= ticket.ends_at)
     throw conflictProblem(seen.conflicts);

@@ -1,8 +1,12 @@
+import { ProblemError } from "../contract/problem.ts";
 import type { Dialect } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import { circleFrom } from "./circle.ts";
+import type { Order } from "./demand.ts";
+import { circleProblem } from "./describe.ts";
 import { give, placeOf } from "./grant.ts";
 import { blockersOf, isFree, type Obstacles, obstaclesOf } from "./obstacles.ts";
+import { joinSession, refuseOthersSession } from "./sessions.ts";
 import { TICKET_PRESENT_MS } from "./settings.ts";
 import {
   dropBlocker,
@@ -17,12 +21,17 @@ import {
   waitingFor,
 } from "./tickets.ts";
 
-/** Puts a waiter at the end of the queue. */
+/**
+ * Puts a waiter at the end of the queue.
+ * @throws ProblemError FORBIDDEN if it names somebody else's session
+ */
 export async function stand(
   tx: LogTx,
   ticket: Omit<NewTicket, "state" | "lease">,
   obstacles: Obstacles,
 ): Promise<TicketRow> {
+  const { project, holder, session } = ticket.order;
+  if (session !== null) await joinSession(tx, { session, project, holder });
   const row = await insertTicket(tx.query, { ...ticket, state: "waiting", lease: null });
   await setWaits(tx.query, row.id, blockersOf(obstacles));
   await tx.setDeadline("lease.ticket", row.id, Math.min(ticket.endsAt, ticket.presentUntil));
@@ -54,13 +63,14 @@ export async function reconsider(tx: LogTx, dialect: Dialect, blocker: string): 
 
 /**
  * Grants a waiter's wish, if it is there, or notes anew what it waits for; returns the tickets that nobody needs to wait
- * for any longer.
+ * for any longer. It is often somebody else's call that asks again: what is wrong with the wish ends its ticket and is
+ * told to its holder only.
  */
 export async function judge(tx: LogTx, dialect: Dialect, ticket: TicketRow): Promise<string[]> {
   const order = orderOf(ticket);
-  const reader = { query: tx.query, dialect };
   const place = await placeOf(tx, order, ticket.n);
-  const obstacles = await obstaclesOf(reader, order, { now: tx.now, place });
+  const obstacles = await obstaclesOrRefusal(tx, dialect, { order, place });
+  if (obstacles instanceof ProblemError) return refuse(tx, ticket.id, obstacles);
   if (isFree(obstacles)) {
     await setWaits(tx.query, ticket.id, []);
     if (ticket.present_until <= tx.now) return [];
@@ -75,13 +85,33 @@ export async function judge(tx: LogTx, dialect: Dialect, ticket: TicketRow): Pro
   return breakCircle(tx, ticket, obstacles);
 }
 
+/** Writes nothing, so that what it catches leaves nothing half done. */
+async function obstaclesOrRefusal(
+  { query, now }: LogTx,
+  dialect: Dialect,
+  { order, place }: { readonly order: Order; readonly place: number },
+): Promise<Obstacles | ProblemError> {
+  const { project, holder, session } = order;
+  try {
+    if (session !== null) await refuseOthersSession(query, { session, project, holder });
+    return await obstaclesOf({ query, dialect }, order, { now, place });
+  } catch (error) {
+    if (error instanceof ProblemError) return error;
+    throw error;
+  }
+}
+
+async function refuse(tx: LogTx, ticket: string, refusal: ProblemError): Promise<string[]> {
+  await setWaits(tx.query, ticket, []);
+  await setTicket(tx.query, ticket, { state: "refused", refusal });
+  return [ticket];
+}
+
 /** Of those who wait for each other, the one who came last gives way. */
 async function breakCircle(tx: LogTx, asker: TicketRow, obstacles: Obstacles): Promise<string[]> {
   const circle = await circleFrom(tx.query, asker, obstacles);
   if (circle === undefined) return [];
   const own = { ticket: asker.id, n: asker.n };
   const youngest = circle.tickets.reduce((a, b) => (b.n > a.n ? b : a), own);
-  await setWaits(tx.query, youngest.ticket, []);
-  await setTicket(tx.query, youngest.ticket, { state: "circle", circle: circle.holders });
-  return [youngest.ticket];
+  return refuse(tx, youngest.ticket, circleProblem(circle.holders, asker.project));
 }

@@ -1,8 +1,9 @@
+import { type ProblemCode, ProblemError, type ProblemOptions } from "../contract/problem-error.ts";
 import type { Resource } from "../contract/resource.ts";
 import type { Query } from "../storage/db.ts";
 import type { Order } from "./demand.ts";
 
-export type TicketState = "waiting" | "granted" | "taken" | "circle";
+export type TicketState = "waiting" | "granted" | "taken" | "refused";
 
 export interface TicketRow {
   readonly id: string;
@@ -13,8 +14,8 @@ export interface TicketRow {
   /** An `Order`, as JSON. */
   readonly request: string;
   readonly lease: string | null;
-  /** JSON array of holders. */
-  readonly circle: string | null;
+  /** What its holder is told when it can never be granted: a problem, as JSON. */
+  readonly refusal: string | null;
   readonly ends_at: number;
   readonly present_until: number;
   readonly alive_until: number;
@@ -28,7 +29,7 @@ const PRESENT_BEFORE = `select * from e_lease_tickets
   where project = $1 and state = 'waiting' and n < $2 and present_until > $3 order by n`;
 const WAITING_FOR = `select t.* from e_lease_waits w join e_lease_tickets t on t.id = w.ticket
   where w.blocker = $1 and t.state = 'waiting' order by t.n`;
-const SET_STATE = "update e_lease_tickets set state = $2, lease = $3, circle = $4 where id = $1";
+const SET_STATE = "update e_lease_tickets set state = $2, lease = $3, refusal = $4 where id = $1";
 const KEEP = "update e_lease_tickets set present_until = $2, alive_until = $3 where id = $1";
 const DELETE = "delete from e_lease_tickets where id = $1";
 const ADD_WAIT = "insert into e_lease_waits (ticket, blocker) values ($1, $2)";
@@ -88,13 +89,22 @@ export const waitingFor = (query: Query, blocker: string): Promise<TicketRow[]> 
 export interface TicketChange {
   readonly state: TicketState;
   readonly lease?: string;
-  readonly circle?: readonly string[];
+  readonly refusal?: ProblemError;
 }
 
 export async function setTicket(query: Query, id: string, change: TicketChange): Promise<void> {
-  const circle = change.circle === undefined ? null : JSON.stringify(change.circle);
-  await query(SET_STATE, [id, change.state, change.lease ?? null, circle]);
+  const refusal = change.refusal === undefined ? null : JSON.stringify(change.refusal.toProblem());
+  await query(SET_STATE, [id, change.state, change.lease ?? null, refusal]);
 }
+
+/** Why a ticket was refused, if it was. */
+export function refusalOf({ refusal }: TicketRow): ProblemError | undefined {
+  if (refusal === null) return undefined;
+  const { code, message, ...more } = JSON.parse(refusal) as Refusal;
+  return new ProblemError(code, message, more);
+}
+
+type Refusal = ProblemOptions & { readonly code: ProblemCode; readonly message: string };
 
 /** Until when somebody is there, and until when the place is kept. */
 export interface Keeping {

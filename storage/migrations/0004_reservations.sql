@@ -81,12 +81,12 @@ create table e_lease_tickets (
   n           bigint not null,
   project     text   not null,
   holder      text   not null,
-  -- waiting, granted (nobody has come for the lease yet), taken, circle (it waits for somebody who waits for it)
+  -- waiting, granted (nobody has come for the lease yet), taken, refused (it can never be granted)
   state       text   not null,
   request     text   not null,
   lease       text,
-  -- Who waits for whom, when it was refused as part of a circle.
-  circle      text,
+  -- The problem that its holder is told, when it was refused.
+  refusal     text,
   ends_at     bigint not null,
   -- Somebody is there to take a lease until then; who is not lets others pass and takes its place again afterwards.
   present_until bigint not null,

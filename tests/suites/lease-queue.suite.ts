@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { newId } from "../../contract/ids.ts";
+import { leasePort } from "../../reservations/lease-port.ts";
+import { DEFAULT_LEASE_SETTINGS } from "../../reservations/settings.ts";
 import { as, type Bench, callsOf, openReservations, PROJECT } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
 import { expectReplayed } from "../reservations/replayed.ts";
@@ -227,6 +230,51 @@ export function leaseQueueSuite(driver: Driver): void {
       await bench.handlers.transfer({ ...at(a.id), body: { to: "green" }, ...as("blue") });
       await expect(look("green", green.id)).rejects.toMatchObject({ code: "WAIT_CYCLE" });
       expect((await look("red", red.id)).lease).toBeNull();
+    });
+
+    it("makes a session its waiter's own from the start", async () => {
+      const session = newId();
+      await acquire("blue", ["src"]);
+      await queue("red", ["src"], { session });
+      await expect(queue("green", ["src"], { session })).rejects.toMatchObject({
+        code: "FORBIDDEN",
+      });
+      await expect(acquire("green", ["docs"], { session })).rejects.toMatchObject({
+        code: "FORBIDDEN",
+      });
+    });
+
+    it("tells the waiter alone that its session became somebody else's, and goes on to the next", async () => {
+      const session = newId();
+      const held = await acquire("blue", ["src"]);
+      const red = await queue("red", ["src"], { session });
+      const green = await queue("green", ["src"]);
+      for (let i = 0; i < 3; i += 1) {
+        await bench.pass(20_000);
+        await look("red", red.id);
+        await look("green", green.id);
+      }
+      // A session that holds nothing is forgotten in its silence.
+      await acquire("yellow", ["docs"], { session });
+      expect(await release("blue", held.id)).toMatchObject({ state: "released" });
+      await expect(look("red", red.id)).rejects.toMatchObject({
+        code: "FORBIDDEN",
+        next: "make a session of your own: any new UUID",
+      });
+      expect((await look("green", green.id)).lease).toMatchObject({ holder: "green" });
+    });
+
+    it("tells the waiter alone that its wish became too much work to decide", async () => {
+      const monster = `${"*a".repeat(1_500)}*`;
+      const held = await acquire("blue", ["src"]);
+      const red = await queue("red", ["src", monster]);
+      // Others pass a waiter that is away.
+      await bench.pass(6_000);
+      await acquire("green", [`${monster}b`]);
+      const port = leasePort({ dialect: bench.log.db.dialect, settings: DEFAULT_LEASE_SETTINGS });
+      const end = { lease: held.id, actor: "node:n1" };
+      expect(await bench.log.tx([], (tx) => port.release(tx, end))).toBe(true);
+      await expect(look("red", red.id)).rejects.toMatchObject({ code: "UNPROCESSABLE" });
     });
   });
 }
