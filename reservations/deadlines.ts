@@ -1,13 +1,12 @@
 import type { DeadlineKinds } from "../storage/deadlines.ts";
 import type { LogTx } from "../storage/log.ts";
 import type { Dialect } from "../storage/db.ts";
-import { endLease, type EndContext, expireLease, freeUp } from "./ending.ts";
+import { type EndContext, expireLease, freeUp, takeBack } from "./ending.ts";
 import { admit } from "./queue.ts";
-import { isHeld } from "./rules.ts";
 import type { LeaseSettings } from "./settings.ts";
 import { onSilence } from "./silence.ts";
 import { leaseById } from "./store.ts";
-import { deleteTicket, setTicket, ticketById, type TicketRow } from "./tickets.ts";
+import { deleteTicket, setTicket, ticketById } from "./tickets.ts";
 
 export interface DeadlineDeps {
   readonly dialect: Dialect;
@@ -32,8 +31,11 @@ async function unlock(tx: LogTx, context: EndContext, id: string): Promise<void>
 async function onAbsence(tx: LogTx, context: EndContext, id: string): Promise<void> {
   const ticket = await ticketById(tx.query, id);
   if (ticket === undefined) return;
-  if (ticket.state === "granted" && tx.now >= ticket.present_until)
-    await takeBack(tx, context, ticket);
+  if (ticket.state === "granted" && tx.now >= ticket.present_until) {
+    // It waits again, at its old place.
+    await setTicket(tx.query, id, { state: "waiting" });
+    await takeBack(tx, context, { ticket, actor: "server" });
+  }
   const waits = ticket.state === "waiting" || ticket.state === "granted";
   const until = waits ? Math.min(ticket.alive_until, ticket.ends_at) : ticket.alive_until;
   if (tx.now >= until) {
@@ -45,12 +47,4 @@ async function onAbsence(tx: LogTx, context: EndContext, id: string): Promise<vo
   if (waits && away) await admit(tx, context.dialect, [id]);
   const next = waits && !away ? Math.min(until, ticket.present_until) : until;
   await tx.setDeadline("lease.ticket", id, next);
-}
-
-/** Nobody came for the lease, so nobody has worked under it. The ticket waits again, at its old place. */
-async function takeBack(tx: LogTx, context: EndContext, ticket: TicketRow): Promise<void> {
-  await setTicket(tx.query, ticket.id, { state: "waiting" });
-  const lease = ticket.lease === null ? undefined : await leaseById(tx.query, ticket.lease);
-  if (lease !== undefined && isHeld(lease.state))
-    await endLease(tx, context, { lease, type: "lease.released", actor: "server" });
 }

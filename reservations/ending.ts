@@ -1,11 +1,12 @@
 import type { Resource } from "../contract/resource.ts";
 import type { Dialect } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
-import { admit } from "./queue.ts";
+import { wasShared } from "./past.ts";
+import { admit, reconsider } from "./queue.ts";
 import { isHeld } from "./rules.ts";
 import { type LeaseSettings, lockDelayOf } from "./settings.ts";
-import { type LeaseCore, leaseCore } from "./store.ts";
-import { slotBlockers } from "./tickets.ts";
+import { type LeaseCore, leaseById, leaseCore } from "./store.ts";
+import { slotBlockers, type TicketRow } from "./tickets.ts";
 
 export interface EndContext {
   readonly dialect: Dialect;
@@ -30,6 +31,25 @@ export async function endLease(tx: LogTx, context: EndContext, end: End): Promis
   const delay = type === "lease.released" ? 0 : lockDelayOf(resourcesOf(lease), context.settings);
   if (delay > 0) await tx.setDeadline("lease.unlock", id, tx.now + delay);
   else if (lease.queued !== 0) await freeUp(tx, context, lease);
+}
+
+/**
+ * Takes back what a ticket brought when nobody has come for it, so that nobody has worked under it. A lease that was
+ * upgraded is shared again, as its holder had it before; one that was handed on stays with its new holder.
+ */
+export async function takeBack(
+  tx: LogTx,
+  context: EndContext,
+  { ticket, actor }: { readonly ticket: TicketRow; readonly actor: string },
+): Promise<void> {
+  const lease = ticket.lease === null ? undefined : await leaseById(tx.query, ticket.lease);
+  if (lease === undefined || !isHeld(lease.state) || lease.holder !== ticket.holder) return;
+  if (!(await wasShared(tx.query, lease.id)))
+    return endLease(tx, context, { lease, type: "lease.released", actor });
+  if (lease.mode === "shared") return;
+  const { id, project } = lease;
+  await tx.append({ type: "lease.downgraded", project, actor, body: { id } });
+  await reconsider(tx, context.dialect, id);
 }
 
 /** The time of a lease is over; one that has ended already stays as it is. */

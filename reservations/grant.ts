@@ -18,6 +18,8 @@ export interface Terms extends Pick<Obstacles, "fence" | "supersedes"> {
   readonly id?: string;
   /** The place in the queue that brings it. */
   readonly ticket?: string;
+  /** Nobody has come for it yet: until then a lease keeps what time it has. */
+  readonly unfetched?: boolean;
   /** Whoever asked for it watches over its holder and ends it in time, see `LeasePort`. */
   readonly kept?: boolean;
 }
@@ -27,7 +29,10 @@ export async function give(tx: LogTx, order: Order, terms: Terms): Promise<Grant
   const own = order.mode === "exclusive" ? await findOwnShared(tx, order) : undefined;
   if (own === undefined) return grantNew(tx, order, terms);
   const granted = await upgrade(tx, own, { ...terms, actor: order.actor });
-  if (own.session === null) await tx.setDeadline("lease.expire", own.id, tx.now + order.ttlMs);
+  if (own.session === null) {
+    const kept = terms.unfetched === true ? (own.due ?? 0) : 0;
+    await tx.setDeadline("lease.expire", own.id, Math.max(kept, tx.now + order.ttlMs));
+  }
   return granted;
 }
 

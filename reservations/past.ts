@@ -9,12 +9,19 @@ const BELOW = `select l.id, l.project, p.holder, p.mode, 'superseded' as state, 
     null as session, l.reason, l.thread, l.ttl_ms, p.since as granted_at, p.until as ended_at, null as due
   from p_lease_past p join p_leases l on l.id = p.lease
   where p.project = $1 and p.fence < $2 order by p.fence desc limit $3`;
+const BEFORE = "select mode from p_lease_past where lease = $1 order by fence desc limit 1";
 const SINCE = (ids: string): string =>
   `select lease, max(until) as since from p_lease_past where lease in ${ids} group by lease`;
 
 /** Remembers who held a lease under the fence that an upgrade or transfer replaces now. */
 export async function keepPast(query: Query, lease: string, now: number): Promise<void> {
   await query(KEEP, [lease, now]);
+}
+
+/** Whether a lease was shared under the fence before its present one. */
+export async function wasShared(query: Query, lease: string): Promise<boolean> {
+  const [row] = await query<{ mode: string }>(BEFORE, [lease]);
+  return row?.mode === "shared";
 }
 
 /** What was held under fences that were replaced, as leases that ended then; newest first. */

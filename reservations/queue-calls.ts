@@ -11,7 +11,7 @@ import { endContext, lockOf, type ReservationsDeps } from "./call.ts";
 import { circleFrom } from "./circle.ts";
 import type { Order } from "./demand.ts";
 import { circleProblem, conflictProblem } from "./describe.ts";
-import { endLease } from "./ending.ts";
+import { takeBack } from "./ending.ts";
 import { give, placeOf } from "./grant.ts";
 import { isFree, obstaclesOf } from "./obstacles.ts";
 import { admit, judge, stand } from "./queue.ts";
@@ -163,7 +163,7 @@ async function comeFor(tx: LogTx, { log }: ReservationsDeps, one: Coming): Promi
 
 async function startTime(tx: LogTx, ticket: TicketRow, id: string): Promise<void> {
   const lease = await leaseById(tx.query, id);
-  if (lease === undefined || !isHeld(lease.state)) return;
+  if (lease === undefined || !isHeld(lease.state) || lease.holder !== ticket.holder) return;
   const { project, holder, session } = lease;
   if (session === null) await tx.setDeadline("lease.expire", id, tx.now + orderOf(ticket).ttlMs);
   else await joinSession(tx, { session, project, holder });
@@ -206,9 +206,7 @@ export function leaveQueue(
     await deleteTicket(tx.query, id);
     await tx.clearDeadline("lease.ticket", id);
     await admit(tx, context.dialect, [id]);
-    const lease = ticket.lease === null ? undefined : await leaseById(tx.query, ticket.lease);
-    if (lease !== undefined && isHeld(lease.state) && ticket.state === "granted")
-      await endLease(tx, context, { lease, type: "lease.released", actor: principal.actor });
+    if (ticket.state === "granted") await takeBack(tx, context, { ticket, actor: principal.actor });
     return { id };
   });
 }

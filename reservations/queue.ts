@@ -74,7 +74,7 @@ export async function judge(tx: LogTx, dialect: Dialect, ticket: TicketRow): Pro
   if (isFree(obstacles)) {
     await setWaits(tx.query, ticket.id, []);
     if (ticket.present_until <= tx.now) return [];
-    const { id } = await give(tx, order, { ...obstacles, ticket: ticket.id });
+    const { id } = await give(tx, order, { ...obstacles, ticket: ticket.id, unfetched: true });
     await setTicket(tx.query, ticket.id, { state: "granted", lease: id });
     const presentUntil = tx.now + TICKET_PRESENT_MS;
     await keepTicket(tx.query, ticket.id, { presentUntil, aliveUntil: ticket.alive_until });

@@ -88,7 +88,7 @@ const BETWEEN = `${HITS} and (k.key, k.lease, k.n) > ($6, $7, $8) and k.key < $9
 const OF_SLOT = `${OPEN} and k.key = $3 order by l.fence`;
 const EXCLUSIVE = `${OPEN} and l.holder <> $3 and l.mode = 'exclusive' and l.state in ('held', 'grace')
   order by l.fence, k.n`;
-const SAME_SHARED = `select l.* from p_lease_keys k join p_leases l on l.id = k.lease
+const SAME_SHARED = `select l.*, ${DUE} from p_lease_keys k join p_leases l on l.id = k.lease ${ENDS}
   where k.project = $1 and k.scope = $2 and k.key = $3 and l.holder = $4 and l.mode = 'shared'
   and l.state in ('held', 'grace') and l.resources = $5 and coalesce(l.refs, '') = $6
   order by l.fence limit 1`;

@@ -1,5 +1,6 @@
 import { leaseChangesSuite } from "../suites/lease-changes.suite.ts";
 import { leaseQueueSuite } from "../suites/lease-queue.suite.ts";
+import { leaseUpgradesSuite } from "../suites/lease-upgrades.suite.ts";
 import { reservationsSuite } from "../suites/reservations.suite.ts";
 import { drivers } from "../support/drivers.ts";
 
@@ -7,4 +8,5 @@ for (const driver of drivers) {
   reservationsSuite(driver);
   leaseQueueSuite(driver);
   leaseChangesSuite(driver);
+  leaseUpgradesSuite(driver);
 }

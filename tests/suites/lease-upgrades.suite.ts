@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { expectReplayed } from "../reservations/replayed.ts";
+import { as, type Bench, callsOf, openReservations, PROJECT } from "../reservations/support.ts";
+import type { Driver } from "../support/drivers.ts";
+
+const HOUR = 3_600_000;
+const params = { project: PROJECT };
+
+/** Shared leases whose holder asks for the same exclusively, over any database. */
+export function leaseUpgradesSuite(driver: Driver): void {
+  describe(`an upgrade on ${driver.name}`, () => {
+    let bench: Bench;
+    beforeEach(async () => {
+      bench = await openReservations(driver);
+    });
+    afterEach(async () => {
+      await expectReplayed(driver, bench.log.db);
+      await bench.close();
+    });
+    const { acquire, queue, look, at, release, show } = callsOf(() => bench);
+    const shared = { mode: "shared" };
+
+    /** Blue has a shared lease, and its upgrade has come from the queue. */
+    async function upgraded(extra: object = {}) {
+      const { id } = await acquire("blue", ["src"], shared);
+      const other = await acquire("red", ["src"], shared);
+      const ticket = await queue("blue", ["src"], extra);
+      await release("red", other.id);
+      expect(await show(id)).toMatchObject({ mode: "exclusive", state: "held" });
+      return { id, ticket };
+    }
+
+    it("that nobody comes for leaves the lease shared as before, and others may share again", async () => {
+      const { id, ticket } = await upgraded({ ttlMs: 60_000 });
+      const green = await queue("green", ["src"], shared);
+      const { expiresAt } = await show(id);
+      expect(expiresAt).toBe(new Date(bench.log.now() + HOUR).toISOString());
+      await bench.pass(4_000);
+      await look("green", green.id);
+      await bench.pass(1_000);
+      expect(await show(id)).toMatchObject({ mode: "shared", state: "held", expiresAt });
+      const { lease } = await look("green", green.id);
+      expect(lease).toMatchObject({ mode: "shared", state: "held" });
+      // Its ticket waits again, at its old place.
+      await release("green", lease?.id ?? "");
+      const again = await look("blue", ticket.id);
+      expect(again.lease).toMatchObject({
+        id,
+        mode: "exclusive",
+        expiresAt: new Date(bench.log.now() + 60_000).toISOString(),
+      });
+    });
+
+    it("that is left before it was fetched leaves the lease shared as before", async () => {
+      const { id, ticket } = await upgraded();
+      await bench.handlers.leaveQueue({ params: { ...params, ticket: ticket.id }, ...as("blue") });
+      expect(await show(id)).toMatchObject({ mode: "shared", state: "held" });
+      await acquire("green", ["src"], shared);
+    });
+
+    it("that was handed on before it was fetched stays with its new holder", async () => {
+      const { id } = await upgraded();
+      await bench.handlers.transfer({ ...at(id), body: { to: "green" }, ...as("blue") });
+      await bench.pass(6_000);
+      expect(await show(id)).toMatchObject({ holder: "green", mode: "exclusive", state: "held" });
+    });
+  });
+}
