@@ -111,7 +111,8 @@ const order = {
 export const reservations = {
   /**
    * All or nothing, unless `partial`. A conflict is RESERVATION_CONFLICT with one `LeaseConflict` for each lease or
-   * waiter and resource in the way. An exclusive request for exactly what the caller holds shared upgrades that lease.
+   * waiter and resource in the way. An exclusive request for exactly what the caller holds shared
+   * upgrades that lease, if both name the same session or none.
    */
   acquire: defineEndpoint({
     method: "POST",

@@ -24,12 +24,17 @@ export interface Terms extends Pick<Obstacles, "fence" | "supersedes"> {
   readonly kept?: boolean;
 }
 
-/** Gives what is free: a new lease, or the holder's own shared lease on exactly these resources, upgraded. */
+/**
+ * Gives what is free: a new lease, or the holder's own shared lease on exactly these resources, upgraded. Only one that
+ * is kept by the same session: what one process keeps must not end with another.
+ */
 export async function give(tx: LogTx, order: Order, terms: Terms): Promise<Granted> {
-  const own = order.mode === "exclusive" ? await findOwnShared(tx, order) : undefined;
+  const { session, project, holder } = order;
+  const own = (await findOwnShared(tx, order)).find((lease) => lease.session === session);
   if (own === undefined) return grantNew(tx, order, terms);
+  if (session !== null) await joinSession(tx, { session, project, holder });
   const granted = await upgrade(tx, own, { ...terms, actor: order.actor });
-  if (own.session === null) {
+  if (session === null) {
     const kept = terms.unfetched === true ? (own.due ?? 0) : 0;
     await tx.setDeadline("lease.expire", own.id, Math.max(kept, tx.now + order.ttlMs));
   }
@@ -84,17 +89,18 @@ export async function upgrade(
 }
 
 /**
- * The place in the queue from which to judge an order: that of its ticket or behind all, but an upgrade goes before those
- * who wait, because they wait for the lease that it upgrades.
+ * The place in the queue from which to judge an order: that of its ticket or behind all, but who holds the same shared
+ * goes before those who wait, because they wait for that lease.
  */
 export async function placeOf(tx: LogTx, order: Order, ticket?: number): Promise<number> {
-  const upgrades = order.mode === "exclusive" && (await findOwnShared(tx, order)) !== undefined;
-  return upgrades ? 0 : (ticket ?? Number.MAX_SAFE_INTEGER);
+  const holdsShared = (await findOwnShared(tx, order)).length > 0;
+  return holdsShared ? 0 : (ticket ?? Number.MAX_SAFE_INTEGER);
 }
 
-async function findOwnShared(tx: LogTx, order: Order): Promise<LeaseRow | undefined> {
+/** What an exclusive order could upgrade, whatever session keeps it. */
+async function findOwnShared(tx: LogTx, order: Order): Promise<LeaseRow[]> {
   const [first] = order.resources;
-  if (first === undefined) return undefined;
+  if (first === undefined || order.mode === "shared") return [];
   const { scope, keys } = keysOf(first);
   return ownShared(tx.query, order, { scope, key: keys[0] ?? "" });
 }

@@ -91,7 +91,7 @@ const EXCLUSIVE = `${OPEN} and l.holder <> $3 and l.mode = 'exclusive' and l.sta
 const SAME_SHARED = `select l.*, ${DUE} from p_lease_keys k join p_leases l on l.id = k.lease ${ENDS}
   where k.project = $1 and k.scope = $2 and k.key = $3 and l.holder = $4 and l.mode = 'shared'
   and l.state in ('held', 'grace') and l.resources = $5 and coalesce(l.refs, '') = $6
-  order by l.fence limit 1`;
+  order by l.fence`;
 const CAPACITY = "select capacity from p_slots where project = $1 and name = $2";
 
 export async function leaseById(query: Query, id: string): Promise<LeaseRow | undefined> {
@@ -233,13 +233,13 @@ export async function slotCapacity(query: Query, project: string, name: string):
   return row?.capacity ?? 1;
 }
 
-/** The holder's own shared lease on exactly the demanded resources, found at `place`. */
-export async function ownShared(
+/** The holder's own shared leases on exactly the demanded resources, found at `place`; oldest first. */
+export const ownShared = (
   query: Query,
   { project, holder, resources, refs }: Demand,
   { scope, key }: Place,
-): Promise<LeaseRow | undefined> {
-  const [row] = await query<LeaseRow>(SAME_SHARED, [
+): Promise<LeaseRow[]> =>
+  query<LeaseRow>(SAME_SHARED, [
     project,
     scope,
     key,
@@ -247,8 +247,6 @@ export async function ownShared(
     JSON.stringify(resources),
     refs === null ? "" : JSON.stringify(refs),
   ]);
-  return row;
-}
 
 /** Exclusive leases of others on files of a repository, at least one row for each of their patterns. */
 export const exclusiveOf = (

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { newId } from "../../contract/ids.ts";
 import { expectReplayed } from "../reservations/replayed.ts";
 import { as, type Bench, callsOf, openReservations, PROJECT } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
@@ -49,6 +50,49 @@ export function leaseUpgradesSuite(driver: Driver): void {
         mode: "exclusive",
         expiresAt: new Date(bench.log.now() + 60_000).toISOString(),
       });
+    });
+
+    it("is of a lease of the same session, which the request proves alive", async () => {
+      const session = newId();
+      const before = await acquire("blue", ["src"], { ...shared, session });
+      await bench.pass(30_000);
+      const after = await acquire("blue", ["src"], { session });
+      expect(after).toMatchObject({ id: before.id, mode: "exclusive", session });
+      await bench.pass(30_000);
+      expect(await show(before.id)).toMatchObject({ state: "held" });
+    });
+
+    it("is none for another session or none, which get a lease of their own", async () => {
+      const session = newId();
+      const beat = (lease: string) =>
+        bench.handlers.beat({
+          params: { ...params, session },
+          body: { leases: [lease as never] },
+          ...as("blue"),
+        });
+      const once = await acquire("blue", ["src"], shared);
+      const held = await acquire("blue", ["src"], { session });
+      expect(held).toMatchObject({ mode: "exclusive", session });
+      expect(await beat(held.id)).toMatchObject({ lost: [] });
+      await release("blue", held.id);
+      expect(await show(once.id)).toMatchObject({ mode: "shared", state: "held" });
+      const kept = await acquire("blue", ["docs"], { ...shared, session });
+      const brief = await acquire("blue", ["docs"], { ttlMs: 60_000 });
+      expect(brief.id).not.toBe(kept.id);
+      for (let i = 0; i < 3; i += 1) {
+        await bench.pass(20_000);
+        await beat(kept.id);
+      }
+      expect(await show(brief.id)).toMatchObject({ state: "expired" });
+      expect(await show(kept.id)).toMatchObject({ mode: "shared", state: "held" });
+    });
+
+    it("or a lease beside one's own shared one goes before those who wait for that one", async () => {
+      await acquire("blue", ["src"], shared);
+      const red = await queue("red", ["src"]);
+      const held = await acquire("blue", ["src"], { session: newId() });
+      expect(held).toMatchObject({ mode: "exclusive", state: "held" });
+      expect((await look("red", red.id)).lease).toBeNull();
     });
 
     it("that is left before it was fetched leaves the lease shared as before", async () => {
