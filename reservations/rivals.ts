@@ -63,13 +63,17 @@ async function meeting(
 ): Promise<Rival[]> {
   const found: (Meeting & { readonly id: string })[] = [];
   const seen = new Set<string>();
+  // Many leases may have the same pattern, above all those that ended and wait for a grant to supersede them.
+  const witnesses = new Map<string, string | null>();
   let held = false;
-  for await (const { lease: id, n, state, theirs } of look(wanted)) {
+  for await (const { lease: id, n, state, resource, theirs } of look(wanted)) {
     // The same resource of a lease is found once for each alternative of its pattern.
     const one = `${id} ${n}`;
     if (seen.has(one)) continue;
     seen.add(one);
-    const witness = commonOf(wanted, theirs, budget);
+    const known = witnesses.get(resource);
+    const witness = known === undefined ? commonOf(wanted, theirs, budget) : known;
+    witnesses.set(resource, witness);
     if (witness === null) continue;
     found.push({ id, wanted, theirs, witness });
     held ||= isHeld(state);

@@ -91,6 +91,17 @@ export function reservationsSuite(driver: Driver): void {
       expect(conflicts).toHaveLength(100);
     });
 
+    it("decides once against the same pattern, however many ended leases have it", async () => {
+      const [costly, other] = ["*a", "*b"].map((part) => `${part.repeat(120)}*`);
+      const ids: string[] = [];
+      for (let n = 0; n < 60; n += 1)
+        ids.push((await acquire("blue", [costly ?? ""], { ttlMs: 60_000 })).id);
+      await bench.pass(60_000);
+      await bench.pass(30_000);
+      expect(await acquire("red", [other ?? ""])).toMatchObject({ state: "held" });
+      for (const id of ids) expect(await show(id)).toMatchObject({ state: "superseded" });
+    });
+
     it("lets shared leases and an agent's own leases stand beside each other", async () => {
       await acquire("blue", ["src/**"], { mode: "shared" });
       await acquire("red", ["src/a.ts"], { mode: "shared" });
