@@ -18,6 +18,10 @@ type IdentityEvent =
 const body = <T extends EventType>(event: Event, _type: T): EventBody<T> =>
   event.body as EventBody<T>;
 
+/** Whoever has a join token of a revoked principal, or for it, could else come back with it to all its roles. */
+const VOID_TOKENS = `update p_join_tokens set revoked = 1 where uses_left > 0 and
+  (created_by = $1 or (kind = $2 and name = $3 and (kind <> 'agent' or project = $4)))`;
+
 const apply: Record<IdentityEvent, Apply> = {
   "server.created": async (query, event) => {
     await query("insert into p_server (id) values ($1)", [body(event, "server.created").id]);
@@ -83,12 +87,14 @@ const apply: Record<IdentityEvent, Apply> = {
   "principal.revoked": async (query, event) => {
     const { principal } = body(event, "principal.revoked");
     const parts = parsePrincipal(principal);
+    const named = [principal, parts?.kind, parts?.name, parts?.project ?? null];
     await query(
       `insert into p_principals (id, kind, name, project, generation, joined_at) values ($1, $2, $3, $4, 1, null)
        on conflict (id) do update set generation = p_principals.generation + 1`,
-      [principal, parts?.kind, parts?.name, parts?.project ?? null],
+      named,
     );
     await query("delete from p_keys where principal = $1", [principal]);
+    await query(VOID_TOKENS, named);
   },
   "signing_key.published": async (query, event) => {
     const { kid, jwk, activeFrom } = body(event, "signing_key.published");

@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { systemClock } from "../../runtime/clock.ts";
+import { joinAs, type Member, startTestServer, type TestServer } from "../support/server.ts";
+
+describe("a revocation", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startTestServer();
+  });
+  afterAll(() => server.stop());
+
+  const revoke = (principal: string) =>
+    server.admin.client.identity.revokePrincipal({ params: { principal }, body: {} });
+  const tokenOf = async (
+    { client }: Member,
+    body: Parameters<Member["client"]["identity"]["createToken"]>[0]["body"],
+  ) => (await client.identity.createToken({ body })).token;
+  const join = (token: string, name?: string) =>
+    joinAs({
+      url: server.url,
+      clock: systemClock,
+      token,
+      ...(name === undefined ? {} : { name }),
+    });
+  const dead = {
+    code: "UNAUTHENTICATED",
+    message: "this join token is unknown or was revoked",
+  };
+
+  it("voids the join tokens that somebody made, so that nobody comes back with them", async () => {
+    const anna = await server.join("user", "anna", { role: "operator" });
+    await anna.asAgent("blue");
+    const made = [
+      await tokenOf(anna, { kind: "user", name: "anna" }),
+      await tokenOf(anna, { kind: "user", name: "mallory", role: "operator" }),
+      await tokenOf(anna, { kind: "agent", name: "blue" }),
+    ];
+    const fleet = await tokenOf(anna, { kind: "node", namePattern: "n-*", uses: 2 });
+    await join(fleet, "n-1");
+    await revoke(anna.principal);
+    for (const token of made) await expect(join(token)).rejects.toMatchObject(dead);
+    await expect(join(fleet, "n-2")).rejects.toMatchObject(dead);
+  });
+
+  it("voids the join tokens that others made for that name, and no others", async () => {
+    const { admin } = server;
+    await server.join("user", "ben");
+    await admin.client.identity.createProject({ body: { name: "other" } });
+    const agent = { kind: "agent" as const, name: "ben" };
+    const spared = [
+      await tokenOf(admin, { kind: "user", name: "benno" }),
+      await tokenOf(admin, { kind: "node", name: "ben" }),
+      await tokenOf(admin, agent),
+    ];
+    const own = await tokenOf(admin, { kind: "user", name: "ben" });
+    const ofAgent = await tokenOf(admin, { ...agent, project: "other" });
+    await revoke("user:ben");
+    await revoke("agent:other/ben");
+    for (const token of [own, ofAgent]) await expect(join(token)).rejects.toMatchObject(dead);
+    for (const token of spared) await join(token);
+  });
+
+  it("is undone by a join token that is made after it", async () => {
+    await server.join("user", "carl");
+    await revoke("user:carl");
+    expect((await server.join("user", "carl")).principal).toBe("user:carl");
+  });
+});
