@@ -3,7 +3,7 @@ import type { identity } from "../../contract/identity.ts";
 import { toTime } from "../../contract/ids.ts";
 import { ProblemError } from "../../contract/problem.ts";
 import type { IdentityDeps } from "./deps.ts";
-import { verifyAssertion } from "./proofs.ts";
+import { type Proved, verifyAssertion } from "./proofs.ts";
 import { principalId } from "./rules.ts";
 
 type Body = EndpointInput<typeof identity.token>["body"];
@@ -15,30 +15,31 @@ export async function exchange(
 ): Promise<{ token: string; expiresAt: string; principal: string }> {
   const { log, outside } = deps;
   if (outside.claims(assertion)) {
-    const caller = await outside.verify(assertion, log.now());
-    return grant(deps, caller.principal, agent);
+    const { principal } = await outside.verify(assertion, log.now());
+    // Who comes from outside has no generation before a revocation.
+    return grant(deps, { principal, generation: 0 }, agent);
   }
-  const { principal, nonce } = await verifyAssertion(deps, assertion, {
+  const { nonce, ...proved } = await verifyAssertion(deps, assertion, {
     query: log.query,
     now: log.now(),
   });
   await log.tx([`nonce:${nonce}`], (tx) => deps.nonces.spend(tx, nonce));
-  return grant(deps, principal, agent);
+  return grant(deps, proved, agent);
 }
 
 /**
- * An access token for a principal that has proved itself, or for an agent that it owns.
+ * An access token for a principal that has proved itself, or for an agent that it owns. It is dead if the principal was
+ * revoked since.
  * @throws ProblemError AGENT_NOT_FOUND, FORBIDDEN
  */
 export async function grant(
   deps: IdentityDeps,
-  principal: string,
+  { principal, generation: gen }: Proved,
   agent?: Body["agent"],
 ): Promise<{ token: string; expiresAt: string; principal: string }> {
   const { log, standings, tokens } = deps;
   const sub = agent === undefined ? principal : await agentOf(deps, principal, agent);
   const act = sub === principal ? null : principal;
-  const { generation: gen } = await standings.of(principal);
   const agen = act === null ? 0 : (await standings.of(sub)).generation;
   const { token, exp } = await tokens.sign({ sub, act, gen, agen }, log.now());
   return { token, expiresAt: toTime(exp), principal: sub };

@@ -13,26 +13,26 @@ export interface ProofDeps {
   readonly audience: string;
 }
 
-/** An assertion or proof that holds, but whose nonce is not spent yet. */
+/** Who was proved, and of which generation they were then: one that has ended since buys nothing. */
 export interface Proved {
   readonly principal: string;
-  readonly nonce: string;
+  readonly generation: number;
 }
 
 const WithNonce = z.object({ nonce: z.string().max(128) });
 const JoinProof = WithNonce.extend({ token: z.string() });
 
-/** Verifies an assertion with the registered key that its header names. @throws ProblemError UNAUTHENTICATED */
+/** Verifies an assertion with the registered key that its header names; its nonce is not spent yet. @throws ProblemError UNAUTHENTICATED */
 export async function verifyAssertion(
   { nonces, audience }: ProofDeps,
   assertion: string,
   { query, now }: { query: Query; now: number },
-): Promise<Proved> {
+): Promise<Proved & { readonly nonce: string }> {
   const { kid } = plainHeader(assertion);
   const registered = await keyByThumbprint(query, kid);
   if (registered === undefined)
     throw refused("the key of this assertion is not registered, or was revoked");
-  const { principal, jwk } = registered;
+  const { principal, generation, jwk } = registered;
   const payload = await verifyJwt(assertion, {
     key: await importKey(jwk),
     now,
@@ -44,7 +44,7 @@ export async function verifyAssertion(
   });
   const { nonce } = parseClaims(WithNonce, payload);
   nonces.check(nonce, now);
-  return { principal, nonce };
+  return { principal, generation, nonce };
 }
 
 export interface JoinProofInput {

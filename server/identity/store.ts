@@ -40,16 +40,24 @@ export const hasServerToken = async (query: Query): Promise<boolean> =>
 export const listTokens = (query: Query, after: string, limit: number): Promise<JoinTokenRow[]> =>
   query("select * from p_join_tokens where id < $1 order by id desc limit $2", [after, limit]);
 
+export interface RegisteredKey {
+  readonly principal: string;
+  /** The generation that the key belongs to: a revocation takes the key away as it begins the next one. */
+  readonly generation: number;
+  readonly jwk: PublicJwk;
+}
+
 export async function keyByThumbprint(
   query: Query,
   thumbprint: string,
-): Promise<{ principal: string; jwk: PublicJwk } | undefined> {
-  const row = await one<{ principal: string; jwk: string }>(
+): Promise<RegisteredKey | undefined> {
+  const row = await one<Omit<RegisteredKey, "jwk"> & { jwk: string }>(
     query,
-    "select principal, jwk from p_keys where thumbprint = $1",
+    `select k.principal, p.generation, k.jwk from p_keys k join p_principals p on p.id = k.principal
+     where k.thumbprint = $1`,
     [thumbprint],
   );
-  return row && { principal: row.principal, jwk: JSON.parse(row.jwk) as PublicJwk };
+  return row && { ...row, jwk: JSON.parse(row.jwk) as PublicJwk };
 }
 
 /** Whether a principal has joined, be it with keys that are dead now. */

@@ -3,11 +3,10 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { isInitializeRequest } from "@modelcontextprotocol/sdk/types.js";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { Principal } from "../../contract/handlers.ts";
 import { Name } from "../../contract/ids.ts";
 import { ProblemError } from "../../contract/problem.ts";
 import type { EventLog } from "../../storage/event-log.ts";
-import { bearer } from "../identity/authenticate.ts";
+import { type Authenticated, bearer } from "../identity/authenticate.ts";
 import type { IdentityDeps } from "../identity/deps.ts";
 import { grant } from "../identity/exchange.ts";
 import type { Gate } from "../mount.ts";
@@ -47,7 +46,7 @@ export function mountMcp(app: FastifyInstance, deps: McpDeps): void {
   );
   app.delete("/mcp", options, async (request, reply) => {
     const id = sessionId(request);
-    if (id !== null) await sessions.close(id, callerOf(request).id);
+    if (id !== null) await sessions.close(id, callerOf(request).principal.id);
     return reply.code(204).send();
   });
   // There is no stream from the server: an idle agent is not woken by notifications.
@@ -72,11 +71,12 @@ async function answer(
       next: "POST /mcp?profile=default|agent-mail&project=NAME",
     });
   const caller = callerOf(request);
+  const { principal } = caller;
   const id = isInitializeRequest(request.body)
-    ? await deps.sessions.open(caller.id)
+    ? await deps.sessions.open(principal.id)
     : sessionId(request);
   // A session that is gone is a 404 before anything else, as the protocol has it: the client then begins anew.
-  if (id !== null) await deps.sessions.binding(id, caller.id);
+  if (id !== null) await deps.sessions.binding(id, principal.id);
   const connection = connect(app, deps, { request, caller, id });
   const server = profiles[query.data.profile]({
     version: deps.version,
@@ -95,14 +95,14 @@ async function answer(
 
 interface Caller {
   readonly request: FastifyRequest;
-  readonly caller: Principal;
+  readonly caller: Authenticated;
   readonly id: string | null;
 }
 
 function connect(
   app: FastifyInstance,
   { identity, sessions }: McpDeps & { readonly sessions: McpSessions },
-  { request, caller, id }: Caller,
+  { request, caller: { principal: caller, claims }, id }: Caller,
 ): Connection {
   const token = bearer(request.headers.authorization);
   const session = request.headers["gridpost-lease-session"];
@@ -125,15 +125,17 @@ function connect(
     as: async ({ project, agent }) => {
       if (itself?.project === project && itself.agent === agent)
         return localClient(app, () => Promise.resolve(token));
-      const granted = await grant(identity, caller.id, { project, name: agent });
+      const generation = claims.act === null ? claims.gen : claims.agen;
+      const proved = { principal: caller.id, generation };
+      const granted = await grant(identity, proved, { project, name: agent });
       return localClient(app, () => Promise.resolve(granted.token));
     },
   };
 }
 
-function callerOf({ caller }: FastifyRequest): Principal {
+function callerOf({ caller }: FastifyRequest): Authenticated {
   if (caller === null) throw new ProblemError("UNAUTHENTICATED", "no token");
-  return caller.principal;
+  return caller;
 }
 
 function sessionId({ headers }: FastifyRequest): string | null {
