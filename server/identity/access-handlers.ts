@@ -17,7 +17,7 @@ import {
 import type { IdentityDeps } from "./deps.ts";
 import { isReserved } from "./outside-rules.ts";
 import { mayGrant } from "./rules.ts";
-import { createSigningKey, removeForeignKeys } from "./signing-keys.ts";
+import { createSigningKey } from "./signing-keys.ts";
 import { hasJoined, projectByName, rolesOf, signingKeys } from "./store.ts";
 
 type AccessHandlers = Handlers<typeof access>;
@@ -149,31 +149,30 @@ function keyHandlers(deps: IdentityDeps): Pick<AccessHandlers, "rotateKey"> {
     const found = (await signingKeys(query)).find((key) => key.kid === kid);
     return { kid, activeFrom: toTime(found?.activeFrom ?? 0) };
   };
-  return {
-    rotateKey: async ({ body: { delayMs, revokeOld }, ...context }) => {
-      // The private half is on disk before the log speaks of the key; one that it never speaks of does nothing.
-      const { kid, jwk } = await createSigningKey(deps.keysFolder);
-      const { actor } = context.principal;
-      const reply = await log.once(
-        callOf(context, ["identity"], kid),
-        async (tx) => {
-          const old = await signingKeys(tx.query);
-          const activeFrom = tx.now + (revokeOld ? 0 : delayMs);
-          const published = { kid, jwk, activeFrom };
-          await tx.append({ type: "signing_key.published", project: null, actor, body: published });
-          for (const key of revokeOld ? old : []) {
-            const body = { kid: key.kid };
-            await tx.append({ type: "signing_key.revoked", project: null, actor, body });
-          }
-          return show(tx.query, kid);
-        },
-        show,
-      );
-      await removeForeignKeys(log.query, deps.keysFolder);
-      await deps.reloadKeys();
-      return reply;
-    },
+  const rotate = async ({
+    body: { delayMs, revokeOld },
+    ...context
+  }: Parameters<AccessHandlers["rotateKey"]>[0]) => {
+    // The private half is on disk before the log speaks of the key; one that it never speaks of does nothing.
+    const { kid, jwk } = await createSigningKey(deps.keysFolder);
+    const { actor } = context.principal;
+    return log.once(
+      callOf(context, ["identity"], kid),
+      async (tx) => {
+        const old = await signingKeys(tx.query);
+        const activeFrom = tx.now + (revokeOld ? 0 : delayMs);
+        const published = { kid, jwk, activeFrom };
+        await tx.append({ type: "signing_key.published", project: null, actor, body: published });
+        for (const key of revokeOld ? old : []) {
+          const body = { kid: key.kid };
+          await tx.append({ type: "signing_key.revoked", project: null, actor, body });
+        }
+        return show(tx.query, kid);
+      },
+      show,
+    );
   };
+  return { rotateKey: (call) => deps.changeKeys(() => rotate(call)) };
 }
 
 function auditHandlers({ log }: IdentityDeps): Pick<AccessHandlers, "audit"> {

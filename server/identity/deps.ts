@@ -13,8 +13,8 @@ export interface IdentityDeps {
   readonly keys: () => SigningKeys;
   /** The folder of the private halves. */
   readonly keysFolder: string;
-  /** Takes note of published and revoked keys. */
-  reloadKeys(this: void): Promise<void>;
+  /** Publishes or revokes keys while nobody else does, deletes the private halves that are void, and goes by the others. */
+  changeKeys<T>(this: void, change: () => Promise<T>): Promise<T>;
   readonly tokens: AccessTokens;
   readonly nonces: Nonces;
   readonly outside: Outside;

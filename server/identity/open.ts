@@ -8,7 +8,7 @@ import { createNonces } from "./nonces.ts";
 import { createOutside } from "./outside.ts";
 import type { OutsideIssuer } from "./outside-rules.ts";
 import type { AgentsPort, CountProject } from "./ports.ts";
-import { loadSigningKeys } from "./signing-keys.ts";
+import { loadSigningKeys, removeForeignKeys } from "./signing-keys.ts";
 import { createStandings } from "./standings.ts";
 import { serverId } from "./store.ts";
 
@@ -46,21 +46,24 @@ export async function openIdentity(options: OpenIdentity): Promise<Identity> {
   const nonces = createNonces(keys.secret("nonce"));
   const now = (): number => log.now();
   const listeners: (() => void)[] = [];
-  let loaded: Promise<void> = Promise.resolve();
-  const reload = async (): Promise<void> => {
+  let changed: Promise<unknown> = Promise.resolve();
+  const changeKeys = async <T>(change: () => Promise<T>): Promise<T> => {
+    const result = await change();
+    await removeForeignKeys(log.query, folder);
     keys = await loadSigningKeys(log.query, folder);
     tokens.forget();
     for (const listener of listeners) listener();
+    return result;
   };
   return {
     deps: {
       ...options,
       keys: () => keys,
       keysFolder: folder,
-      // One after the other: of two rotations in one moment the earlier one's keys would else be read last.
-      reloadKeys: () => {
-        const mine = loaded.then(reload);
-        loaded = mine.catch(() => undefined);
+      // One after the other: what the log does not know yet of one rotation is foreign to another.
+      changeKeys: (change) => {
+        const mine = changed.then(() => changeKeys(change));
+        changed = mine.catch(() => undefined);
         return mine;
       },
       tokens,

@@ -73,6 +73,11 @@ export async function loadSigningKeys(query: Query, folder: string): Promise<Sig
   const newest = (at: number): SigningKeyRow | undefined =>
     rows.findLast(({ kid, activeFrom }) => activeFrom <= at && privates.has(kid));
   const secretOf = privates.get(rows.find(({ kid }) => privates.has(kid))?.kid ?? "");
+  /** A key is needed until the last token that it signed, before one that is here took over, has ended. */
+  const isLive = (place: number, now: number): boolean => {
+    const next = rows.find(({ kid }, i) => i > place && privates.has(kid));
+    return next === undefined || now < next.activeFrom + ACCESS_LIFETIME_MS;
+  };
   return {
     current: (now) => {
       const found = privates.get(newest(now)?.kid ?? "")?.signing;
@@ -81,10 +86,8 @@ export async function loadSigningKeys(query: Query, folder: string): Promise<Sig
     },
     byKid: (kid) => privates.get(kid)?.signing,
     verifier: (kid, now) =>
-      rows.some((row, i) => row.kid === kid && isLive(rows[i + 1], now))
-        ? verifiers.get(kid)
-        : undefined,
-    published: (now) => rows.filter((_, i) => isLive(rows[i + 1], now)),
+      rows.some((row, i) => row.kid === kid && isLive(i, now)) ? verifiers.get(kid) : undefined,
+    published: (now) => rows.filter((_, i) => isLive(i, now)),
     secret: (purpose) => {
       if (secretOf === undefined) throw noKey(folder);
       const derived = hkdfSync("sha256", Buffer.from(secretOf.raw.d, "base64url"), "", purpose, 32);
@@ -92,10 +95,6 @@ export async function loadSigningKeys(query: Query, folder: string): Promise<Sig
     },
   };
 }
-
-/** A key is needed until the last token that it signed, before the next key took over, has ended. */
-const isLive = (next: SigningKeyRow | undefined, now: number): boolean =>
-  next === undefined || now < next.activeFrom + ACCESS_LIFETIME_MS;
 
 async function privateKids(folder: string): Promise<string[]> {
   const files = await readdir(folder).catch(() => []);

@@ -170,6 +170,35 @@ describe("the server's signing key", () => {
     await server.stop();
   });
 
+  it("keeps its private half, and so does each new one, when rotations meet", async () => {
+    const clock = new TestClock();
+    const server = await startTestServer({ clock });
+    const rotate = () => server.admin.client.access.rotateKey({ body: { delayMs: 0 } });
+    for (let round = 0; round < 20; round += 1) {
+      const made = await Promise.all([rotate(), rotate(), rotate()]);
+      const files = await readdir(join(server.data, "keys"));
+      expect(files).toEqual(expect.arrayContaining(made.map(({ kid }) => `${kid}.json`)));
+    }
+    clock.advance(700_000);
+    expect(await server.admin.token(true)).toBeTypeOf("string");
+    expect((await server.admin.client.identity.whoami({ query: {} })).name).toBe("admin");
+    await server.stop();
+  });
+
+  it("signs and verifies on when the private half of the next one is lost", async () => {
+    const clock = new TestClock();
+    const server = await startTestServer({ clock });
+    const { access, identity } = server.admin.client;
+    clock.advance(1);
+    const { kid } = await access.rotateKey({ body: { delayMs: 0 } });
+    await rm(join(server.data, "keys", `${kid}.json`));
+    await access.rotateKey({ body: { delayMs: 3_600_000 } });
+    clock.advance(700_000);
+    await server.admin.token(true);
+    expect((await identity.whoami({ query: {} })).name).toBe("admin");
+    await server.stop();
+  });
+
   it("can be revoked at once, with every token that it signed", async () => {
     const server = await startTestServer();
     const old = await server.admin.token();
