@@ -46,24 +46,28 @@ export async function grant(
 }
 
 async function agentOf(
-  { agents, log }: IdentityDeps,
+  { agents, log, standings }: IdentityDeps,
   principal: string,
   { project, name }: { project: string; name: string },
 ): Promise<string> {
   const id = principalId("agent", name, project);
   if (id === principal) return id;
   const found = await agents.find(log.query, project, name);
-  if (found === null || found.name !== name) {
-    const similar = found === null ? "" : `; did you mean ${found.name}?`;
+  if (found?.name === name && found.owner === principal) return id;
+  // Whoever may not read the project learns nothing of its agents.
+  const mayRead = (await standings.scopes({ id: principal, act: null }, project)).has(
+    "project:read",
+  );
+  if (mayRead && found?.name === name)
     throw new ProblemError(
-      "AGENT_NOT_FOUND",
-      `there is no agent ${name} in project ${project}${similar}`,
-      { next: `gridpost agent register ${name}` },
+      "FORBIDDEN",
+      `agent ${name} belongs to ${found.owner}, not to ${principal}`,
+      { next: "act as an agent of yours: gridpost agent ls --mine" },
     );
-  }
-  const { owner } = found;
-  if (owner === principal) return id;
-  throw new ProblemError("FORBIDDEN", `agent ${name} belongs to ${owner}, not to ${principal}`, {
-    next: "act as an agent of yours: gridpost agent ls --mine",
-  });
+  const similar = mayRead && found !== null ? `; did you mean ${found.name}?` : "";
+  throw new ProblemError(
+    "AGENT_NOT_FOUND",
+    `there is no agent ${name} in project ${project}${similar}`,
+    { next: `gridpost agent register ${name}` },
+  );
 }

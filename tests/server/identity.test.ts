@@ -52,4 +52,24 @@ describe("identity", () => {
       code: "FORBIDDEN",
     });
   });
+
+  it("tells nobody which agents a project has that they may not read, nor whose they are", async () => {
+    const { admin } = server;
+    const project = "secret";
+    await admin.client.identity.createProject({ body: { name: project } });
+    const olga = await server.join("user", "olga", { role: "member", project });
+    await olga.asAgent("BlueFox", project);
+    const eve = await server.join("user", "eve");
+    for (const name of ["BlueFox", "bluefox", "nobody"])
+      await expect(eve.agentToken(name, project)).rejects.toMatchObject({
+        code: "AGENT_NOT_FOUND",
+        message: `there is no agent ${name} in project secret`,
+      });
+    await expect(admin.agentToken("bluefox", project)).rejects.toMatchObject({
+      message: "there is no agent bluefox in project secret; did you mean BlueFox?",
+    });
+    const body = { principal: olga.principal, role: "member" as const };
+    await admin.client.access.revokeProjectRole({ params: { project }, body });
+    expect(await olga.agentToken("BlueFox", project)).toBeTypeOf("string");
+  });
 });
