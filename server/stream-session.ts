@@ -16,6 +16,8 @@ const CLOSE_SLOW = 4408;
 const CLOSE_TOO_MANY = 4429;
 /** What a reader has not taken of what it was sent; beyond it comes back later, and goes on by its cursor. */
 const MAX_UNREAD_BYTES = 1_048_576;
+/** `setTimeout` fires at once for anything longer than this. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Let the problem frame and the close frame out before the socket is cut. */
 const CUT_MS = 2_000;
 
@@ -33,7 +35,7 @@ export interface SessionDeps {
 export class StreamSession {
   private readonly socket: WebSocket;
   private readonly deps: SessionDeps;
-  private readonly expiry: NodeJS.Timeout;
+  private expiry: NodeJS.Timeout;
   private inbox: InboxPump | undefined;
   private endHints: (() => void) | undefined;
   private readonly budget: FrameBudget;
@@ -44,8 +46,7 @@ export class StreamSession {
     this.socket = socket;
     this.deps = deps;
     this.budget = new FrameBudget(deps.monotonic);
-    const left = deps.caller.claims.exp - deps.now();
-    this.expiry = setTimeout(() => this.expire(), Math.max(0, left));
+    this.expiry = this.watchEnd();
     socket.on("message", (data) => this.onFrame(data));
     socket.on("error", () => socket.terminate());
     socket.once("close", () => this.onClose());
@@ -87,6 +88,13 @@ export class StreamSession {
     this.endHints?.();
     this.socket.close(code, message.slice(0, 100));
     setTimeout(() => this.socket.terminate(), CUT_MS).unref();
+  }
+
+  /** Tokens of outside issuers may live longer than a timer can wait. */
+  private watchEnd(): NodeJS.Timeout {
+    const left = this.deps.caller.claims.exp - this.deps.now();
+    if (left <= MAX_TIMER_MS) return setTimeout(() => this.expire(), Math.max(0, left));
+    return setTimeout(() => (this.expiry = this.watchEnd()), MAX_TIMER_MS);
   }
 
   private expire(): void {

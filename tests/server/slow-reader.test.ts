@@ -41,16 +41,35 @@ class Socket extends EventEmitter {
   }
 }
 
-it("is sent nothing more, and closed, when it leaves a megabyte unread", () => {
-  const socket = new Socket();
-  const session = new StreamSession(socket as unknown as WebSocket, {
+/** A session on the clock of the fake timers, whose token ends after `exp` milliseconds. */
+const sessionOn = (socket: Socket, exp: number): StreamSession =>
+  new StreamSession(socket as unknown as WebSocket, {
     gate: { auth: {} as never },
     hub,
     query: () => Promise.resolve([]),
-    now: () => 0,
+    now: () => performance.now(),
     monotonic: () => 0,
-    caller: { claims: { exp: 600_000 }, principal: { id: "agent:p/a" } } as never,
+    caller: { claims: { exp }, principal: { id: "agent:p/a" } } as never,
   });
+
+it("is closed when its token ends, be that longer than a timer can wait", () => {
+  const day = 86_400_000;
+  const [one, month] = [new Socket(), new Socket()];
+  sessionOn(one, performance.now() + day);
+  sessionOn(month, performance.now() + 60 * day);
+  vi.advanceTimersByTime(day - 1);
+  expect([one.closed, month.closed]).toEqual([undefined, undefined]);
+  vi.advanceTimersByTime(1);
+  expect([one.closed, month.closed]).toEqual([4401, undefined]);
+  vi.advanceTimersByTime(59 * day - 1);
+  expect(month.closed).toBeUndefined();
+  vi.advanceTimersByTime(1);
+  expect(month.closed).toBe(4401);
+});
+
+it("is sent nothing more, and closed, when it leaves a megabyte unread", () => {
+  const socket = new Socket();
+  const session = sessionOn(socket, 600_000);
   session.send({ type: "ping" });
   socket.bufferedAmount = 1_048_577;
   for (let i = 0; i < 1_000; i += 1) session.send({ type: "ping" });
