@@ -6,15 +6,9 @@ import type { Role } from "../../contract/scopes.ts";
 import type { Query } from "../../storage/db.ts";
 import { callOf } from "../../storage/idempotency.ts";
 import type { LogTx } from "../../storage/log.ts";
-import {
-  type AdminRow,
-  type AuditRow,
-  listAudit,
-  listRoles,
-  type RoleRow,
-  serverAdmins,
-} from "./access-store.ts";
+import { type AuditRow, listAudit, listRoles, type RoleRow } from "./access-store.ts";
 import type { IdentityDeps } from "./deps.ts";
+import { refuseLastAdmin } from "./last-admin.ts";
 import { isReserved } from "./outside-rules.ts";
 import { mayGrant } from "./rules.ts";
 import { createSigningKey } from "./signing-keys.ts";
@@ -108,19 +102,8 @@ async function refuseImpossible(
       next: "gridpost project ls",
     });
   if (type === "role.granted" || role !== "admin" || project !== null) return;
-  const able = (await serverAdmins(query)).filter((admin) => canAct(issuers, admin));
-  if (able.length === 1 && able[0]?.principal === principal)
-    throw new ProblemError("CONFLICT", `${principal} is the only admin of the server who can act`, {
-      next: "make another user admin first, and let them join",
-    });
+  await refuseLastAdmin(query, issuers, principal);
 }
-
-/** Users of an outside issuer act without a key, until they are revoked. */
-const canAct = (
-  issuers: IdentityDeps["issuers"],
-  { principal, has_key, is_known }: AdminRow,
-): boolean =>
-  has_key === 1 || (is_known === 0 && isReserved(issuers, principal.slice("user:".length)));
 
 /** Nobody is given a role by a slip of the pen, and none is taken that nobody has. @throws ProblemError NOT_FOUND */
 async function refuseUnknown(

@@ -10,6 +10,7 @@ import { callOf } from "../../storage/idempotency.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { exchange } from "./exchange.ts";
 import { join } from "./join.ts";
+import { refuseLastAdmin } from "./last-admin.ts";
 import { isReserved } from "./outside-rules.ts";
 import { parsePrincipal } from "./rules.ts";
 import { generationOf, listProjects, projectByName, type ProjectRow } from "./store.ts";
@@ -72,9 +73,10 @@ function principalHandlers({
       const { principal } = call.params;
       const reply = { principal, revoked: true as const };
       const done = await log.once(
-        callOf(call, [`principal:${principal}`], principal),
+        callOf(call, [`principal:${principal}`, "admins"], principal),
         async (tx) => {
           if (!(await canBeRevoked(tx.query, principal, issuers))) throw noPrincipal(principal);
+          await refuseLastAdmin(tx.query, issuers, principal);
           await tx.append({
             type: "principal.revoked",
             project: null,

@@ -141,6 +141,26 @@ describe("the last admin of the server", () => {
     await access.revokeRole({ body: { principal: other.principal, role } });
     await server.stop();
   });
+
+  it("cannot be revoked before another one can act", async () => {
+    const server = await startTestServer();
+    const { access, identity } = server.admin.client;
+    const role = "admin" as const;
+    const revoke = (principal: string, by = identity) =>
+      by.revokePrincipal({ params: { principal }, body: {} });
+    await access.grantRole({ body: { principal: "user:later", role, ahead: true } });
+    await expect(revoke("user:admin")).rejects.toMatchObject({
+      code: "CONFLICT",
+      message: "user:admin is the only admin of the server who can act",
+      next: expect.stringContaining("gridpost server --new-admin-join") as string,
+    });
+    const later = await server.join("user", "later");
+    await revoke("user:admin", later.client.identity);
+    await expect(revoke(later.principal, later.client.identity)).rejects.toMatchObject({
+      code: "CONFLICT",
+    });
+    await server.stop();
+  });
 });
 
 describe("the server's signing key", () => {
