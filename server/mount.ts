@@ -76,8 +76,7 @@ function routeOf({ name, tag, endpoint, handle }: Route, { auth, stopping }: Gat
     url: path,
     bodyLimit,
     schema: documentation(name, tag, endpoint),
-    // Before the body is read: a stranger learns nothing about what a call takes.
-    ...(scope === "public" ? {} : { onRequest: admission(scope, auth) }),
+    ...(scope === "public" ? {} : admitted(method, admission(scope, auth))),
     handler: async (request, reply) => {
       const caller = request.caller?.principal ?? null;
       const parts = callOf(endpoint, request, { caller, stopping, response: reply.raw });
@@ -88,6 +87,13 @@ function routeOf({ name, tag, endpoint, handle }: Route, { auth, stopping }: Gat
     },
   };
 }
+
+/**
+ * Before the body is read, as a stranger learns nothing about what a call takes; and once more when it is there: whoever
+ * keeps it back while they are revoked must not act afterwards.
+ */
+const admitted = (method: Endpoint["method"], admit: onRequestHookHandler) =>
+  method === "GET" ? { onRequest: admit } : { onRequest: admit, preHandler: admit };
 
 /** The stream that the parser of uploads left unread. @throws ProblemError UNSUPPORTED_MEDIA_TYPE */
 function uploaded({ path }: Endpoint, { body }: FastifyRequest): Readable {

@@ -110,12 +110,47 @@ describe("a token that is bought while its buyer is revoked", () => {
     await post(tool("register_agent", { name: "red", program: "p", model: "m" }));
     expect(await (await post(look)).text()).not.toContain("isError");
 
-    const call = request(url, { method: "POST", headers: { ...headers, expect: "100-continue" } });
-    call.flushHeaders();
-    await once(call, "continue");
-    await revoke(ben.principal);
-    call.end(look);
-    const [answer] = (await once(call, "response")) as [IncomingMessage];
-    expect(await text(answer)).toContain("UNAUTHENTICATED");
+    const answer = await postLate(url, headers, {
+      body: look,
+      before: () => revoke(ben.principal),
+    });
+    expect(answer).toContain("UNAUTHENTICATED");
   });
 });
+
+describe("a call whose body comes after its caller was revoked", () => {
+  it("is refused, so that no stolen key makes a token or a role for later", async () => {
+    const server = await startTestServer();
+    const carl = await server.join("user", "carl", { role: "admin" });
+    const headers = {
+      authorization: `Bearer ${await carl.token()}`,
+      "content-type": "application/json",
+    };
+    const params = { principal: carl.principal };
+    const revoke = () => server.admin.client.identity.revokePrincipal({ params, body: {} });
+    const late = (path: string, body: object, before: () => Promise<unknown>) =>
+      postLate(`${server.url}${path}`, headers, { body: JSON.stringify(body), before });
+    const role = { principal: "user:mallory", role: "admin", ahead: true };
+    const answers = await Promise.all([
+      late("/v1/tokens", { kind: "user", name: "carl" }, revoke),
+      late("/v1/roles", role, revoke),
+    ]);
+    for (const answer of answers) expect(answer).toContain("UNAUTHENTICATED");
+    await server.stop();
+  });
+});
+
+/** Posts the headers, and the body when the server has them and `before` is done. */
+async function postLate(
+  url: string,
+  headers: Record<string, string>,
+  { body, before }: { readonly body: string; readonly before: () => Promise<unknown> },
+): Promise<string> {
+  const call = request(url, { method: "POST", headers: { ...headers, expect: "100-continue" } });
+  call.flushHeaders();
+  await once(call, "continue");
+  await before();
+  call.end(body);
+  const [answer] = (await once(call, "response")) as [IncomingMessage];
+  return text(answer);
+}
