@@ -8,6 +8,15 @@ const REMEMBER_MS = 24 * 3_600_000;
 /** Every so many remembered calls up to twice as many expired ones are forgotten, so the table cannot grow. */
 const CLEAN_EVERY = 64;
 
+/** What the server itself did about an event is not done again, however late a reader meets the event again. */
+const RECALL = `select endpoint, hash, ref from e_idempotency
+  where principal = $1 and key = $2 and (at > $3 or principal = 'server')`;
+/** Such a key is younger than its event: it may go once every reader has passed the events of its time. */
+const FORGET = `delete from e_idempotency where (principal, key) in
+  (select principal, key from e_idempotency where at <= $1 and at < coalesce(
+     (select at from events where seq > (select min(seq) from e_cursors) order by seq limit 1), $1 + 1)
+   order by at limit $2)`;
+
 /** One call with an `Idempotency-Key`. */
 export interface Call {
   readonly principal: string;
@@ -24,7 +33,8 @@ export interface Call {
 
 /**
  * Runs `decide` in a transaction, whose first event carries the key; a repeat within 24 h runs `reply` instead, with
- * the `ref` of the first call. A call that throws is not remembered.
+ * the `ref` of the first call. The server's own calls, about events, are remembered until no reader comes to the event
+ * again. A call that throws is not remembered.
  * @throws ProblemError IDEMPOTENCY_MISMATCH if the key was used for another endpoint or body
  */
 export type Once = <T>(
@@ -88,10 +98,7 @@ async function recall(
   principal: string,
   key: string,
 ): Promise<Remembered | undefined> {
-  const [row] = await query<Remembered>(
-    "select endpoint, hash, ref from e_idempotency where principal = $1 and key = $2 and at > $3",
-    [principal, key, now - REMEMBER_MS],
-  );
+  const [row] = await query<Remembered>(RECALL, [principal, key, now - REMEMBER_MS]);
   return row;
 }
 
@@ -122,9 +129,5 @@ async function remember(
 }
 
 async function forgetExpired({ query, now }: LogTx): Promise<void> {
-  await query(
-    `delete from e_idempotency where (principal, key) in
-       (select principal, key from e_idempotency where at <= $1 order by at limit $2)`,
-    [now - REMEMBER_MS, 2 * CLEAN_EVERY],
-  );
+  await query(FORGET, [now - REMEMBER_MS, 2 * CLEAN_EVERY]);
 }

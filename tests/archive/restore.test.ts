@@ -74,9 +74,9 @@ describe("a restore from the journal", () => {
     execFileSync("git", ["clone", "-q", journal(), folder]);
     return folder;
   };
-  const startRestored = async (data: string): Promise<RunningServer> => {
+  const startRestored = async (data: string, clock = systemClock): Promise<RunningServer> => {
     const settings = readSettings({ data, listen: "127.0.0.1:0", set: [] });
-    running = await startServer({ settings, log: pino({ level: "silent" }) });
+    running = await startServer({ settings, clock, log: pino({ level: "silent" }) });
     return running;
   };
 
@@ -209,6 +209,26 @@ describe("a restore from the journal", () => {
     expect(await query(ends)).toEqual([
       { subject: claimed.session?.id, due: (event?.at ?? 0) + 300_000 },
     ]);
+  });
+
+  it("posts nothing twice when the server is started more than a day after its last post", async () => {
+    const node = await server.join("node", "n1");
+    await registerNode(node.client);
+    const { thread } = await blue.cells.submitSweep({ params: project, body: { sweep } });
+    await workAll(node.client);
+    const posts = `select subject from p_messages where thread = '${thread}' order by n`;
+    const { eventLog, archive } = server.running;
+    await expect.poll(() => eventLog.query(posts)).toHaveLength(4);
+    const said = await eventLog.query(posts);
+    await archive.flush();
+    const restored = await restoreServer(clone(), join(work, "new"));
+    const late = { ...systemClock, now: () => systemClock.now() + 25 * 3_600_000 };
+    const { query } = (await startRestored(restored.data, late)).eventLog;
+    const end = "select max(seq) as seq from events where type = 'server.restored'";
+    const [{ seq } = { seq: 0 }] = await query<{ seq: number }>(end);
+    const place = "select 1 from e_cursors where name = 'sweep-posts' and seq >= $1";
+    await expect.poll(() => query(place, [seq])).toHaveLength(1);
+    expect(await query(posts)).toEqual(said);
   });
 
   it("tells those who follow a sweep that goes on what they were not told of", async () => {

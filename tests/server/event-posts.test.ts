@@ -4,9 +4,11 @@ import { ProblemError } from "../../contract/problem.ts";
 import { mailboxProjection } from "../../mailbox/projection.ts";
 import { type EventPosts, startEventPosts } from "../../server/event-posts.ts";
 import { startSweepPosts } from "../../server/sweep-posts.ts";
+import type { Db } from "../../storage/db.ts";
 import { type EventLog, openLog } from "../../storage/event-log.ts";
 import type { LoggedEvent, Projection } from "../../storage/log.ts";
 import type { Reader } from "../../storage/readers.ts";
+import { TestClock } from "../support/clock.ts";
 import { type OpenedDb, sqlite } from "../support/drivers.ts";
 import { openMigrated } from "../support/log-bench.ts";
 
@@ -33,14 +35,17 @@ describe("posts about events", () => {
     errors.length = 0;
     givenUp.length = 0;
     opened = await openMigrated(sqlite);
-    const deadlines = { "sweep.digest": { fire: () => Promise.resolve() } };
-    log = openLog({ db: opened.db, projections: [mailboxProjection, silent], deadlines });
+    log = logOf(opened.db);
   });
   afterEach(async () => {
     await reader.stop();
     await opened.close();
   });
 
+  const logOf = (db: Db): EventLog => {
+    const deadlines = { "sweep.digest": { fire: () => Promise.resolve() } };
+    return openLog({ db, projections: [mailboxProjection, silent], deadlines });
+  };
   const add = (type: string, body: object): Promise<string> =>
     log.tx([], async (tx) => (await tx.append({ type, project, actor: "server", body })).id);
 
@@ -57,13 +62,19 @@ describe("posts about events", () => {
   }
 
   /** Posts the names of tallies, unless `fail` throws. */
-  const start = (fail: (name: string) => void): Promise<Reader> => {
+  const start = (fail: (name: string) => void, over = log): Promise<Reader> => {
     const postOf: EventPosts["postOf"] = async ({ body }) => {
       const { name } = body as { name: string };
       fail(name);
       return Promise.resolve({ project, thread: "t", open: true, subject: name, body: "" });
     };
-    return startEventPosts({ ...deps, log, name: "test-posts", types: ["tally.added"], postOf });
+    return startEventPosts({
+      ...deps,
+      log: over,
+      name: "test-posts",
+      types: ["tally.added"],
+      postOf,
+    });
   };
 
   it("go on behind an event about which none can be made, after some tries", async () => {
@@ -76,6 +87,27 @@ describe("posts about events", () => {
     expect(await posted("t", 2)).toEqual(["before", "after"]);
     expect(givenUp).toEqual([bad]);
     expect(errors).toHaveLength(2);
+  });
+
+  it("are not made again when the reader did not get to note its place before a long stop", async () => {
+    await add("tally.added", { name: "once" });
+    // The process ends between the post and the reader's note of how far it is.
+    const stuck: EventLog = {
+      ...log,
+      tx: (keys, fn) =>
+        keys.includes("cursor:test-posts")
+          ? Promise.reject(new Error("stopped"))
+          : log.tx(keys, fn),
+    };
+    reader = await start(() => undefined, stuck);
+    await posted("t", 1);
+    await reader.stop();
+
+    const clock = new TestClock(opened.clock.now() + 60 * 3_600_000);
+    log = logOf(await opened.reopen(clock));
+    await add("tally.added", { name: "next" });
+    reader = await start(() => undefined);
+    await expect.poll(() => posted("t", 2)).toEqual(["once", "next"]);
   });
 
   it("wait as long as it takes for a store that cannot write", async () => {

@@ -201,6 +201,24 @@ function idempotent(bench: () => Bench): void {
     for (let i = 0; i < 64; i += 1) await run(call({ key: `other-${i}` }));
     expect(await db.query("select key from e_idempotency where key = 'k1'")).toEqual([]);
   });
+
+  it("remembers what the server did about an event until every reader has passed the event", async () => {
+    const { clock, db, log } = bench();
+    const own = (): Call => call({ principal: "server" });
+    const others = async (name: string): Promise<void> => {
+      for (let i = 0; i < 64; i += 1) await run(call({ key: `${name}-${i}` }));
+    };
+    await log.tx([], async ({ query }) => {
+      await query("insert into e_cursors (name, seq) values ('slow', 0)");
+    });
+    await run(own());
+    clock.advance(60 * 3_600_000);
+    await others("first");
+    expect(await run(own())).toMatch(/^again/);
+    await log.tx([], ({ query }) => query("update e_cursors set seq = 3"));
+    await others("second");
+    expect(await db.query("select key from e_idempotency where key = 'k1'")).toEqual([]);
+  });
 }
 
 function replaying(bench: () => Bench): void {
