@@ -12,7 +12,10 @@ const RETURN_MS = 300_000;
 const NODE_SILENT_MS = 45_000;
 const REMEMBER_MS = 24 * 3_600_000;
 const PAGE = 500;
-/** The readers between the domains; they meet the events of the last day again and know what they did by its keys. */
+/** The day that ends with the last event: nobody knows how long after it the restore comes. */
+const BEFORE_LAST_DAY =
+  "select max(seq) as seq from events where at <= (select max(at) from events) - $1";
+/** The readers between the domains; they meet the events of the log's last day again and know what they did by its keys. */
 const FOLLOW_UPS = ["sweep-posts", "lease-posts", "mailbox.fan-out"];
 
 const REMEMBER = `insert into e_idempotency (principal, key, endpoint, hash, ref, at) values ($1, $2, $3, $4, $5, $6)
@@ -86,11 +89,7 @@ async function remind(query: Query, now: number): Promise<void> {
 
 /** Makes what no event tells of but every event implies: remembered idempotency keys, and the readers' places. */
 export async function rebuildEphemeral(db: Db): Promise<void> {
-  const since = db.now() - REMEMBER_MS;
-  const [row] = await db.query<{ seq: number | null }>(
-    "select max(seq) as seq from events where at <= $1",
-    [since],
-  );
+  const [row] = await db.query<{ seq: number | null }>(BEFORE_LAST_DAY, [REMEMBER_MS]);
   const from = row?.seq ?? 0;
   let seq = from;
   for (;;) {
