@@ -36,7 +36,7 @@ export async function openCellsStore(db: Db, folder: string): Promise<CellsStore
       ...cellsDeadlines({ leases, settings }),
     },
   });
-  const threads = { refusePrivate };
+  const threads = { refusePrivate, begin: () => Promise.resolve() };
   const deps = { log, leases, threads, blobs: await openFsBlobs(join(folder, "blobs")), settings };
   return { cells: cellsHandlers(deps), nodes: nodesHandlers(deps) };
 }

@@ -38,7 +38,9 @@ function sweepHandlers({ log, blobs, threads, settings }: CellsDeps): SweepHandl
         async (tx, id) => {
           if (sweep.thread !== undefined)
             await threads.refusePrivate(tx.query, project, sweep.thread);
-          await submitSweep(tx, { id, project, actor: principal.actor, sweep, files });
+          const { actor } = principal;
+          const submitted = await submitSweep(tx, { id, project, actor, sweep, files });
+          await threads.begin(tx, submitted);
           await tx.setDeadline("sweep.idle", id, tx.now + settings.idleMs);
           return show(tx.query, project, id);
         },

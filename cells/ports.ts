@@ -2,7 +2,7 @@ import type { Resource } from "../contract/resource.ts";
 import type { Query } from "../storage/db.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import type { Blobs } from "../storage/blobs.ts";
-import type { LogTx } from "../storage/log.ts";
+import type { Event, LogTx } from "../storage/log.ts";
 
 /** Leases on a session's runs and GPUs, taken and given back in the transaction of the claim and of the result. */
 export interface LeasePort {
@@ -45,6 +45,8 @@ export interface LeasePort {
 export interface ThreadPort {
   /** @throws ProblemError THREAD_TAKEN if the thread is private: results are for every reader of the project */
   refusePrivate(query: Query, project: string, thread: string): Promise<void>;
+  /** Posts that the sweep of a `sweep.submitted` is there: from then on its thread is open, whoever else posts to it. */
+  begin(tx: LogTx, submitted: Event): Promise<void>;
 }
 
 /** Times that the server's settings may change, in milliseconds. */

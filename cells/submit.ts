@@ -3,7 +3,7 @@ import type { SweepFile } from "../contract/cell/sweep-file.ts";
 import { newId } from "../contract/ids.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Blobs } from "../storage/blobs.ts";
-import type { LogTx } from "../storage/log.ts";
+import type { Event, LogTx } from "../storage/log.ts";
 import { imageOn } from "./match.ts";
 import { nodeState } from "./node-state.ts";
 import { knownNodes, type Node } from "./node-store.ts";
@@ -53,10 +53,10 @@ export interface Submission {
 }
 
 /**
- * Expands a sweep and queues its runs, block by block.
+ * Expands a sweep and queues its runs, block by block; answers the event.
  * @throws ProblemError UNPROCESSABLE with every problem of the sweep file
  */
-export async function submitSweep(tx: LogTx, submission: Submission): Promise<void> {
+export async function submitSweep(tx: LogTx, submission: Submission): Promise<Event> {
   const { id, project, actor, sweep, files } = submission;
   const { cells } = expandSweep(sweep, files);
   const blocks = Array.from({ length: sweep.blocks }, (_, i) => i + 1);
@@ -69,7 +69,7 @@ export async function submitSweep(tx: LogTx, submission: Submission): Promise<vo
   const images = Object.fromEntries(written.map((image) => [image, frozenId(image, ready)]));
   const thread = sweep.thread ?? `sweep-${id}`;
   const { name } = sweep;
-  await tx.append({
+  return tx.append({
     type: "sweep.submitted",
     project,
     actor,

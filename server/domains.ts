@@ -31,6 +31,7 @@ import { projections } from "./projections.ts";
 import { verifyInThread } from "./verify-thread.ts";
 import type { Settings } from "./settings.ts";
 import { sweepDigestDeadlines } from "./sweep-digest.ts";
+import { beginSweepThread } from "./sweep-posts.ts";
 import { inboxTopic, ticketTopic } from "./topics.ts";
 
 const leaseSettings = ({ leases: { minTtl, lockDelay }, limits }: Settings): LeaseSettings => ({
@@ -106,7 +107,7 @@ export function openDomains(parts: DomainParts): Domain[] {
   const cells: CellsDeps = {
     log,
     leases,
-    threads: { refusePrivate },
+    threads: { refusePrivate, begin: beginSweepThread },
     blobs,
     settings: cellsSettings(settings),
   };

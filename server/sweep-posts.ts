@@ -1,8 +1,9 @@
 import type { EventBody } from "../contract/events/index.ts";
 import { followThread, followingOf } from "../mailbox/following.ts";
+import { postAsServer } from "../mailbox/server-post.ts";
 import type { ReportsDeps } from "../reports/handlers.ts";
 import { holderName } from "../reservations/rules.ts";
-import type { LoggedEvent, LogTx } from "../storage/log.ts";
+import type { Event, LoggedEvent, LogTx } from "../storage/log.ts";
 import type { Reader } from "../storage/readers.ts";
 import { type EventPost, type EventPostsDeps, startEventPosts } from "./event-posts.ts";
 import { clearDigest, setDigest } from "./sweep-digest.ts";
@@ -14,15 +15,14 @@ export interface SweepPostsDeps extends EventPostsDeps {
 }
 
 /**
- * Posts what becomes of sweeps to their threads, as the agent `gridpost`: submission, each result, the report. The
- * agent that submitted a sweep follows its thread; followers are told of the first failure, of the end, and of what
- * happened between by digests.
+ * Posts what becomes of sweeps to their threads, as the agent `gridpost`: each result, the report. Followers are
+ * told of the first failure, of the end, and of what happened between by digests.
  */
 export const startSweepPosts = (deps: SweepPostsDeps): Promise<Reader> =>
   startEventPosts({
     ...deps,
     name: "sweep-posts",
-    types: ["sweep.submitted", "run.succeeded", "run.failed", "sweep.finished"],
+    types: ["run.succeeded", "run.failed", "sweep.finished"],
     postOf: (event) => postOf(deps.reports, event),
     instead: (event, error) =>
       event.type === "sweep.finished"
@@ -37,7 +37,6 @@ type Entry = Pick<EventPost, "thread" | "subject" | "body">;
 
 async function postOf(reports: ReportsDeps, event: LoggedEvent): Promise<EventPost | undefined> {
   const { type, project, body } = event;
-  if (type === "sweep.submitted") return submissionPost(event);
   if (type === "run.succeeded" || type === "run.failed") {
     const entry = await resultEntry(reports.query, body as Failed);
     return entry === undefined ? undefined : resultPost(event, entry);
@@ -47,27 +46,28 @@ async function postOf(reports: ReportsDeps, event: LoggedEvent): Promise<EventPo
   return undefined;
 }
 
-const postIn = ({ project }: LoggedEvent, entry: Entry): EventPost => ({
+/**
+ * Begins the thread of a sweep in the transaction that submits it, so that nobody else makes it private before. Where an
+ * agent submitted the sweep, it follows the thread, unless it has said before what it wants of it.
+ */
+export async function beginSweepThread(tx: LogTx, submitted: Event): Promise<void> {
+  const post = postIn(submitted, submissionEntry(submitted.body as Submitted));
+  await postAsServer(tx, post);
+  const { actor } = submitted;
+  // `user:anna>agent:default/blue` where a user's agent did.
+  const caller = actor.slice(actor.indexOf(">") + 1);
+  const agent = holderName(caller, post.project);
+  if (agent === caller) return;
+  const follower = { project: post.project, thread: post.thread, agent };
+  if ((await followingOf(tx.query, follower)) === null)
+    await followThread(tx, { ...follower, state: "follow", actor });
+}
+
+const postIn = ({ project }: Event, entry: Entry): EventPost => ({
   project: project ?? "",
   open: true,
   ...entry,
 });
-
-/** Where an agent submitted the sweep, it follows the thread, unless it has said before what it wants of it. */
-function submissionPost(event: LoggedEvent): EventPost {
-  const post = postIn(event, submissionEntry(event.body as Submitted));
-  const { actor } = event;
-  // `user:anna>agent:default/blue` where a user's agent did.
-  const caller = actor.slice(actor.indexOf(">") + 1);
-  const agent = holderName(caller, post.project);
-  if (agent === caller) return post;
-  const follower = { project: post.project, thread: post.thread, agent };
-  const also = async (tx: LogTx): Promise<void> => {
-    if ((await followingOf(tx.query, follower)) === null)
-      await followThread(tx, { ...follower, state: "follow", actor });
-  };
-  return { ...post, also };
-}
 
 /** The first failure is told at once; what else ends waits for the next digest. */
 function resultPost(event: LoggedEvent, entry: Entry): EventPost {

@@ -152,4 +152,20 @@ describe("those who follow a sweep", () => {
     await posted(thread, 3);
     for (const name of ["blue", "red", "gray"]) expect(await news(name)).toEqual([]);
   });
+
+  it("find its thread open from the submission on, so that nobody makes it private", async () => {
+    const red = agent("red");
+    const body = { sweep: sweep("mine", 1, "mine") };
+    const { thread } = await agent("blue").cells.submitSweep({ params, body });
+    await red.mailbox.send({ params, body: { to: ["red"], subject: "not yours", thread } });
+    const page = await agent("gray").mailbox.thread({ params: { ...params, thread } });
+    expect(page.open).toBe(true);
+    await work();
+    expect(await posted(thread, 4)).toEqual([
+      "Sweep mine",
+      "not yours",
+      "succeeded: block 1",
+      "Report of sweep mine",
+    ]);
+  });
 });

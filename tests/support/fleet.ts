@@ -155,7 +155,13 @@ function openFleet(
     ...cellsDeadlines({ leases, settings }),
   };
   const log = openLog({ db, projections, deadlines });
-  const deps = { log, leases, threads: { refusePrivate }, blobs, settings };
+  const deps = {
+    log,
+    leases,
+    threads: { refusePrivate, begin: () => Promise.resolve() },
+    blobs,
+    settings,
+  };
   const handlers = { ...cellsHandlers(deps), ...nodesHandlers(deps) };
   const caller = (id: string): Calls => callsOf(handlers, principalOf(id));
   const fake = (name: string): FakeNode => fakeNode(name, caller(`node:${name}`));
