@@ -90,6 +90,9 @@ export class DeadlineLoop {
     let next: number;
     const now = this.log.now();
     try {
+      // A pass that is under way may have come past what this one is for.
+      await this.firing;
+      if (this.onError === undefined) return;
       await this.fireDue();
       next = await this.nextDue(now);
     } catch {

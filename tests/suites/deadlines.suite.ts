@@ -129,6 +129,29 @@ function retrying(bench: () => Bench): void {
     expect(fired).toEqual(["message", "node"]);
   });
 
+  it("fires what becomes due behind the place that a pass has come to", async () => {
+    const { clock, withDeadlines } = bench();
+    const fired: string[] = [];
+    const note = (_tx: LogTx, subject: string): Promise<void> =>
+      Promise.resolve(void fired.push(subject));
+    const log = withDeadlines({
+      silent: {
+        fire: (tx, subject, due) => tx.setDeadline("expired", `${subject} after grace`, due + 1),
+      },
+      slow: { fire: note },
+      expired: { fire: note },
+    });
+    await log.tx([], async (tx) => {
+      await tx.setDeadline("silent", "lease", tx.now);
+      for (let i = 0; i < 450; i += 1) await tx.setDeadline("slow", `${i}`, tx.now + 10);
+    });
+    clock.advance(1_000);
+    log.deadlines.start((error) => fired.push(String(error)));
+    await expect.poll(() => fired.length).toBe(451);
+    expect(fired).toContain("lease after grace");
+    await log.deadlines.stop();
+  });
+
   it("fires by its own timer once started, also a deadline that is set earlier than the one it waits for", async () => {
     const { clock, withDeadlines } = bench();
     const fired: string[] = [];
