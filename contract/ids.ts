@@ -44,6 +44,17 @@ export function newId(): string {
   return `${time}-${order}-${variant}-${node}`;
 }
 
+/**
+ * Gives later ids than this one from now on: what is listed by its id is then in order, also where an earlier process
+ * of the same server had a wall clock that was ahead.
+ */
+export function goOnAfter(id: string): void {
+  const [, high, low] = /^([0-9a-f]{8})-([0-9a-f]{4})-7/.exec(id) ?? [];
+  if (high === undefined || low === undefined) return;
+  const next = Number.parseInt(high + low, 16) + 1;
+  if (next > lastMs) [lastMs, counter] = [next, 0];
+}
+
 /** 64 lower-case hexadecimal digits. */
 export const Sha256 = z
   .string()

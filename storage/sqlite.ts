@@ -1,4 +1,5 @@
 import Database from "better-sqlite3";
+import { goOnAfter } from "../contract/ids.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import type { Db, Dialect, Query } from "./db.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -42,7 +43,9 @@ export function openSqlite({ file, clock = systemClock }: SqliteOptions): Sqlite
 function open(file: string, clock: Clock): SqliteDb {
   const writer = new Connection(new Database(file, { timeout: BUSY_TIMEOUT_MS }));
   configure(writer.database);
-  const now = serverTime(clock, lastEventTime(writer.database));
+  const last = lastEvent(writer.database);
+  const now = serverTime(clock, last?.at ?? 0);
+  if (last !== undefined) goOnAfter(last.id);
   const reader = new Connection(new Database(file, { readonly: true, timeout: BUSY_TIMEOUT_MS }));
   for (const { database } of [writer, reader])
     database.function("now_ms", { directOnly: false }, now);
@@ -80,16 +83,20 @@ function configure(database: Database.Database): void {
   database.pragma(`journal_size_limit = ${128 << 20}`);
 }
 
-/** The log's last `at`, so that `now_ms()` starts behind no event; 0 for a new file. */
-function lastEventTime(database: Database.Database): number {
+interface Last {
+  readonly id: string;
+  readonly at: number;
+}
+
+/** The log's last event, so that neither `now_ms()` nor ids start behind one; undefined for a new file. */
+function lastEvent(database: Database.Database): Last | undefined {
   const exists = database
     .prepare("select 1 from sqlite_master where type = 'table' and name = 'events'")
     .get();
-  if (exists === undefined) return 0;
-  const last = database.prepare("select at from events order by seq desc limit 1").get() as
-    | { at: number }
+  if (exists === undefined) return undefined;
+  return database.prepare("select id, at from events order by seq desc limit 1").get() as
+    | Last
     | undefined;
-  return last?.at ?? 0;
 }
 
 function readOnlyQuery(reader: Connection, file: string): Query {

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { openLog } from "../../storage/event-log.ts";
 import { migrate } from "../../storage/migrate.ts";
 import { openSqlite } from "../../storage/sqlite.ts";
 import { drivers } from "../support/drivers.ts";
@@ -41,6 +42,25 @@ describe("a SQLite data folder", () => {
     const db = openSqlite({ file });
     expect(await migrate(db)).toEqual([]);
     await db.close();
+  });
+
+  it("gives later ids to what comes later, also where the wall clock was set back over a restart", async () => {
+    const ahead = Date.now() + 3_600_000;
+    const clock = vi.spyOn(Date, "now").mockReturnValue(ahead);
+    const before = openSqlite({ file });
+    await migrate(before);
+    const projections = [{ name: "silent", tables: [], apply: { said: () => Promise.resolve() } }];
+    const said = { type: "said", project: null, actor: "server", body: {} };
+    const { id } = await openLog({ db: before, projections }).tx([], (tx) => tx.append(said));
+    await before.close();
+    clock.mockRestore();
+    // As a new process loads them.
+    vi.resetModules();
+    const { openSqlite: openAnew } = await import("../../storage/sqlite.ts");
+    const { newId } = await import("../../contract/ids.ts");
+    const after = openAnew({ file });
+    expect(newId() > id).toBe(true);
+    await after.close();
   });
 
   it("keeps every acknowledged event when the process is killed", async () => {
