@@ -7,6 +7,13 @@ import { visible } from "./visibility.ts";
 /** How many of the newest messages participants and unread counts are taken from. */
 const NEWEST = 1_000;
 const FOLLOWING = `select state from p_followers where project = $1 and thread = $2 and agent = $3`;
+/** Every reader of the project sees all of an open thread, which its row has counted. */
+const OPEN_TOTALS = `select t.messages, f.at as first_at, l.at as last_at from p_threads t
+    join p_messages f on f.project = t.project and f.thread = t.thread
+      and f.n = (select min(n) from p_messages where project = $1 and thread = $2)
+    join p_messages l on l.project = t.project and l.thread = t.thread
+      and l.n = (select max(n) from p_messages where project = $1 and thread = $2)
+  where t.project = $1 and t.thread = $2 and t.open = 1`;
 
 interface Totals {
   readonly messages: number;
@@ -67,6 +74,8 @@ async function totals(
   dialect: Dialect,
   { viewer, thread }: ThreadView,
 ): Promise<Totals> {
+  const [open] = await query<Totals>(OPEN_TOTALS, [viewer.project, thread]);
+  if (open !== undefined) return open;
   const [row] = await query<Totals>(
     `select count(*) as messages, coalesce(min(m.at), 0) as first_at, coalesce(max(m.at), 0) as last_at
      from p_messages m where m.project = $1 and m.thread = $2 and ${visible("m", dialect.list("$3"))}`,

@@ -115,6 +115,28 @@ function threads(office: () => PostOffice): void {
     expect(gray.summary).toMatchObject({ messages: 1, unread: 1 });
   });
 
+  it("sums up all of an open thread for every reader of the project", async () => {
+    const { red, gray } = await office().agents("red", "blue", "gray");
+    const { clock } = office();
+    const started = clock.now();
+    const say = (subject: string, open: boolean): Promise<unknown> =>
+      red.send({ body: { to: ["blue"], thread: "news", subject, ...(open ? { open } : {}) } });
+    await say("one", true);
+    clock.advance(1_000);
+    await say("two", false);
+    clock.advance(1_000);
+    await say("three", false);
+    const { summary } = await gray.thread({ params: { thread: "news" }, query: { limit: 1 } });
+    expect(summary).toMatchObject({
+      subject: "one",
+      participants: ["blue", "red"],
+      messages: 3,
+      unread: 0,
+      firstAt: new Date(started).toISOString(),
+      lastAt: new Date(started + 2_000).toISOString(),
+    });
+  });
+
   it("digests decisions, tasks, mentions and links, newest first", async () => {
     const { red, blue } = await office().agents("red", "blue");
     const body =
