@@ -15,6 +15,7 @@ import type { SigningKey } from "./signing-keys.ts";
 import {
   endOf,
   hasJoined,
+  isRevokedKey,
   type JoinTokenRow,
   keyByThumbprint,
   rolesOf,
@@ -76,6 +77,11 @@ async function register(
   if (known !== undefined && known.principal !== principal) {
     throw new ProblemError("CONFLICT", `this key already belongs to ${known.principal}`, {
       next: "set GRIDPOST_HOME to another folder and join again: one home is one principal",
+    });
+  }
+  if (await isRevokedKey(tx.query, thumbprint)) {
+    throw new ProblemError("CONFLICT", "this key was revoked, and others may have a copy of it", {
+      next: "join with a new one: move key.json of GRIDPOST_HOME away, or set GRIDPOST_HOME to another folder",
     });
   }
   if (token.adds_key === 0 && (await isTaken(deps, tx, { principal, token, name }))) {

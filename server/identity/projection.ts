@@ -22,6 +22,9 @@ const body = <T extends EventType>(event: Event, _type: T): EventBody<T> =>
 const VOID_TOKENS = `update p_join_tokens set revoked = 1 where uses_left > 0 and
   (created_by = $1 or (kind = $2 and name = $3 and (kind <> 'agent' or project = $4)))`;
 
+const REVOKE_KEYS = `insert into p_revoked_keys (thumbprint)
+  select thumbprint from p_keys where principal = $1 on conflict do nothing`;
+
 const apply: Record<IdentityEvent, Apply> = {
   "server.created": async (query, event) => {
     await query("insert into p_server (id) values ($1)", [body(event, "server.created").id]);
@@ -93,6 +96,7 @@ const apply: Record<IdentityEvent, Apply> = {
        on conflict (id) do update set generation = p_principals.generation + 1`,
       named,
     );
+    await query(REVOKE_KEYS, [principal]);
     await query("delete from p_keys where principal = $1", [principal]);
     await query(VOID_TOKENS, named);
   },
@@ -117,6 +121,7 @@ export const identityProjection: Projection = {
     "p_projects",
     "p_principals",
     "p_keys",
+    "p_revoked_keys",
     "p_roles",
     "p_join_tokens",
     "p_signing_keys",

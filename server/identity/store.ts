@@ -60,6 +60,11 @@ export async function keyByThumbprint(
   return row && { ...row, jwk: JSON.parse(row.jwk) as PublicJwk };
 }
 
+/** Whether a key was taken from whoever had it. */
+export const isRevokedKey = async (query: Query, thumbprint: string): Promise<boolean> =>
+  (await one(query, "select 1 from p_revoked_keys where thumbprint = $1", [thumbprint])) !==
+  undefined;
+
 /** Whether a principal has joined, be it with keys that are dead now. */
 export async function hasJoined(query: Query, principal: string): Promise<boolean> {
   const sql = "select id from p_principals where id = $1 and joined_at is not null";

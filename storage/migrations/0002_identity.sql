@@ -25,6 +25,11 @@ create table p_keys (
 );
 create index p_keys_by_principal on p_keys (principal);
 
+-- Who has a copy of such a key must not come back with it.
+create table p_revoked_keys (
+  thumbprint text primary key
+);
+
 -- project '': on the server, for every project.
 create table p_roles (
   principal text not null,

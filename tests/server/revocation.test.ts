@@ -1,5 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join as inFolder } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { systemClock } from "../../runtime/clock.ts";
+import { joinServer } from "../../runtime/join.ts";
 import { joinAs, type Member, startTestServer, type TestServer } from "../support/server.ts";
 
 describe("a revocation", () => {
@@ -64,5 +68,23 @@ describe("a revocation", () => {
     await server.join("user", "carl");
     await revoke("user:carl");
     expect((await server.join("user", "carl")).principal).toBe("user:carl");
+  });
+
+  it("is for good: who has the key does not come back with it, not even under another name", async () => {
+    const home = await mkdtemp(inFolder(tmpdir(), "gridpost-revoked-"));
+    onTestFinished(() => rm(home, { recursive: true }));
+    const { admin, url } = server;
+    const joinAgain = async (name: string) =>
+      joinServer({ url, home, token: await tokenOf(admin, { kind: "user", name }) });
+    await joinAgain("carla");
+    await revoke("user:carla");
+    for (const name of ["carla", "carla2"])
+      await expect(joinAgain(name)).rejects.toMatchObject({
+        code: "CONFLICT",
+        message: expect.stringContaining("this key was revoked") as unknown,
+        next: expect.stringContaining("key.json") as unknown,
+      });
+    await rm(inFolder(home, "key.json"));
+    expect(await joinAgain("carla")).toMatchObject({ principal: "user:carla" });
   });
 });
