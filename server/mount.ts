@@ -76,7 +76,7 @@ function routeOf({ name, tag, endpoint, handle }: Route, { auth, stopping }: Gat
     url: path,
     bodyLimit,
     schema: documentation(name, tag, endpoint),
-    ...(scope === "public" ? {} : admitted(method, admission(scope, auth))),
+    ...(scope === "public" ? {} : admitted(method, scope, auth)),
     handler: async (request, reply) => {
       const caller = request.caller?.principal ?? null;
       const parts = callOf(endpoint, request, { caller, stopping, response: reply.raw });
@@ -92,8 +92,21 @@ function routeOf({ name, tag, endpoint, handle }: Route, { auth, stopping }: Gat
  * Before the body is read, as a stranger learns nothing about what a call takes; and once more when it is there: whoever
  * keeps it back while they are revoked must not act afterwards.
  */
-const admitted = (method: Endpoint["method"], admit: onRequestHookHandler) =>
-  method === "GET" ? { onRequest: admit } : { onRequest: admit, preHandler: admit };
+function admitted(
+  method: Endpoint["method"],
+  scope: Needed,
+  auth: Authenticator,
+): Pick<RouteOptions, "onRequest" | "preHandler"> {
+  const admit = admission(scope, auth);
+  if (method === "GET") return { onRequest: admit };
+  const preHandler: onRequestHookHandler = function again(request, reply, done) {
+    const { project = null } = request.params as { project?: string };
+    const { caller } = request;
+    if (caller !== null && auth.isFresh(caller, project)) done();
+    else admit.call(this, request, reply, done);
+  };
+  return { onRequest: admit, preHandler };
+}
 
 /** The stream that the parser of uploads left unread. @throws ProblemError UNSUPPORTED_MEDIA_TYPE */
 function uploaded({ path }: Endpoint, { body }: FastifyRequest): Readable {

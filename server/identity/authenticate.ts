@@ -14,6 +14,8 @@ export interface Authenticator {
     authorization: string | undefined,
     project: string | null,
   ): Authenticated | Promise<Authenticated>;
+  /** Whether nobody's standing can have changed since a caller was accepted; costs a look into memory. */
+  isFresh(accepted: Authenticated, project: string | null): boolean;
   projectExists(this: void, name: string): boolean | Promise<boolean>;
   /**
    * Whether a token that was accepted earlier would still be, with all the scopes that it had: for sockets that outlive
@@ -72,6 +74,7 @@ export function createAuthenticator({
       if (claims instanceof Promise) return claims.then((one) => accept(one, project));
       return accepted.find(claims, project) ?? accept(claims, project);
     },
+    isFresh: (caller, project) => accepted.find(caller.claims, project) === caller,
     projectExists: (name) => standings.projectExists(name),
     stillValid: async ({ claims, principal: { id, act, project, scopes } }) => {
       if (claims.exp <= now() || !tokens.isSigned(claims, now())) return false;

@@ -26,6 +26,7 @@ describe("the OpenAPI document", () => {
   beforeAll(async () => {
     const never: Authenticator = {
       authenticate: () => Promise.reject(new Error("hollow")),
+      isFresh: () => true,
       projectExists: () => true,
       stillValid: () => Promise.resolve(false),
     };

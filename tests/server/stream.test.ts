@@ -180,6 +180,7 @@ describe("the stream", () => {
     };
     const auth = {
       authenticate: () => caller,
+      isFresh: () => true,
       projectExists: () => true,
       stillValid: () => Promise.resolve(false),
     };
