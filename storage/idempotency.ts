@@ -11,11 +11,11 @@ const CLEAN_EVERY = 64;
 /** What the server itself did about an event is not done again, however late a reader meets the event again. */
 const RECALL = `select endpoint, hash, ref from e_idempotency
   where principal = $1 and key = $2 and (at > $3 or principal = 'server')`;
-/** Such a key is younger than its event: it may go once every reader has passed the events of its time. */
+/** The first event that a reader has not passed. */
+const UNREAD =
+  "select at from events where seq > (select min(seq) from e_cursors) order by seq limit 1";
 const FORGET = `delete from e_idempotency where (principal, key) in
-  (select principal, key from e_idempotency where at <= $1 and at < coalesce(
-     (select at from events where seq > (select min(seq) from e_cursors) order by seq limit 1), $1 + 1)
-   order by at limit $2)`;
+  (select principal, key from e_idempotency where at <= $1 order by at limit $2)`;
 
 /** One call with an `Idempotency-Key`. */
 export interface Call {
@@ -128,6 +128,9 @@ async function remember(
   );
 }
 
+/** A key of the server is no older than its event: it goes once every reader has passed the events of its time. */
 async function forgetExpired({ query, now }: LogTx): Promise<void> {
-  await query(FORGET, [now - REMEMBER_MS, 2 * CLEAN_EVERY]);
+  const [unread] = await query<{ at: number }>(UNREAD);
+  const until = Math.min(now - REMEMBER_MS, (unread?.at ?? Infinity) - 1);
+  await query(FORGET, [until, 2 * CLEAN_EVERY]);
 }
