@@ -13,7 +13,7 @@ export const TOMBSTONE = "[redacted]";
 
 const LAST = "select max(seq) as seq from events";
 const NOTE =
-  "hidden from mail and readable files, its attachments too; the journal, Git's history and the blobs folder still hold it: to erase it, rewrite the former and every clone, and delete the blobs";
+  "hidden from mail and readable files, its attachments too; replies and reminders that repeat its subject or text do so still: redact them as well; the journal, Git's history and the blobs folder still hold it: to erase it, rewrite the former and every clone, and delete the blobs";
 /** Neither ids of events nor those of their messages are indexed: every append would pay for it, and this is rare. */
 const IN_STRETCH = `select seq, id, type, project, body from events where seq > $1 and seq <= $2
   and (id = $3 or (type = 'message.sent' and body like '%' || $3 || '%' and json_extract(body, '$.id') = $3)) limit 1`;

@@ -169,6 +169,7 @@ describe("the archive of a running server", () => {
       body: { event: id, reason: "sent by mistake" },
     });
     expect(redacted).toMatchObject({ message: id, note: expect.stringContaining("rewrite") });
+    expect(redacted.note).toContain("replies and reminders");
     const { messages } = await red.mailbox.thread({ params: { ...project, thread: "plans" } });
     expect(messages[0]).toMatchObject({ subject: "[redacted]", body: "[redacted]" });
     const found = await red.mailbox.search({ params: project, query: { q: "secret" } });
