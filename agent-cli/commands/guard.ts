@@ -3,6 +3,8 @@ import type { Command } from "@commander-js/extra-typings";
 import { Option } from "@commander-js/extra-typings";
 import { ProblemError } from "../../contract/problem-error.ts";
 import { type Cli, type Define, examples, group, leaf } from "../command.ts";
+import type { CommonOptions, Context } from "../context.ts";
+import { variable } from "../environment.ts";
 import { EXIT } from "../exit-codes.ts";
 import { askGuard, type Verdict } from "../guard-ask.ts";
 import { git, gitLine } from "../guard-git.ts";
@@ -49,6 +51,7 @@ function defineInstall(guard: Command, cli: Cli): void {
       const { repo, commitPolicy, pushPolicy } = options;
       await configure({
         "gridpost.guardRepo": repo,
+        [PROJECT_KEY]: namedProject(cli, options),
         "gridpost.guardCommit": commitPolicy,
         "gridpost.guardPush": pushPolicy,
       });
@@ -95,7 +98,8 @@ function defineUninstall(guard: Command, cli: Cli): void {
       const { hooks, left } = await uninstallHooks(await hooksFolder());
       for (const { path, kept } of left)
         cli.out.note(`${path} is another's hook now; the one that was there before is in ${kept}`);
-      for (const key of ["gridpost.guardRepo", "gridpost.guardCommit", "gridpost.guardPush"])
+      const keys = ["gridpost.guardRepo", "gridpost.guardCommit", "gridpost.guardPush"];
+      for (const key of [...keys, PROJECT_KEY])
         await git(["config", "--unset", key]).catch(() => undefined);
       await cli.out.show({ hooks }, text(hooks.join("\n")));
     },
@@ -117,13 +121,26 @@ function defineCheck(guard: Command, cli: Cli): void {
       examples("guard check src/a.ts docs", "guard check src --ref main --json"),
     )
     .action(async (paths, options) => {
-      const context = cli.context(options);
+      const context = await guardedContext(cli, options);
       const repo = options.repo ?? (await guardedName());
       const changes = [{ paths, ref: options.ref }];
       const verdict = await askGuard({ context, repo, changes, holder: undefined });
       await cli.out.show(verdict, text(describeVerdict(verdict)));
       cli.exitWith(EXIT_OF[verdict.verdict]);
     });
+}
+
+/** The key of the repository's configuration that keeps the project that the guard was installed for. */
+const PROJECT_KEY = "gridpost.guardProject";
+
+/** The project of a flag or of the environment. */
+const namedProject = ({ environment }: Cli, { project }: CommonOptions): string | undefined =>
+  project ?? variable(environment, "GRIDPOST_PROJECT");
+
+/** Whoever commits need not say again for which project the guard was installed. */
+async function guardedContext(cli: Cli, options: CommonOptions): Promise<Context> {
+  const project = namedProject(cli, options) ?? (await gitLine("config", "--get", PROJECT_KEY));
+  return cli.context({ ...options, project });
 }
 
 async function guardedName(): Promise<string> {
@@ -141,7 +158,7 @@ function defineHook(guard: Command, cli: Cli): void {
       throw new ProblemError("BAD_REQUEST", `the guard knows no hook ${hook}`, {
         next: `one of ${HOOKS.join(", ")}`,
       });
-    const context = cli.context({});
+    const context = await guardedContext(cli, {});
     const { variables } = cli.environment;
     const parts = { hook, args, context, variables, repo: await guardedName() };
     const free = await runHook(parts, (line) => cli.out.note(line));

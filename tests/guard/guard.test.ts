@@ -93,6 +93,34 @@ describe("the Git guard", () => {
     expect(undecided.output).toContain("nothing was checked");
   });
 
+  it("asks about the project that it was installed for, whoever commits without naming one", async () => {
+    const other = { project: "kernels" };
+    await all.server.admin.client.identity.createProject({ body: { name: other.project } });
+    const member = { principal: "user:anna", role: "member" as const };
+    await all.server.admin.client.access.grantProjectRole({ params: other, body: member });
+    await all.cli.run("agent", "register", "red", "--project", other.project);
+    const blue = await all.server.admin.asAgent("blue", other.project);
+    const resources = [{ kind: "file" as const, repo: "default", pattern: "src/**" }];
+    await blue.reservations.acquire({ params: other, body: { resources } });
+    // The command that the MCP tool install_precommit_guard answers.
+    const named = { cwd: all.repo.path, env: all.env({ GRIDPOST_PROJECT: other.project }) };
+    await all.cli.runWith(named, "guard", "install", "--repo", "default");
+    await all.repo.stage("src/new.ts");
+    const blocked = await all.repo.git("commit", "-qm", "src");
+    expect([blocked.code, blocked.output]).toEqual([
+      1,
+      expect.stringContaining("src/new.ts: blue holds src/**"),
+    ]);
+    expect((await all.guard("check", "src/new.ts")).code).toBe(3);
+    expect((await all.guard("check", "src/new.ts", "--project", "default")).code).toBe(0);
+    const elsewhere = repoAt(all.repo.path, all.env({ GRIDPOST_PROJECT: "default" }));
+    expect((await elsewhere.git("commit", "-qm", "src")).code).toBe(0);
+    await all.guard("uninstall");
+    expect((await all.repo.git("config", "--get-regexp", "^gridpost")).output).toBe("");
+    await all.guard("install", "--project", other.project);
+    expect((await all.repo.git("config", "gridpost.guardProject")).output).toBe("kernels\n");
+  });
+
   it("works in a worktree, and with hooks that are there already", async () => {
     const hooks = join(all.repo.path, ".git/hooks");
     await mkdir(hooks, { recursive: true });
