@@ -4,8 +4,9 @@ import { main } from "../agent-cli/main.ts";
 
 // Whoever started us through a pipe may have seen enough: `gridpost inbox | head -1`.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit();
+  if (error.code === "EPIPE") process.exit();
+  process.stderr.write(`gridpost: cannot write the answer: ${error.message}\n`);
+  process.exit(1);
 });
 
 /** A service that `gridpost up` started ends with its parent, however that ended. */

@@ -1,7 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ProblemError, PROBLEMS, type ProblemCode } from "../../contract/problem-error.ts";
 import { exitCodeOf } from "../../agent-cli/exit-codes.ts";
-import { freePort, joinedCli, openCli, type TestCli } from "../support/cli.ts";
+import { CLI_ENTRY, freePort, joinedCli, openCli, type TestCli } from "../support/cli.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 let server: TestServer;
@@ -75,6 +76,18 @@ describe("exit codes", () => {
     expect(told.stdout).toBe("");
     expect(told.stderr).toContain("gridpost: ");
     if (next !== undefined) expect(told.stderr).toContain(`next: ${next}`);
+  });
+
+  it("are 1 and one line where the answer cannot be written, and 0 where nobody reads on", () => {
+    const shell = (redirect: string) =>
+      spawnSync("sh", ["-c", `"$0" "$@" ${redirect}`, process.execPath, CLI_ENTRY, "--help"]);
+    const full = shell(">/dev/full");
+    expect([full.status, full.stderr.toString()]).toEqual([
+      1,
+      expect.stringMatching(/^gridpost: cannot write the answer: ENOSPC.*\n$/),
+    ]);
+    const closed = shell("| true");
+    expect([closed.status, closed.stderr.toString()]).toEqual([0, ""]);
   });
 
   it("are 0 for help, and for an empty list", async () => {
