@@ -86,12 +86,13 @@ function withKey(argv: readonly string[], key: string): string {
 const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
-/** What people read on stderr: the message on the first line, then what it is about, then what to do. */
-export function describe({ problem: { message, details, next } }: Failure): string {
+/** What people read on stderr: the message on the first line, then what it is about, then how long to wait, then what to do. */
+export function describe({ problem: { message, details, next, retryAfterMs } }: Failure): string {
   const lines = details.map(describeDetail).filter((line) => line !== oneLine(message));
   return [
     `gridpost: ${oneLine(message)}`,
     ...lines.map((line) => `  ${line}`),
+    ...(retryAfterMs === undefined ? [] : [`wait: ${Math.ceil(retryAfterMs / 1_000)} s`]),
     ...(next === undefined ? [] : [`next: ${next}`]),
   ].join("\n");
 }

@@ -89,6 +89,6 @@ export function requestQuota(
 
 const tooMuch = (limit: string, retryAfterMs: number): ProblemError =>
   new ProblemError("RATE_LIMITED", `more than ${limit} in a minute`, {
-    retryAfterMs: Math.max(retryAfterMs, 1),
+    retryAfterMs: Math.max(Math.ceil(retryAfterMs), 1),
     next: "wait as long as Retry-After says, then repeat the call",
   });

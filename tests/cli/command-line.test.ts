@@ -54,6 +54,13 @@ describe("a failure", () => {
     );
   });
 
+  it("says how long to wait where the server does", () => {
+    const error = new ProblemError("RATE_LIMITED", "too much", { retryAfterMs: 53_001, next: "n" });
+    expect(described(failureOf(error, { argv: [], key: undefined }))).toBe(
+      "gridpost: too much\nwait: 54 s\nnext: n",
+    );
+  });
+
   it("puts its message on one line, and details and advice below", () => {
     const error = new ProblemError("CONFLICT", "first\nsecond", {
       details: [{ pattern: "src/**", holder: "red", thread: null }],

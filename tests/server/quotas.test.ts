@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { Client } from "../../contract/client.ts";
+import { Problem } from "../../contract/problem.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 const params = { project: "default" };
@@ -48,6 +49,8 @@ describe("the quotas of a principal", () => {
       const over = await post(body);
       expect(over.status).toBe(429);
       expect(Number(over.headers.get("retry-after"))).toBeGreaterThan(0);
+      // Whole milliseconds, as the contract has it.
+      expect(Problem.parse(await over.json()).retryAfterMs).toBeGreaterThan(0);
     }
     // What sends nothing goes on, and so do the others.
     await carl.client.identity.whoami({ query: {} });
