@@ -44,12 +44,33 @@ export function failureOf(error: unknown, line: FailedLine): Failure {
 /** What the contract says of a request in words of the command line: people and agents gave arguments, not a body. */
 function refused(error: ProblemError, line: FailedLine): Failure["problem"] {
   const said = error.toProblem();
-  if (said.next?.endsWith(" in /openapi.json") !== true) return said;
+  if (said.next?.endsWith(" in /openapi.json") !== true)
+    return said.next === undefined
+      ? said
+      : { ...said, next: inProject(said.next, projectIn(line)) };
   const plain = (text: string): string => text.replace(/^(params|query|body)\./, "");
   const details = said.details.map((detail) =>
     typeof detail["path"] === "string" ? { ...detail, path: plain(detail["path"]) } : detail,
   );
   return { ...said, message: plain(said.message), details, next: `${commandOf(line)} --help` };
+}
+
+/** One command of ours, be it all of the advice or what the advice ends with, up to what it runs itself. */
+const ONE_COMMAND = /(?:^|: )gridpost (?:(?![,;] | -- | --help| --project).)+(?= -- |$)/;
+
+/** Advice names no flags that were given: a command must name the project of `--project`, to be about the same. */
+export const inProject = (next: string, project: string | undefined): string =>
+  project === undefined
+    ? next
+    : next.replace(ONE_COMMAND, (command) => `${command} --project ${quoted(project)}`);
+
+/** What `--project` was given. */
+function projectIn({ argv }: FailedLine): string | undefined {
+  const words = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+  const given = words.flatMap((word, i) =>
+    words[i - 1] === "--project" ? word : (/^--project=(.*)$/.exec(word)?.[1] ?? []),
+  );
+  return given.at(-1);
 }
 
 const problem = (code: string, message: string, next: string): Failure["problem"] => ({

@@ -1,6 +1,7 @@
 import type { Cli } from "./command.ts";
 import type { CommonOptions } from "./context.ts";
 import { EXIT } from "./exit-codes.ts";
+import { inProject } from "./failure.ts";
 import { allSucceeded, followSweep, progressLine, type Sweep } from "./follow-sweep.ts";
 import type { SweepBundle } from "./sweep-bundle.ts";
 import { record } from "./view.ts";
@@ -32,7 +33,9 @@ export async function submitSweep(
   );
   for (const why of submitted.waiting) cli.out.note(`waiting: ${why}`);
   if (submitted.waiting.length > 0)
-    cli.out.note(`next: gridpost node ls; gridpost sweep cancel ${submitted.sweep}`);
+    cli.out.note(
+      `next: gridpost node ls; ${inProject(`gridpost sweep cancel ${submitted.sweep}`, options.project)}`,
+    );
   if (!options.wait) return showOutcome(cli, submitted);
   const ended = await followSweep({
     api,
@@ -43,7 +46,8 @@ export async function submitSweep(
   await showOutcome(cli, ended);
   if (allSucceeded(ended)) return;
   cli.exitWith(EXIT.runFailed);
-  cli.out.note(`next: gridpost run ls ${ended.sweep} --state failed`);
+  const failed = `gridpost run ls ${ended.sweep} --state failed`;
+  cli.out.note(`next: ${inProject(failed, options.project)}`);
 }
 
 async function showOutcome(cli: Cli, view: Sweep): Promise<void> {

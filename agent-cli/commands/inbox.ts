@@ -2,6 +2,7 @@ import type { Answer, Api } from "../api.ts";
 import { count, duration, given } from "../arguments.ts";
 import { saveAttachments } from "../attachments.ts";
 import { change, type Define, examples, leaf } from "../command.ts";
+import { inProject } from "../failure.ts";
 import { inboxView, messageView } from "../mail-view.ts";
 import { at, record, table } from "../view.ts";
 
@@ -61,7 +62,8 @@ export const defineInbox: Define = (program, cli) => {
         waitMs: wait ?? 0,
       });
       await cli.out.show(page, inboxView(page.messages));
-      if (page.more && cli.out.tty) cli.out.note(`more: gridpost inbox --after ${page.next}`);
+      if (page.more && cli.out.tty)
+        cli.out.note(inProject(`more: gridpost inbox --after ${page.next}`, options.project));
     });
 };
 

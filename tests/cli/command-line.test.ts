@@ -54,6 +54,25 @@ describe("a failure", () => {
     );
   });
 
+  it("advises a command in the project that the flag has named", () => {
+    const advised = (next: string, ...argv: string[]): string | undefined =>
+      failureOf(new ProblemError("NOT_FOUND", "x", { next }), { argv, key: undefined }).problem
+        .next;
+    const inbox = ["inbox", "--project", "llm-serving"];
+    expect(advised("gridpost agent register blue", ...inbox)).toBe(
+      "gridpost agent register blue --project llm-serving",
+    );
+    expect(advised("list the agents: gridpost agent ls", "inbox", "--project=k")).toBe(
+      "list the agents: gridpost agent ls --project k",
+    );
+    expect(advised("gridpost reserve PATTERN -- COMMAND", ...inbox)).toBe(
+      "gridpost reserve PATTERN --project llm-serving -- COMMAND",
+    );
+    for (const next of ["gridpost reserve --help", "gridpost join, then POST /v1/auth/token"])
+      expect(advised(next, ...inbox)).toBe(next);
+    expect(advised("gridpost agent ls", "inbox", "--", "--project", "x")).toBe("gridpost agent ls");
+  });
+
   it("says how long to wait where the server does", () => {
     const error = new ProblemError("RATE_LIMITED", "too much", { retryAfterMs: 53_001, next: "n" });
     expect(described(failureOf(error, { argv: [], key: undefined }))).toBe(
