@@ -22,6 +22,8 @@ export interface Failure {
 export interface FailedLine {
   /** The words after `gridpost`. */
   readonly argv: readonly string[];
+  /** Which of them are the command, with its verb if it has one; else the first. */
+  readonly command?: readonly string[];
   /** The idempotency key that the command used, if it changes something. */
   readonly key: string | undefined;
 }
@@ -83,8 +85,8 @@ const problem = (code: string, message: string, next: string): Failure["problem"
 const usageMessage = (error: CommanderError): string =>
   oneLine(error.message.replace(/^error: /, ""));
 
-const commandOf = ({ argv }: FailedLine): string =>
-  ["gridpost", ...argv.slice(0, 1).filter((word) => !word.startsWith("-"))].join(" ");
+const commandOf = ({ argv, command }: FailedLine): string =>
+  ["gridpost", ...(command ?? argv.slice(0, 1).filter((word) => !word.startsWith("-")))].join(" ");
 
 function unreachable(error: UnreachableError, line: FailedLine): Failure["problem"] {
   if (line.key === undefined) return problem("UNREACHABLE", error.message, "gridpost doctor");

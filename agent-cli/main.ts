@@ -26,7 +26,8 @@ export async function main(argv: readonly string[], environment: Environment): P
     return cli.exitCode();
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
-    const failure = failureOf(error, { argv, key: cli.usedKey() });
+    const command = await commandOf(line, cli);
+    const failure = failureOf(error, { argv, key: cli.usedKey(), command });
     if (line.json) await out.show(failure.problem, text(""));
     else out.note(describe(failure));
     return failure.exitCode;
@@ -36,8 +37,8 @@ export async function main(argv: readonly string[], environment: Environment): P
 async function dispatch({ noun, rest }: CommandLine, cli: Cli): Promise<void> {
   if (noun === undefined) return withoutNoun(rest, cli);
   if (noun === "help") return showOverview(rest, cli);
-  const load = NOUNS.find(({ name }) => name === noun)?.load;
-  if (load === undefined) {
+  const program = await programOf(noun, cli);
+  if (program === undefined) {
     const known = NOUNS.map(({ name }) => name);
     throw new ProblemError(
       "BAD_REQUEST",
@@ -45,10 +46,25 @@ async function dispatch({ noun, rest }: CommandLine, cli: Cli): Promise<void> {
       { next: "gridpost --help" },
     );
   }
-  const program = createProgram();
-  (await load())(program, cli);
   refuseWithoutVerb(program, rest);
   await program.parseAsync([noun, ...rest], { from: "user" });
+}
+
+async function programOf(noun: string, cli: Cli): Promise<Command | undefined> {
+  const load = NOUNS.find(({ name }) => name === noun)?.load;
+  if (load === undefined) return undefined;
+  const program = createProgram();
+  (await load())(program, cli);
+  return program;
+}
+
+/** The noun and, if it is one of the noun's, the verb. */
+async function commandOf({ noun, rest }: CommandLine, cli: Cli): Promise<string[]> {
+  const program = noun === undefined ? undefined : await programOf(noun, cli);
+  return (program?.commands ?? []).flatMap((command) => {
+    const verb = command.commands.find((one) => one.name() === rest[0]);
+    return [command.name(), ...(verb === undefined ? [] : [verb.name()])];
+  });
 }
 
 /** A program that throws instead of ending the process, and leaves the reporting of mistakes to `main`. */

@@ -78,6 +78,17 @@ describe("exit codes", () => {
     if (next !== undefined) expect(told.stderr).toContain(`next: ${next}`);
   });
 
+  it("come with the help of the verb that was wrong", async () => {
+    for (const [verb, ...args] of [
+      ["archive verify", "--depe"],
+      ["project create"],
+      ["lease ls", "--min"],
+    ])
+      expect((await cli.run(...(verb ?? "").split(" "), ...args)).stderr).toContain(
+        `next: gridpost ${verb} --help`,
+      );
+  });
+
   it("are 1 and one line where the answer cannot be written, and 0 where nobody reads on", () => {
     const shell = (redirect: string) =>
       spawnSync("sh", ["-c", `"$0" "$@" ${redirect}`, process.execPath, CLI_ENTRY, "--help"]);
