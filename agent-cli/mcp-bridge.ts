@@ -1,5 +1,7 @@
 import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js";
+import { UnreachableError } from "../contract/transport.ts";
+import type { Failure } from "./failure.ts";
 
 /** Where messages go: `POST /mcp` of the server. */
 export interface Upstream {
@@ -7,7 +9,11 @@ export interface Upstream {
   /** An access token; `fresh` after a 401. */
   readonly token: (fresh: boolean) => Promise<string | undefined>;
   readonly headers: Readonly<Record<string, string>>;
+  /** What kept a message from being carried, in words of the command line. */
+  readonly explain: (error: unknown) => Problem;
 }
+
+type Problem = Failure["problem"];
 
 interface Answer {
   readonly status: number;
@@ -51,6 +57,11 @@ function carrier(
   let initialize: JSONRPCMessage | undefined;
   let ready: Promise<unknown> = Promise.resolve();
 
+  const unreachable = (error: Error): never => {
+    const { message } = error.cause instanceof Error ? error.cause : error;
+    const { origin } = upstream.url;
+    throw new UnreachableError(`cannot reach ${origin}: ${message}`, undefined, error);
+  };
   const post = async (message: JSONRPCMessage, fresh: boolean): Promise<Answer> => {
     const token = await upstream.token(fresh);
     const response = await fetch(upstream.url, {
@@ -63,9 +74,9 @@ function carrier(
         ...(session === undefined || isInitialize(message) ? {} : { "mcp-session-id": session }),
       },
       body: JSON.stringify(message),
-    });
+    }).catch(unreachable);
     session = response.headers.get("mcp-session-id") ?? session;
-    const text = await response.text();
+    const text = await response.text().catch(unreachable);
     return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
   };
   const send = async (message: JSONRPCMessage): Promise<Answer> => {
@@ -84,13 +95,9 @@ function carrier(
     try {
       const { status, body } = await sent;
       if (status < 400) return body as JSONRPCMessage | undefined;
-      return failure(message, problemText(body) ?? `the server answered ${status}`);
+      return failure(message, isProblem(body) ? told(body) : `the server answered ${status}`);
     } catch (error) {
-      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-      return failure(
-        message,
-        `cannot reach the server: ${cause instanceof Error ? cause.message : String(cause)}`,
-      );
+      return failure(message, told(upstream.explain(error)));
     }
   };
 }
@@ -104,8 +111,10 @@ function failure(message: JSONRPCMessage, text: string): JSONRPCMessage | undefi
   return { jsonrpc: "2.0", id: message.id, error: { code: SERVER_ERROR, message: text } };
 }
 
-function problemText(body: unknown): string | undefined {
-  if (typeof body !== "object" || body === null || !("message" in body)) return undefined;
-  const next = "next" in body && typeof body.next === "string" ? ` Next: ${body.next}` : "";
-  return `${String(body.message)}${next}`;
-}
+type Told = Pick<Problem, "message" | "next">;
+
+const isProblem = (body: unknown): body is Told =>
+  typeof body === "object" && body !== null && "message" in body;
+
+const told = ({ message, next }: Told): string =>
+  next === undefined ? message : `${message} Next: ${next}`;

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Option } from "@commander-js/extra-typings";
 import type { Api } from "../api.ts";
 import { type Define, examples, leaf } from "../command.ts";
+import { failureOf } from "../failure.ts";
 import { bridgeMcp } from "../mcp-bridge.ts";
 
 /** A lease session falls into grace after 45 s of silence: two beats may get lost. */
@@ -37,6 +38,9 @@ out: macro_start_session or register_agent then says which agent of yours the co
         url,
         token: await context.token(),
         headers: session === undefined ? {} : { "gridpost-lease-session": session },
+        // Whoever reads it does not have this process's environment.
+        explain: (error) =>
+          failureOf(error, { argv: ["mcp", "--project", project], key: undefined }).problem,
       });
       clearInterval(beat);
     });

@@ -2,7 +2,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CLI_ENTRY, joinedCli, type TestCli } from "../support/cli.ts";
+import { CLI_ENTRY, freePort, joinedCli, type TestCli } from "../support/cli.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 let server: TestServer;
@@ -19,12 +19,14 @@ afterAll(async () => {
   await server.stop();
 });
 
-async function connect(...args: readonly string[]): Promise<Client> {
+const connect = (...args: readonly string[]): Promise<Client> => connectFrom(anna.home, ...args);
+
+async function connectFrom(home: string, ...args: readonly string[]): Promise<Client> {
   const client = new Client({ name: "test", version: "1" });
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [CLI_ENTRY, "mcp", ...args],
-    env: { PATH: process.env["PATH"] ?? "", GRIDPOST_HOME: anna.home },
+    env: { PATH: process.env["PATH"] ?? "", GRIDPOST_HOME: home },
     stderr: "ignore",
   });
   await client.connect(transport as Transport);
@@ -60,11 +62,26 @@ describe("gridpost mcp", () => {
     await client.close();
   });
 
-  it("answers a call with an error while the server is away", async () => {
-    const client = await connect("--as", "blue");
-    const url = `${server.url.replace(/\d+$/, "")}1`;
-    const away = await connect("--as", "blue", "--url", url).catch((error: Error) => error.message);
-    expect(away).toContain("cannot reach");
+  it("answers a call with an error while the server is away: where it was sought, why, and what to do", async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const away = `cannot reach ${url}: connect ECONNREFUSED`;
+    await expect(connect("--as", "blue", "--url", url)).rejects.toThrow(away);
+
+    const other = await startTestServer();
+    const bob = await joinedCli(other, "bob");
+    await bob.run("agent", "register", "red");
+    const client = await connectFrom(bob.home, "--as", "red");
+    await other.stop();
+    await expect(client.listTools()).rejects.toThrow(
+      new RegExp(`cannot reach ${other.url}: .* Next: gridpost doctor$`),
+    );
     await client.close();
+    await bob.remove();
+  });
+
+  it("tells what the server refuses as it is, with what to do", async () => {
+    await expect(connect("--as", "nobody")).rejects.toThrow(
+      /: there is no agent nobody in project default Next: gridpost agent register nobody --project default$/,
+    );
   });
 });
