@@ -12,9 +12,17 @@ import { registerResources } from "./resources.ts";
 import { sweepTools } from "./sweep-tools.ts";
 import { type McpCall, type OnFault, registerTool } from "./tool.ts";
 
-const INSTRUCTIONS =
-  "Gridpost: mail, leases and benchmark sweeps. Read `inbox` first and keep `next` as the `after` of the next call. " +
+const instructions = (reading: string): string =>
+  `Gridpost: mail, leases and benchmark sweeps. ${reading} ` +
   "Reserve files before you change them and release them after. Errors say in `next` what to do.";
+
+/** What an agent is told when it connects, with the names of the tools that its profile has. */
+const INSTRUCTIONS = {
+  default: instructions("Read `inbox` first and keep `next` as the `after` of the next call."),
+  "agent-mail": instructions(
+    "Begin with `macro_start_session`. Read `fetch_inbox` and keep the newest `created_ts` as the `since_ts` of the next call.",
+  ),
+};
 
 export interface ProfileContext {
   readonly version: string;
@@ -38,12 +46,12 @@ async function callFor(
   return { client, project: wanted, agent: bound.agent, leaseSession };
 }
 
-const serverOf = ({ version }: ProfileContext): McpServer =>
-  new McpServer({ name: "gridpost", version }, { instructions: INSTRUCTIONS });
+const serverOf = ({ version }: ProfileContext, profile: keyof typeof INSTRUCTIONS): McpServer =>
+  new McpServer({ name: "gridpost", version }, { instructions: INSTRUCTIONS[profile] });
 
 /** Twelve tools over the same handlers as HTTP. */
 function defaultProfile(context: ProfileContext): McpServer {
-  const server = serverOf(context);
+  const server = serverOf(context, "default");
   const call = (): Promise<McpCall> => callFor(context, null);
   for (const tool of [...mailTools, ...leaseTools, ...claimTools, ...sweepTools])
     registerTool(server, tool, { call, onFault: context.onFault });
@@ -53,7 +61,7 @@ function defaultProfile(context: ProfileContext): McpServer {
 
 /** The tool names and shapes that users of MCP Agent Mail have in their prompts, over the same handlers. */
 function agentMailProfile(context: ProfileContext): McpServer {
-  const server = serverOf(context);
+  const server = serverOf(context, "agent-mail");
   const call = (): Promise<Connection> => Promise.resolve(context.connection);
   const tools = [
     ...agentTools,

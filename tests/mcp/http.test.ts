@@ -240,6 +240,25 @@ describe("the agent-mail profile", () => {
     expect(run).toContain(String.raw`cd '/tmp/it'\''s $(here)' &&`);
   });
 
+  it("tells an agent that connects of tools and arguments that its profile has", async () => {
+    for (const profile of ["default", "agent-mail"]) {
+      const client = await connect(await anna.token(), `?profile=${profile}`);
+      const { tools } = await client.listTools();
+      const known = new Set([
+        ...tools.flatMap(({ name, inputSchema }) => [
+          name,
+          ...Object.keys(inputSchema.properties ?? {}),
+        ]),
+        // Of answers.
+        "next",
+        "created_ts",
+      ]);
+      const named = [...(client.getInstructions() ?? "").matchAll(/`(\w+)`/g)];
+      expect(named.length).toBeGreaterThan(2);
+      for (const [, name = ""] of named) expect(known, profile).toContain(name);
+    }
+  });
+
   it("offers every tool name that prompts of its users carry", async () => {
     const client = await connect(await anna.token(), "?profile=agent-mail");
     const names = new Set((await client.listTools()).tools.map(({ name }) => name));
