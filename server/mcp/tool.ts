@@ -1,6 +1,6 @@
 import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
-import type { z } from "zod";
+import { z } from "zod";
 import type { Client } from "../../contract/client.ts";
 import { ProblemError } from "../../contract/problem.ts";
 import { toProblemError } from "../problems.ts";
@@ -15,8 +15,8 @@ export interface McpCall {
   readonly leaseSession: string | null;
 }
 
-/** A tool: its input schema refuses unknown arguments, its answer is sent as compact JSON. */
-export interface Tool<C, S extends z.ZodObject = z.ZodObject> {
+/** A tool as it is written: its input schema refuses unknown arguments, its answer is sent as compact JSON. */
+interface ToolParts<C, S extends z.ZodObject = z.ZodObject> {
   readonly name: string;
   /** Under 300 characters: every agent pays for it in every session. */
   readonly description: string;
@@ -24,12 +24,22 @@ export interface Tool<C, S extends z.ZodObject = z.ZodObject> {
   readonly run: (args: z.output<S>, call: C) => Promise<unknown>;
 }
 
-/** Keeps the type of the arguments while tools of one kind of call are listed together. */
+export interface Tool<C> extends ToolParts<C> {
+  /** Looks like `input` in the list of tools, but lets everything pass. */
+  readonly listed: z.ZodObject;
+}
+
+/**
+ * Keeps the type of the arguments while tools of one kind of call are listed together. The SDK would answer wrong
+ * arguments in a text of its own, so it does not get to see that they are wrong.
+ */
 export const toolsFor =
   <C>() =>
-  <S extends z.ZodObject>(tool: Tool<C, S>): Tool<C> =>
-    // The SDK parses the arguments by `input` before `run` gets them.
-    tool as unknown as Tool<C>;
+  <S extends z.ZodObject>(tool: ToolParts<C, S>): Tool<C> => {
+    const shown = z.toJSONSchema(tool.input, { io: "input", target: "draft-7" });
+    // What `registerTool` hands to `run` it has parsed by `input`.
+    return { ...(tool as unknown as ToolParts<C>), listed: z.looseObject({}).meta(shown) };
+  };
 
 export type OnFault = (error: unknown, tool: string) => void;
 
@@ -39,22 +49,36 @@ export function registerTool<C>(
   tool: Tool<C>,
   context: { readonly call: () => Promise<C>; readonly onFault: OnFault },
 ): void {
-  const { name, description, input, run } = tool;
+  const { name, description, input, listed, run } = tool;
+  const next = `see the arguments of ${name} in tools/list`;
   server.registerTool(
     name,
-    { description, inputSchema: input },
+    { description, inputSchema: listed },
     async (args): Promise<CallToolResult> => {
       try {
-        return {
-          content: [{ type: "text", text: JSON.stringify(await run(args, await context.call())) }],
-        };
+        const parsed = input.safeParse(args);
+        if (!parsed.success) throw wrongArguments(parsed.error, next);
+        const answer = await run(parsed.data, await context.call());
+        return { content: [{ type: "text", text: JSON.stringify(answer) }] };
       } catch (error) {
         const problem = error instanceof ProblemError ? error : toProblemError(error);
         if (problem.status >= 500) context.onFault(error, name);
-        return { isError: true, content: [{ type: "text", text: JSON.stringify(brief(problem)) }] };
+        const said = brief(problem);
+        // A client of tools has no HTTP contract to look at.
+        if (problem.next?.endsWith(" in /openapi.json") === true) said["next"] = next;
+        return { isError: true, content: [{ type: "text", text: JSON.stringify(said) }] };
       }
     },
   );
+}
+
+function wrongArguments({ issues }: z.ZodError, next: string): ProblemError {
+  const details = issues.map(({ path, message }) => ({ path: path.join("."), message }));
+  const [{ path, message } = { path: "", message: "wrong arguments" }] = details;
+  return new ProblemError("BAD_REQUEST", path === "" ? message : `${path}: ${message}`, {
+    details,
+    next,
+  });
 }
 
 const MAX_DETAILS = 5;

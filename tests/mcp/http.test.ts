@@ -59,6 +59,20 @@ describe("the default profile", () => {
     expect((thread as { messages: unknown[] }).messages).toHaveLength(2);
   });
 
+  it("answers a wrong argument as every other error: what is wrong, and what to do", async () => {
+    const client = await asAgent("mistaken");
+    const next = expect.stringContaining("tools/list") as unknown;
+    const unknown = await callTool(client, "inbox", { limit: "many", untill: 4 });
+    expect(unknown).toMatchObject({
+      isError: true,
+      value: { code: "BAD_REQUEST", message: expect.stringMatching(/^limit: /), next },
+    });
+    expect((unknown.value as { details: unknown[] }).details).toHaveLength(2);
+    // What the contract refuses is told in the same words.
+    const long = await callTool(client, "send", { to: ["x"], subject: "s".repeat(201), body: "" });
+    expect(long).toMatchObject({ isError: true, value: { code: "BAD_REQUEST", next } });
+  });
+
   it("follows a thread, and sends a block for programs", async () => {
     const client = await asAgent("follower");
     const payload = { kind: "build.result", data: { ok: true } };
