@@ -61,6 +61,13 @@ export function fileNames(attachments: readonly { readonly name: string }[]): st
   });
 }
 
+function unwritable(path: string, cause: unknown): ProblemError {
+  const there = cause instanceof Error && "code" in cause && cause.code === "EEXIST";
+  const why = there ? "there is a file of this name already" : String(cause);
+  const next = "save into an empty folder";
+  return new ProblemError("BAD_REQUEST", `cannot write ${path}: ${why}`, { next, cause });
+}
+
 /** Writes the files of a message into a folder; one that is there already is left alone. */
 export async function saveAttachments(
   { api, project, folder }: SaveTo,
@@ -77,10 +84,7 @@ export async function saveAttachments(
         { download: true, timeoutMs: UPLOAD_MS },
       );
       await writeFile(path, content, { flag: "wx" }).catch((cause: unknown) => {
-        throw new ProblemError("BAD_REQUEST", `cannot write ${path}: ${String(cause)}`, {
-          next: "save into an empty folder",
-          cause,
-        });
+        throw unwritable(path, cause);
       });
       return path;
     }),

@@ -56,6 +56,12 @@ const headers = (pairs: readonly (readonly [string, string])[]): string =>
     .map(([name, value]) => `${name}: ${value}`)
     .join("\n");
 
+/** Whether an acknowledgement is waited for, and until when. */
+function ackOf({ ackRequired, ackedAt, ackDueAt }: Message): string {
+  if (!ackRequired || ackedAt !== null) return "";
+  return ackDueAt === null ? "requested" : `requested, due ${ackDueAt}`;
+}
+
 /** A message as people read mail: headers, an empty line, the body. */
 export const messageView = (message: Message): View =>
   text(
@@ -70,7 +76,7 @@ export const messageView = (message: Message): View =>
       ["Id", message.id],
       ["Importance", message.importance === "normal" ? "" : message.importance],
       ["Files", message.attachments.map(({ name, size }) => `${name} (${size} bytes)`).join(", ")],
-      ["Ack", message.ackRequired && message.ackedAt === null ? "requested" : ""],
+      ["Ack", ackOf(message)],
     ])}\n\n${message.body}${block(message)}`,
   );
 

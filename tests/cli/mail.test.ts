@@ -36,8 +36,22 @@ describe("mail at the command line", () => {
     const read = await bert.run("read", String(to?.seq), "--save", "files", "--json");
     expect(read.json()).toMatchObject({ attachments: [{ name: "data.bin", size: 5 }] });
     expect(await readFile(join(bert.home, "files/data.bin"))).toEqual(bytes);
-    expect((await bert.run("read", String(to?.seq), "--save", "files")).code).toBe(2);
+    const again = await bert.run("read", String(to?.seq), "--save", "files");
+    expect([again.code, again.stderr]).toEqual([
+      2,
+      expect.stringMatching(
+        /gridpost: cannot write files\/data\.bin: there is a file of this name already\n/,
+      ),
+    ]);
     expect((await anna.run("send", "red", "-s", "x", "--attach", "nowhere")).code).toBe(2);
+  });
+
+  it("says until when an acknowledgement is waited for", async () => {
+    const asked = ["--ack", "--ack-within", "2h"];
+    const sent = await anna.run("send", "red", "-s", "Soon", "-b", "x", ...asked, "--json");
+    const seq = String(sent.json<Sent>().recipients[0]?.seq);
+    const { ackDueAt } = (await bert.run("read", seq, "--json")).json<{ ackDueAt: string }>();
+    expect((await bert.run("read", seq)).stdout).toContain(`\nAck: requested, due ${ackDueAt}\n`);
   });
 
   it("saves two files of one name under two names", async () => {
