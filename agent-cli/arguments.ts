@@ -44,6 +44,12 @@ const UNREADABLE: Readonly<Record<string, string>> = {
   EACCES: "it may not be read",
 };
 
+/** What an option cannot do without. */
+export function notEmpty(value: string): string {
+  if (value.trim() !== "") return value;
+  throw new InvalidArgumentError("it is empty.");
+}
+
 export const unreadable = (path: string, cause: unknown): ProblemError => {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
   const known = typeof code === "string" ? UNREADABLE[code] : undefined;

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { Option } from "@commander-js/extra-typings";
 import { readPrivate, writePrivate } from "../../runtime/private-file.ts";
+import { notEmpty } from "../arguments.ts";
 import { type Cli, type Define, examples, leaf } from "../command.ts";
 import { inboxView } from "../mail-view.ts";
 import { type Cursor, type Message, watchInbox } from "../watch-inbox.ts";
@@ -15,7 +16,11 @@ const fromOption = () =>
 /** `gridpost watch` */
 export const defineWatch: Define = (program, cli) => {
   leaf(program, "watch", "Print new mail as it comes, or run a command for each message")
-    .option("--exec <command>", "run by sh -c for each message; tried again until it succeeds")
+    .option(
+      "--exec <command>",
+      "run by sh -c for each message; tried again until it succeeds",
+      notEmpty,
+    )
     .addOption(fromOption())
     .addHelpText(
       "after",
