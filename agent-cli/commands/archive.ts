@@ -3,6 +3,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { ProblemError } from "../../contract/problem-error.ts";
 import type { Answer } from "../api.ts";
 import { type Cli, type Define, change, examples, group, leaf } from "../command.ts";
+import type { Restored } from "../environment.ts";
 import { EXIT } from "../exit-codes.ts";
 import { record, type View } from "../view.ts";
 
@@ -74,7 +75,7 @@ function defineVerify(archive: Command, cli: Cli): void {
 type Verified = Answer<"POST /v1/archive/verify">;
 
 function verifiedView(verified: Verified): View {
-  const { ok, repositories, fault, handovers, difference, note } = verified;
+  const { ok, repositories, fault, handovers, difference, stateHash, note } = verified;
   return record([
     ["archive", ok ? "as it was written" : "NOT as it was written"],
     ...repositories.map(
@@ -90,6 +91,7 @@ function verifiedView(verified: Verified): View {
     ),
     ...(fault === null ? [] : [["fault", describeFault(fault)] as const]),
     ...(difference === null ? [] : [["difference", difference] as const]),
+    ...(stateHash === null ? [] : [["database", "as a replay of the journal makes it"] as const]),
     ...(note === null ? [] : [["note", note] as const]),
   ]);
 }
@@ -125,6 +127,21 @@ async function verifyClone(
   return cli.environment.verifyClone(dir, since);
 }
 
+const MOST_LISTED = 20;
+
+export function restoredView({ data, commit, lastSeq, epoch, missingBlobs }: Restored): View {
+  const more = missingBlobs.length - MOST_LISTED;
+  return record([
+    ["data", data],
+    ["commit", commit],
+    ["last event", lastSeq],
+    ["epoch", epoch],
+    ["missing files", missingBlobs.length],
+    ...missingBlobs.slice(0, MOST_LISTED).map(({ sha256 }) => ["missing", sha256] as const),
+    ...(more > 0 ? [["missing", `${more} more; --json lists all`] as const] : []),
+  ]);
+}
+
 function defineRestore(archive: Command, cli: Cli): void {
   archive
     .command("restore <source>")
@@ -139,16 +156,7 @@ The journal is verified first; nothing is written when it is not as it was.`,
     )
     .action(async (source, { data }) => {
       const restored = await cli.environment.restoreServer(source, data);
-      await cli.out.show(
-        restored,
-        record([
-          ["data", restored.data],
-          ["commit", restored.commit],
-          ["last event", restored.lastSeq],
-          ["epoch", restored.epoch],
-          ["missing files", restored.missingBlobs.length],
-        ]),
-      );
+      await cli.out.show(restored, restoredView(restored));
       if (!cli.out.json) cli.out.note(`next: gridpost server --data ${restored.data}`);
     });
 }
@@ -156,6 +164,7 @@ The journal is verified first; nothing is written when it is not as it was.`,
 function defineRedact(archive: Command, cli: Cli): void {
   change(archive, "redact <event>", "Hide the text of a message; Git's history keeps it")
     .requiredOption("--reason <text>", "why")
+    .addHelpText("after", "\nEVENT is the id of the message, or of the event that holds it.")
     .action(async (event, options) => {
       const idempotencyKey = cli.key(options);
       const api = await cli.context(options).user();

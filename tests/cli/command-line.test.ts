@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseCommandLine } from "../../agent-cli/command-line.ts";
+import { restoredView } from "../../agent-cli/commands/archive.ts";
 import { describe as described, failureOf } from "../../agent-cli/failure.ts";
 import { ProblemError } from "../../contract/problem-error.ts";
 import { UnreachableError } from "../../contract/transport.ts";
@@ -100,6 +101,25 @@ describe("what is shown", () => {
 
   it("has no header and no control characters in a pipe", () => {
     expect(renderPlain(view)).toBe("1\t日本語\t2026-11-20T10:00:00.000Z\n12\teviltext\uFFFD\t");
+  });
+
+  it("names the files that a restored server lacks, not too many", () => {
+    const missing = (count: number) =>
+      Array.from({ length: count }, (_, i) => ({ sha256: `hash-${i}`, size: 1 }));
+    const shown = (count: number): string[] =>
+      renderPlain(
+        restoredView({
+          data: "d",
+          commit: "c",
+          lastSeq: 1,
+          epoch: 2,
+          missingBlobs: missing(count),
+        }),
+      )
+        .split("\n")
+        .filter((line) => line.startsWith("missing\t"));
+    expect(shown(2)).toEqual(["missing\thash-0", "missing\thash-1"]);
+    expect(shown(23).slice(-2)).toEqual(["missing\thash-19", "missing\t3 more; --json lists all"]);
   });
 
   it("is aligned by display width on a terminal, and no wider than it", () => {

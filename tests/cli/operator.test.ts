@@ -75,6 +75,13 @@ describe("an operator at the command line", () => {
     const verified = await admin.run("archive", "verify", "--json");
     expect([verified.code, verified.json()]).toMatchObject([0, { ok: true, fault: null }]);
 
+    const deep = await admin.run("archive", "verify", "--deep");
+    expect([deep.stdout, deep.code]).toEqual([
+      expect.stringContaining("database\tas a replay of the journal makes it"),
+      0,
+    ]);
+    expect((await admin.run("archive", "verify")).stdout).not.toContain("database\t");
+
     const journal = join(server.data, "archive/journal.git");
     const clone = await guest.run("archive", "verify", journal, "--json");
     expect([clone.code, clone.json()]).toMatchObject([0, { ok: true }]);
