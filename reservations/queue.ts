@@ -96,7 +96,8 @@ async function obstaclesOrRefusal(
     if (session !== null) await refuseOthersSession(query, { session, project, holder });
     return await obstaclesOf({ query, dialect }, order, { now, place });
   } catch (error) {
-    if (error instanceof ProblemError) return error;
+    // What is wrong with the store is not wrong with the wish.
+    if (error instanceof ProblemError && error.status < 500) return error;
     throw error;
   }
 }
