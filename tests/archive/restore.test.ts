@@ -87,6 +87,8 @@ describe("a restore from the journal", () => {
     await workAll(node.client);
     await send("one", "key-of-one");
     const lease = await reserve("src/**");
+    const report = "select 1 from p_messages where subject like 'Report of sweep %'";
+    await expect.poll(() => server.running.eventLog.query(report)).toHaveLength(1);
     await server.running.archive.flush();
     const last = (await server.running.archive.progress()).lastSeq;
     const original = await stateHash(server.running.eventLog.query, tables);
