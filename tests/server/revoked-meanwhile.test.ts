@@ -148,9 +148,11 @@ async function postLate(
 ): Promise<string> {
   const call = request(url, { method: "POST", headers: { ...headers, expect: "100-continue" } });
   call.flushHeaders();
+  // The answer to one of two may be there before the other has revoked, too.
+  const answered = once(call, "response") as Promise<[IncomingMessage]>;
   await once(call, "continue");
   await before();
   call.end(body);
-  const [answer] = (await once(call, "response")) as [IncomingMessage];
+  const [answer] = await answered;
   return text(answer);
 }
