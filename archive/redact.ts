@@ -7,11 +7,11 @@ import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "../storage/db.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { callOf } from "../storage/idempotency.ts";
+import { lastSeq } from "../storage/log.ts";
 
 /** What stands in place of a redacted subject and body. */
 export const TOMBSTONE = "[redacted]";
 
-const LAST = "select max(seq) as seq from events";
 const NOTE =
   "hidden from mail and readable files, its attachments too; replies and reminders that repeat its subject or text do so still: redact them as well; the journal, Git's history and the blobs folder still hold it: to erase it, rewrite the former and every clone, and delete the blobs";
 /** Neither ids of events nor those of their messages are indexed: every append would pay for it, and this is rare. */
@@ -75,8 +75,7 @@ async function findMessage(query: Query, id: string): Promise<Found> {
 
 /** From the newest event back. */
 async function findInLog(query: Query, id: string): Promise<Found | undefined> {
-  const [last] = await query<{ seq: number | null }>(LAST);
-  for (let to = last?.seq ?? 0; to > 0; to -= STRETCH) {
+  for (let to = await lastSeq(query); to > 0; to -= STRETCH) {
     const [found] = await query<Found>(IN_STRETCH, [to - STRETCH, to, id]);
     if (found !== undefined) return found;
     await setImmediate();

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ProblemError } from "../contract/problem.ts";
 import type { EventLog } from "../storage/event-log.ts";
+import { lastSeq } from "../storage/log.ts";
 import { readBatch, type Reader, type ReaderOptions, runReader } from "../storage/readers.ts";
 import { placedSeq } from "./places.ts";
 import type { ArchiveDeps } from "./ports.ts";
@@ -184,13 +185,8 @@ function follow(
 /** Archives what is in the log now: while events keep coming there is no end of it. */
 async function drain(options: ReaderOptions): Promise<void> {
   const { log } = options;
-  const until = await newestSeq(log);
+  const until = await lastSeq(log.query);
   while ((await placedSeq(log.query)) < until && (await readBatch(options)) > 0);
-}
-
-async function newestSeq({ query }: EventLog): Promise<number> {
-  const [last] = await query<{ seq: number | null }>("select max(seq) as seq from events");
-  return last?.seq ?? 0;
 }
 
 /**
@@ -199,7 +195,7 @@ async function newestSeq({ query }: EventLog): Promise<number> {
  */
 async function align(log: EventLog, writer: Writer): Promise<void> {
   const { seq } = await writer.head();
-  const last = await newestSeq(log);
+  const last = await lastSeq(log.query);
   if (seq > last) throw ahead(seq, last);
   if (seq < (await placedSeq(log.query)) || (await writer.hasLost())) await writer.startOver();
   const placed = await placedSeq(log.query);

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import { lastSeq } from "../storage/events.ts";
+import { lastSeq } from "../storage/log.ts";
 import type { Query } from "../storage/db.ts";
 
 /** What `/metrics` shows, in the Prometheus text format. */

@@ -6,7 +6,7 @@ import { createReleasers } from "../runtime/shutdown.ts";
 import { openFsBlobs } from "../storage/blobs-fs.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { startCheckpoints } from "../storage/checkpoints.ts";
-import { lastSeq } from "../storage/events.ts";
+import { lastSeq } from "../storage/log.ts";
 import { migrate } from "../storage/migrate.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { agentsPort } from "./agents-port.ts";

@@ -86,12 +86,6 @@ export async function storedThat(
   return query<StoredEvent>(text, [from, to, limit]);
 }
 
-/** The place of the newest event; 0 for an empty log. */
-export async function lastSeq(query: Query): Promise<number> {
-  const [row] = await query<{ seq: number | null }>("select max(seq) as seq from events");
-  return row?.seq ?? 0;
-}
-
 /** One `apply` that runs those of all projections for the event's type, in the given order. */
 export function applyAll(projections: readonly Projection[]): Apply {
   const byType = new Map<string, Apply[]>();

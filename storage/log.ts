@@ -81,3 +81,9 @@ export interface Log {
   now(): number;
   tx<T>(keys: readonly string[], fn: (tx: LogTx) => Promise<T>): Promise<T>;
 }
+
+/** The place of the newest event; 0 for an empty log. */
+export async function lastSeq(query: Query): Promise<number> {
+  const [row] = await query<{ seq: number | null }>("select max(seq) as seq from events");
+  return row?.seq ?? 0;
+}

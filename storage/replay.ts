@@ -1,7 +1,7 @@
 import { ProblemError } from "../contract/problem.ts";
 import type { Db } from "./db.ts";
-import { applyAll, eventsAfter, insertLoggedEvent, lastSeq } from "./events.ts";
-import type { Projection } from "./log.ts";
+import { applyAll, eventsAfter, insertLoggedEvent } from "./events.ts";
+import { lastSeq, type Projection } from "./log.ts";
 
 const BATCH = 500;
 

@@ -1,6 +1,5 @@
 import type { Db } from "./db.ts";
-import { lastSeq } from "./events.ts";
-import type { Event } from "./log.ts";
+import { type Event, lastSeq } from "./log.ts";
 
 const CHECK_MS = 1_000;
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { nextChain } from "../../archive/chain.ts";
 import { shardOf } from "../../archive/shards.ts";
 import { verifyRepository } from "../../archive/verify.ts";
-import { lastSeq } from "../../storage/events.ts";
+import { lastSeq } from "../../storage/log.ts";
 import { message, useArchive } from "./support.ts";
 
 const JOURNAL = "journal.git";

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClient } from "../../contract/client.ts";
 import { type Problem, ProblemError } from "../../contract/problem.ts";
 import { makeKey } from "../../runtime/key-store.ts";
-import { lastSeq } from "../../storage/events.ts";
+import { lastSeq } from "../../storage/log.ts";
 import { forgeries } from "../support/forge.ts";
 import { call, routes } from "../support/routes.ts";
 import { joinAs, type Member, startTestServer, type TestServer } from "../support/server.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Client } from "../../contract/client.ts";
-import { lastSeq } from "../../storage/events.ts";
+import { lastSeq } from "../../storage/log.ts";
 import { TestClock } from "../support/clock.ts";
 import { type Member, startTestServer, type TestServer } from "../support/server.ts";
 
