@@ -113,6 +113,8 @@ export const access = {
     scope: "audit:read",
     query: z.strictObject({
       ...pageQuery,
+      /** The id of an event: any other text would be taken for a place beyond all of them. */
+      after: z.uuid("must be the next of the page before").optional(),
       actor: z.string().max(240).optional(),
       type: z.string().max(64).optional(),
     }),

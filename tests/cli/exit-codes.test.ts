@@ -59,7 +59,6 @@ describe("exit codes", () => {
     ["a bare number as a duration", ["inbox", "--wait", "30"], 2],
     ["a word as a number", ["inbox", "--after", "x"], 2],
     ["a command to run that is empty", ["watch", "--exec", " "], 2],
-    ["a place of no list", ["audit", "--after", "xx"], 2],
     ["a file that is not there", ["send", "blue", "-s", "x", "-f", "nowhere.md"], 2],
     ["a subject that is too long", ["send", "blue", "-s", "x".repeat(201)], 2],
     ["a message that is not there", ["read", "77"], 4],

@@ -62,6 +62,8 @@ describe("an operator at the command line", () => {
       roles: expect.arrayContaining([{ principal: "user:olga", role: "operator", project: "llm" }]),
     });
     expect((await admin.run("role", "grant", "user:olga", "king")).code).toBe(2);
+    const lost = await admin.run("audit", "--after", "xx", "--json");
+    expect([lost.code, lost.json()]).toMatchObject([2, { next: "gridpost audit --help" }]);
     const { entries } = (await admin.run("audit", "--json")).json<{
       entries: { type: string }[];
     }>();

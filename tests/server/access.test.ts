@@ -69,6 +69,10 @@ describe("roles and the audit", () => {
       query: { actor: "user:admin", type: "role.revoked" },
     });
     expect(own).toHaveLength(1);
+    await expect(
+      server.admin.client.access.audit({ query: { after: "xx" } }),
+      "a place of no list",
+    ).rejects.toMatchObject({ code: "BAD_REQUEST" });
     await expect(anna.client.access.audit({ query: {} })).rejects.toMatchObject({
       code: "FORBIDDEN",
     });
