@@ -23,7 +23,7 @@ export interface FailedLine {
   /** The words after `gridpost`. */
   readonly argv: readonly string[];
   /** Which of them are the command, with its verb if it has one; else the first. */
-  readonly command?: readonly string[];
+  readonly command?: readonly string[] | undefined;
   /** The idempotency key that the command used, if it changes something. */
   readonly key: string | undefined;
 }

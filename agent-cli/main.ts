@@ -26,7 +26,8 @@ export async function main(argv: readonly string[], environment: Environment): P
     return cli.exitCode();
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
-    const command = await commandOf(line, cli);
+    // A command that cannot be loaded is what failed, and is told by its first word.
+    const command = await commandOf(line, cli).catch(() => undefined);
     const failure = failureOf(error, { argv, key: cli.usedKey(), command });
     if (line.json) await out.show(failure.problem, text(""));
     else out.note(describe(failure));
