@@ -71,41 +71,28 @@ interface Route {
 
 function routeOf({ name, tag, endpoint, handle }: Route, { auth, stopping }: Gate): RouteOptions {
   const { method, path, bodyLimit = DEFAULT_BODY_LIMIT, scope } = endpoint;
+  const { admit, again } = admission(scope, auth);
   return {
     method,
     url: path,
     bodyLimit,
     schema: documentation(name, tag, endpoint),
-    ...(scope === "public" ? {} : admitted(method, scope, auth)),
+    // Before the body is read, as a stranger learns nothing about what a call takes; and once more when it is there:
+    // whoever keeps it back while they are revoked must not act afterwards.
+    onRequest: hookOf(admit),
+    ...(method === "GET" ? {} : { preHandler: hookOf(again) }),
     handler: async (request, reply) => {
       const caller = request.caller?.principal ?? null;
       const parts = callOf(endpoint, request, { caller, stopping, response: reply.raw });
       const call =
         endpoint.upload === true ? { ...parts, content: uploaded(endpoint, request) } : parts;
       // Endpoint and handler were paired, with their types, by `domain`.
-      return answer(endpoint, reply, await handle(call as never));
+      const result = await handle(call as never);
+      // It may have waited for minutes, while the caller was revoked.
+      if (method === "GET") await again(request);
+      return answer(endpoint, reply, result);
     },
   };
-}
-
-/**
- * Before the body is read, as a stranger learns nothing about what a call takes; and once more when it is there: whoever
- * keeps it back while they are revoked must not act afterwards.
- */
-function admitted(
-  method: Endpoint["method"],
-  scope: Needed,
-  auth: Authenticator,
-): Pick<RouteOptions, "onRequest" | "preHandler"> {
-  const admit = admission(scope, auth);
-  if (method === "GET") return { onRequest: admit };
-  const preHandler: onRequestHookHandler = function again(request, reply, done) {
-    const { project = null } = request.params as { project?: string };
-    const { caller } = request;
-    if (caller !== null && auth.isFresh(caller, project)) done();
-    else admit.call(this, request, reply, done);
-  };
-  return { onRequest: admit, preHandler };
 }
 
 /** The stream that the parser of uploads left unread. @throws ProblemError UNSUPPORTED_MEDIA_TYPE */
@@ -116,33 +103,63 @@ function uploaded({ path }: Endpoint, { body }: FastifyRequest): Readable {
   });
 }
 
+/** Refuses a request by throwing; a promise where something must be looked up first. */
+type Admit = (request: FastifyRequest) => Promise<void> | undefined;
+
+interface Admission {
+  /** Authenticates, then asks for the scope and the project; waits only for what is not in memory. */
+  readonly admit: Admit;
+  /** The same for a request that was admitted, unless nothing can have changed since. */
+  readonly again: Admit;
+}
+
 type Needed = Exclude<Endpoint["scope"], "public">;
 
-/** Authenticates, then asks for the scope and the project; waits only for what is not in memory. */
-const admission =
-  (scope: Needed, auth: Authenticator): onRequestHookHandler =>
-  (request, _reply, done) => {
-    const { project } = request.params as { project?: string };
+const EVERYBODY: Admission = { admit: () => undefined, again: () => undefined };
+
+function admission(scope: Endpoint["scope"], auth: Authenticator): Admission {
+  if (scope === "public") return EVERYBODY;
+  const admit: Admit = (request) => {
+    const project = projectOf(request);
     const enter = (caller: Authenticated): boolean | Promise<boolean> => {
       request.caller = caller;
       refuseWithout(scope, caller.principal, project);
-      return project === undefined || auth.projectExists(project);
+      return project === null || auth.projectExists(project);
     };
-    const finish = (exists: boolean): void => {
-      done(exists || project === undefined ? undefined : noProject(project));
+    const refuse = (exists: boolean): void => {
+      if (!exists && project !== null) throw noProject(project);
     };
-    const caller = auth.authenticate(request.headers.authorization, project ?? null);
+    const caller = auth.authenticate(request.headers.authorization, project);
     const exists = caller instanceof Promise ? caller.then(enter) : enter(caller);
-    if (exists instanceof Promise) exists.then(finish, done);
-    else finish(exists);
+    if (exists instanceof Promise) return exists.then(refuse);
+    refuse(exists);
+    return undefined;
+  };
+  const again: Admit = (request) => {
+    const { caller } = request;
+    const same = caller !== null && auth.isFresh(caller, projectOf(request));
+    return same ? undefined : admit(request);
+  };
+  return { admit, again };
+}
+
+const projectOf = ({ params }: FastifyRequest): string | null =>
+  (params as { readonly project?: string }).project ?? null;
+
+const hookOf =
+  (admit: Admit): onRequestHookHandler =>
+  (request, _reply, done) => {
+    const waiting = admit(request);
+    if (waiting === undefined) done();
+    else waiting.then(() => done(), done);
   };
 
 /** @throws ProblemError FORBIDDEN */
-function refuseWithout(scope: Needed, principal: Principal, project: string | undefined): void {
+function refuseWithout(scope: Needed, principal: Principal, project: string | null): void {
   if (scope === "self" || principal.scopes.has(scope)) return;
-  const where = project === undefined ? "on the server" : `in project ${project}`;
+  const where = project === null ? "on the server" : `in project ${project}`;
   throw new ProblemError("FORBIDDEN", `${principal.id} lacks the scope ${scope} ${where}`, {
-    details: [{ scope, project: project ?? null }],
+    details: [{ scope, project }],
     next:
       principal.kind === "user"
         ? "ask an admin for a role that has it"

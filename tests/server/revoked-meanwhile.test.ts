@@ -140,6 +140,33 @@ describe("a call whose body comes after its caller was revoked", () => {
   });
 });
 
+describe("a call that waits while its caller is revoked", () => {
+  it("is told nothing of what comes afterwards", async () => {
+    const server = await startTestServer();
+    const dora = await server.join("user", "dora");
+    const params = { project: "default" };
+    await dora.asAgent("red");
+    const headers = { authorization: `Bearer ${await dora.agentToken("red")}` };
+    const inbox = (wait: number): Promise<Response> =>
+      fetch(`${server.url}/v1/projects/default/inbox?wait=${wait}`, { headers });
+    const waiting = inbox(10_000);
+    // The server takes them up in this order.
+    expect((await inbox(0)).status).toBe(200);
+
+    const revoked = { principal: dora.principal };
+    await server.admin.client.identity.revokePrincipal({ params: revoked, body: {} });
+    const mail = { to: ["red"], subject: "the plan", body: "for red alone" };
+    const blue = await server.admin.asAgent("blue");
+    await blue.mailbox.send({ params, body: mail });
+    const answer = await waiting;
+    expect([answer.status, await answer.text()]).toEqual([
+      401,
+      expect.not.stringContaining("plan"),
+    ]);
+    await server.stop();
+  });
+});
+
 /** Posts the headers, and the body when the server has them and `before` is done. */
 async function postLate(
   url: string,
