@@ -46,7 +46,7 @@ async function throughTemporary(
 
 /**
  * Reads a file that holds a secret; undefined if there is none.
- * @throws ProblemError BAD_REQUEST when others may read it
+ * @throws ProblemError BAD_REQUEST when others may read it, or this user may not
  */
 export async function readPrivate(path: string): Promise<string | undefined> {
   try {
@@ -58,7 +58,12 @@ export async function readPrivate(path: string): Promise<string | undefined> {
     }
     return await readFile(path, "utf8");
   } catch (error) {
+    if (error instanceof ProblemError) throw error;
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ProblemError("BAD_REQUEST", `${path} cannot be read: ${reason}`, {
+      next: "give your user the right to read it, or choose another folder: GRIDPOST_HOME for credentials, --data for a server or daemon",
+      cause: error,
+    });
   }
 }

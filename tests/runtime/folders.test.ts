@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeFolders } from "../../runtime/folders.ts";
-import { writePrivate } from "../../runtime/private-file.ts";
+import { readPrivate, writePrivate } from "../../runtime/private-file.ts";
 
 describe("folders", () => {
   let root: string;
@@ -27,5 +27,16 @@ describe("folders", () => {
       await expect(makeFolders(path)).rejects.toMatchObject(refused);
       await expect(writePrivate(join(path, "key.json"), "{}")).rejects.toMatchObject(refused);
     }
+  });
+
+  it("that are none are named when a secret is read from them; one that is not there is no fault", async () => {
+    writeFileSync(join(root, "file"), "");
+    const path = join(root, "file/key.json");
+    await expect(readPrivate(path)).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      message: expect.stringContaining(`${path} cannot be read`),
+      next: expect.stringContaining("GRIDPOST_HOME"),
+    });
+    expect(await readPrivate(join(root, "nothing/key.json"))).toBeUndefined();
   });
 });
