@@ -40,7 +40,7 @@ export function searchHandlers({
       const { text, notes, ...filters } = parseSearch(q, log.now());
       const { skip, newest } = cursorOf(after);
       const { where, values } = searchCondition(dialect, { viewer, newest, ...filters });
-      const page = { text, where, values, order, skip, limit: limit + 1 };
+      const page = { searcher: viewer, text, where, values, order, skip, limit: limit + 1 };
       const { hits, newestOnly } = await search.search(page);
       const results = await resultsOf(log.query, dialect, hits.slice(0, limit));
       const more = hits.length > limit && skip + limit < MAX_DEPTH;

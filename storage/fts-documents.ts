@@ -1,26 +1,34 @@
 import Database from "better-sqlite3";
-import { type FtsQuery, ftsQuery } from "./fts-query.ts";
-import { type Found, type Hit, MAX_RANKED, type SearchRequest } from "./search.ts";
+import { partiesOf, type SentTo } from "./fts-parties.ts";
+import { searchDocuments } from "./fts-search.ts";
+import type { Found, SearchRequest } from "./search.ts";
 import { Connection } from "./sqlite-connection.ts";
 
 /** Bumped when the tables change: the index is thrown away and built again from the log. */
-const VERSION = 3;
+const VERSION = 4;
 const BATCH = 1_000;
 
 const SCHEMA = `
-  create virtual table documents using fts5(id unindexed, subject, body, tokenize = 'unicode61 remove_diacritics 2');
-  insert into documents (documents, rank) values ('rank', 'bm25(0.0, 3.0, 1.0)');
+  create virtual table documents using fts5(
+    id unindexed, subject, body, parties, tokenize = 'unicode61 remove_diacritics 2'
+  );
+  insert into documents (documents, rank) values ('rank', 'bm25(0.0, 3.0, 1.0, 0.0)');
   insert into documents (documents, rank) values ('usermerge', 2);
   create table thread_members (
     project text not null, agent text not null, thread text not null, last_message text not null,
     primary key (project, agent, thread)
   ) without rowid;
   create index thread_members_by_last on thread_members (project, agent, last_message);
-  create table progress (seq integer not null);
-  insert into progress values (0);
+  create table parties (party text primary key, documents integer not null) without rowid;
+  create table progress (seq integer not null, documents integer not null);
+  insert into progress values (0, 0);
   pragma user_version = ${VERSION};`;
-const NEXT = `select seq, type, body from source.events where seq > $1 order by seq limit $2`;
-const ADD = "insert into documents (rowid, id, subject, body) values ($1, $2, $3, $4)";
+const NEXT = `select seq, type, project, body from source.events where seq > $1 order by seq limit $2`;
+const ADD = "insert into documents (rowid, id, subject, body, parties) values ($1, $2, $3, $4, $5)";
+const OPEN = "select open from source.p_threads where project = $1 and thread = $2";
+const COUNT = `insert into parties (party, documents) values ($1, $2)
+  on conflict (party) do update set documents = documents + excluded.documents`;
+const PROGRESS = "update progress set seq = $1, documents = documents + $2";
 /** The redacted event is the one that was indexed under its place. */
 const HIDE = "delete from documents where rowid = $1";
 /** Those who were last in the threads of some messages by these, the first of which is the second value, or by later ones. */
@@ -33,15 +41,19 @@ const JOIN = `insert into thread_members (project, agent, thread, last_message)
   on conflict (project, agent, thread) do update set last_message = excluded.last_message`;
 /** So many pages take a few milliseconds. */
 const MERGE = "insert into documents (documents, rank) values ('merge', 32)";
-const SNIPPET = "snippet(documents, -1, '**', '**', '…', 16)";
+
+interface Sent extends SentTo {
+  readonly id: string;
+  readonly subject: string;
+  readonly body: string;
+}
 
 interface LogRow {
   readonly seq: number;
   readonly type: string;
+  readonly project: string;
   readonly body: string;
 }
-
-const all = (hits: Hit[]): Found => ({ hits, newestOnly: false });
 
 /** The index file: FTS5 tables filled from the log of the main database, which it only reads. */
 export class FtsDocuments {
@@ -70,26 +82,40 @@ export class FtsDocuments {
     const last = events.at(-1);
     if (last === undefined) return false;
     connection.database.transaction(() => {
-      const messages = events.flatMap((event) => this.note(event) ?? []).toSorted();
+      const parties = new Map<string, number>();
+      const messages = events.flatMap((event) => this.note(event, parties) ?? []).toSorted();
       if (messages.length > 0) connection.run(JOIN, [JSON.stringify(messages), messages[0]]);
-      connection.run("update progress set seq = $1", [last.seq]);
+      for (const [party, documents] of parties) connection.run(COUNT, [party, documents]);
+      const sent = events.filter(({ type }) => type === "message.sent").length;
+      connection.run(PROGRESS, [last.seq, sent]);
     })();
     return events.length === BATCH;
   }
 
-  /** Indexes what an event says; answers the message that it sends or delivers, if it does. */
-  private note({ seq, type, body }: LogRow): string | undefined {
+  /**
+   * Indexes what an event says; answers the message that it sends or delivers, if it does.
+   * @param parties counts the messages of each
+   */
+  private note(event: LogRow, parties: Map<string, number>): string | undefined {
+    const { seq, type, project, body } = event;
     const { connection } = this;
     if (type === "event.redacted") {
       connection.run(HIDE, [(JSON.parse(body) as { place: number }).place]);
     } else if (type === "message.delivered") {
       return (JSON.parse(body) as { message: string }).message;
     } else if (type === "message.sent") {
-      const sent = JSON.parse(body) as { id: string; subject: string; body: string };
-      connection.run(ADD, [seq, sent.id, sent.subject, sent.body]);
+      const sent = JSON.parse(body) as Sent;
+      const its = partiesOf(project, sent, this.isOpen(project, sent));
+      connection.run(ADD, [seq, sent.id, sent.subject, sent.body, its.join(" ")]);
+      for (const party of its) parties.set(party, (parties.get(party) ?? 0) + 1);
       return sent.id;
     }
     return undefined;
+  }
+
+  private isOpen(project: string, { open, thread }: Sent): boolean {
+    if (open !== null) return open;
+    return this.rows<{ open: number }>(OPEN, [project, thread])[0]?.open === 1;
   }
 
   /**
@@ -113,75 +139,7 @@ export class FtsDocuments {
   }
 
   search(request: SearchRequest): Found {
-    const { text, order } = request;
-    if (text === null) return all(this.newest(request));
-    const query = ftsQuery(text);
-    if (query.matches === null || order === "recent") return all(this.find(request, query));
-    // To compare every message that holds a common word would take longer the more mail there is.
-    return this.fitMoreThan(MAX_RANKED, query.matches)
-      ? this.rankNewest(request, query.matches)
-      : all(this.find(request, query));
-  }
-
-  private newest({ where, values, limit, skip }: SearchRequest): Hit[] {
-    const param = (offset: number): string => `$${values.length + offset}`;
-    return this.rows<Hit>(
-      `select m.id, null as snippet from p_messages m where ${where}
-       order by m.id desc limit ${param(1)} offset ${param(2)}`,
-      [...values, limit, skip],
-    );
-  }
-
-  private fitMoreThan(count: number, matches: string): boolean {
-    const rows = this.rows("select 1 from documents where documents match $1 limit 1 offset $2", [
-      matches,
-      count,
-    ]);
-    return rows.length > 0;
-  }
-
-  private find({ where, values, order, limit, skip }: SearchRequest, query: FtsQuery): Hit[] {
-    const param = (offset: number): string => `$${values.length + offset}`;
-    const finds = query.matches !== null;
-    const condition = finds
-      ? `documents match ${param(1)}`
-      : `documents.rowid not in (select rowid from documents where documents match ${param(1)})`;
-    const ranked = finds && order === "relevance";
-    // The cross join keeps the index outside: its rows come in order, and the limit ends the work.
-    return this.rows<Hit>(
-      `select m.id, ${finds ? SNIPPET : "null"} as snippet
-       from documents cross join p_messages m on m.id = documents.id
-       where ${condition} and ${where}
-       order by ${ranked ? "rank" : "documents.rowid desc"} limit ${param(2)} offset ${param(3)}`,
-      [...values, finds ? query.matches : query.unless, limit, skip],
-    );
-  }
-
-  /** Compares the newest messages that fit the query and the condition; looks up the snippets of a page only. */
-  private rankNewest({ where, values, limit, skip }: SearchRequest, matches: string): Found {
-    const param = (offset: number): string => `$${values.length + offset}`;
-    const page = this.rows<{ id: string; place: number; fit: number }>(
-      `select id, place, count(*) over () as fit
-       from (select m.id as id, documents.rowid as place, documents.rank as score
-             from documents cross join p_messages m on m.id = documents.id
-             where documents match ${param(1)} and ${where}
-             order by documents.rowid desc limit ${MAX_RANKED})
-       order by score, place desc
-       limit ${param(2)} offset ${param(3)}`,
-      [...values, matches, limit, skip],
-    );
-    const hits = page.map(({ id, place }) => ({ id, snippet: this.snippet(matches, place) }));
-    return { hits, newestOnly: page[0]?.fit === MAX_RANKED };
-  }
-
-  private snippet(matches: string, place: number): string | null {
-    // A number is bound as a real one, and FTS5 looks for whole ones only: by another it would find every row.
-    const [row] = this.rows<{ snippet: string }>(
-      `select ${SNIPPET} as snippet from documents
-       where documents match $1 and rowid = cast($2 as integer)`,
-      [matches, place],
-    );
-    return row?.snippet ?? null;
+    return searchDocuments((text, values) => this.rows(text, values), request);
   }
 
   close(): void {
@@ -194,7 +152,7 @@ export class FtsDocuments {
 
   private rebuild(database: Database.Database): void {
     database.exec(
-      "drop table if exists documents; drop table if exists thread_members; drop table if exists progress;",
+      "drop table if exists documents; drop table if exists thread_members; drop table if exists parties; drop table if exists progress;",
     );
     database.exec(SCHEMA);
   }

@@ -7,7 +7,16 @@ export type TextQuery =
   | { readonly kind: "and" | "or"; readonly of: readonly TextQuery[] }
   | { readonly kind: "not"; readonly of: TextQuery };
 
+/** In whose name is searched. */
+export interface Searcher {
+  readonly project: string;
+  /** What none of these has sent or got is not looked at, unless everybody of the project may read it. */
+  readonly agents: readonly string[];
+}
+
 export interface SearchRequest {
+  /** Only saves work: what may be found is the condition's to say. */
+  readonly searcher: Searcher;
   /** null: everything that fits the condition, newest first. */
   readonly text: TextQuery | null;
   /** A condition over `m`, a row of `p_messages`, with `$1`… for `values`. */

@@ -40,7 +40,8 @@ const parts = (): number => {
 
 const found = async (): Promise<string[]> => {
   const text = { kind: "phrase", text: "kernel", prefix: false } as const;
-  const page = { where: "m.project = $1", values: ["default"], skip: 0, limit: 100 };
+  const searcher = { project: "default", agents: ["red"] };
+  const page = { searcher, where: "m.project = $1", values: ["default"], skip: 0, limit: 100 };
   const { hits } = await index.search({ text, ...page, order: "recent" });
   return hits.map(({ id }) => id);
 };

@@ -151,4 +151,58 @@ export function searchSuite(driver: Driver): void {
       );
     });
   });
+
+  describe(`search on ${driver.name} for one who sees little of much`, () => {
+    let opened: OpenedDb;
+    let index: SearchIndex;
+    let agents: Record<"red" | "blue" | "green", Caller>;
+    beforeAll(async () => {
+      opened = await openMigrated(driver);
+      index = opened.openSearch();
+      const office = openPostOffice({ ...opened, search: index });
+      agents = await office.agents("red", "blue", "green");
+      const { red, blue, green } = agents;
+      const kernel = { body: "the kernel ran" };
+      for (let n = 0; n < 60; n += 1)
+        await red.send({ body: { to: ["blue"], subject: `hidden ${n}`, ...kernel } });
+      await red.createGroup({ body: { name: "perf", members: ["green"] } });
+      await red.send({ body: { to: ["green"], subject: "named", ...kernel } });
+      await red.send({ body: { to: ["blue"], bcc: ["green"], subject: "bcc", ...kernel } });
+      await red.send({ body: { to: ["@perf"], subject: "group", ...kernel } });
+      await red.send({ body: { to: ["@all"], subject: "all", ...kernel } });
+      await office.fanOut();
+      const open = { thread: "plans", subject: "open", ...kernel };
+      await red.send({ body: { to: ["blue"], open: true, ...open } });
+      await blue.send({ body: { to: ["red"], ...open, subject: "open, later" } });
+      await green.send({ body: { to: ["red"], subject: "own", body: "no such word" } });
+    });
+    afterAll(async () => {
+      await index.close();
+      await opened.close();
+    });
+
+    const seen = ["open, later", "open", "all", "group", "bcc", "named"];
+    it.each([
+      ["kernel", seen],
+      ["kern*", seen],
+      ["kernel NOT later", seen.slice(1)],
+      ["NOT later", ["own", ...seen.slice(1)]],
+      ["from:red", seen.slice(1)],
+      ["", ["own", ...seen]],
+      // The index knows the parties by words of its own.
+      ["x*", []],
+    ])("finds all of it by %s", async (q, found) => {
+      const subjects = async (order: "recent" | "relevance") =>
+        (await agents.green.search({ query: { q, order } })).results.map(({ subject }) => subject);
+      expect(await subjects("recent")).toEqual(found);
+      expect((await subjects("relevance")).toSorted()).toEqual(found.toSorted());
+    });
+
+    it("shows the words that were found, and nothing of the parties", async () => {
+      const { results } = await agents.green.search({ query: { q: "kernel" } });
+      expect(new Set(results.map(({ snippet }) => snippet))).toEqual(
+        new Set(["the **kernel** ran"]),
+      );
+    });
+  });
 }
