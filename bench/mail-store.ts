@@ -30,17 +30,25 @@ export interface MailStore extends Pick<Handlers<typeof mailbox>, "inbox" | "sea
 }
 
 export const READER = "reader";
+const GUEST = "guest";
+/** One message in so many goes to the guest, too. */
+const FOR_GUEST = 50;
 
-/** Who reads in the bench. */
-export const reader: Principal = {
-  id: `agent:default/${READER}`,
+const agent = (name: string): Principal => ({
+  id: `agent:default/${name}`,
   kind: "agent",
-  name: READER,
+  name,
   project: "default",
   act: null,
-  actor: `agent:default/${READER}`,
+  actor: `agent:default/${name}`,
   scopes: new Set(["mail:read"]),
-};
+});
+
+/** Who reads in the bench: everything is for this one. */
+export const reader = agent(READER);
+
+/** One of many agents of a project: who sees little of all. */
+export const guest = agent(GUEST);
 
 /** Opens a store whose reader has got so many messages, of which the index knows all. */
 export function withMail(
@@ -68,7 +76,7 @@ export function withMail(
 async function fill(log: EventLog, messages: number): Promise<void> {
   const own = { project: "default", owner: "user:bench", actor: "user:bench" };
   await log.tx([], async (tx) => {
-    for (const name of ["writer", READER]) await registerAgent(tx, { ...own, name });
+    for (const name of ["writer", READER, GUEST]) await registerAgent(tx, { ...own, name });
   });
   for (let n = 0; n < messages; n += BATCH) {
     await log.tx([], async (tx) => {
@@ -98,7 +106,7 @@ function letter(n: number): EventBody<"message.sent"> {
     replyTo: null,
     from: "writer",
     to: [READER],
-    cc: [],
+    cc: n % FOR_GUEST === 0 ? [GUEST] : [],
     bcc: [],
     subject: `result ${n}`,
     body: [...text, ...(n % 100 === 0 ? ["regression"] : [])].join(" "),
