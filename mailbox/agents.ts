@@ -18,8 +18,8 @@ const OWNED_IN = `select project, name from p_agents where owner = $1 and projec
   order by folded`;
 const NAMES = "select name from p_agents where project = $1 and retired_at is null limit 2000";
 
-/** So many unknown names are told one by one. */
-const NAMED = 10;
+/** So many unknown names are told one by one: to look for one that is close takes a while where there are many. */
+const NAMED = 3;
 
 export interface AgentRow {
   readonly project: string;
@@ -141,7 +141,6 @@ export async function unknownAgents(
   names: readonly string[],
 ): Promise<ProblemError> {
   const known = (await query<{ name: string }>(NAMES, [project])).map(({ name }) => name);
-  // To look for a name that is close takes a while where there are many.
   const said = names
     .slice(0, NAMED)
     .map((name) => `${JSON.stringify(name)}${didYouMean(name, known)}`);
