@@ -42,16 +42,16 @@ const KINDS = ["to", "cc", "bcc"] as const;
 
 /**
  * The one place that decides who gets a message. Names are resolved to their registered form and groups to their members.
- * @throws ProblemError AGENT_NOT_FOUND, AGENT_RETIRED, CONTACT_REQUIRED; each with all the recipients that it is about
+ * @throws ProblemError AGENT_NOT_FOUND, AGENT_RETIRED, CONTACT_REQUIRED; each with all the recipients that it is about;
+ *   BAD_REQUEST for more of them than a message may have
  */
 export async function admit(query: Query, addressed: Addressed): Promise<Admitted> {
   const { project } = addressed;
   refuseMixedBroadcast(addressed);
   const named = unique(KINDS.flatMap((kind) => addressed[kind]));
-  const agents = await findAgents(query, project, [
-    addressed.from,
-    ...named.filter((name) => !isGroup(name)),
-  ]);
+  const people = named.filter((name) => !isGroup(name));
+  refuseTooMany(people.length);
+  const agents = await findAgents(query, project, [addressed.from, ...people]);
   const from = senderOf(agents, addressed.from);
   const refusals = await refused(query, { ...addressed, from }, agents);
   const implied = new Set(addressed.implied.map(fold));
@@ -154,23 +154,24 @@ async function withGroups(
   const groups: Admitted["groups"] = [];
   const skipped = [...admitted.skipped];
   const places = new Map(admitted.places);
-  const taken = new Set(KINDS.flatMap((kind) => admitted[kind]));
+  const named = KINDS.flatMap((kind) => admitted[kind]);
+  const taken = new Set(named.filter((name) => !isGroup(name)));
   for (const kind of KINDS) {
     for (const written of admitted[kind]) {
       if (!isGroup(written) || written === EVERYBODY) continue;
       const group = await expandGroup(query, project, written.slice(1));
       const fresh = group.members.filter((name) => name !== from && !taken.has(name));
+      for (const name of fresh) taken.add(name);
+      refuseTooMany(taken.size);
       const agents = await findAgents(query, project, fresh);
       const refusals = await refused(query, { ...addressed, from: admitted.from }, agents);
       const out = new Set(refusals.map(({ agent }) => agent));
       const members = fresh.filter((name) => !out.has(name));
-      for (const name of fresh) taken.add(name);
       for (const { name, next_seq } of agents.values()) places.set(name, next_seq);
       skipped.push(...refusals);
       groups.push({ name: group.name, kind, members });
     }
   }
-  refuseTooMany(taken.size);
   return { ...admitted, groups, skipped, places };
 }
 
@@ -178,7 +179,7 @@ function refuseTooMany(count: number): void {
   if (count <= MAX_RECIPIENTS) return;
   throw new ProblemError(
     "BAD_REQUEST",
-    `the message has ${count} recipients with the members of its groups; at most ${MAX_RECIPIENTS} are allowed`,
+    `the message has at least ${count} recipients, counting members of groups; at most ${MAX_RECIPIENTS} are allowed`,
     { next: "send to @all, or to fewer groups at a time" },
   );
 }

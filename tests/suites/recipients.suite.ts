@@ -7,6 +7,7 @@ export function recipientsSuite(driver: Driver): void {
   describe(`recipients on ${driver.name}`, () => {
     const office = usePostOffice(driver);
     describe("groups", () => groups(office));
+    describe("limits", () => limits(office));
     describe("everybody", () => everybody(office));
     describe("contacts", () => contacts(office));
   });
@@ -60,6 +61,45 @@ function groups(office: () => PostOffice): void {
     await expect(red.send({ body: { to: ["@pref"], ...note } })).rejects.toMatchObject({
       code: "NOT_FOUND",
       message: expect.stringContaining('did you mean "perf"'),
+    });
+  });
+}
+
+function limits(office: () => PostOffice): void {
+  const many = async (count: number): Promise<string[]> => {
+    const names = Array.from({ length: count }, (_, i) => `agent-${i}`);
+    await office().agents(...names);
+    return names;
+  };
+
+  it("lets a group of a thousand be written to, also from within, and not one more than that", async () => {
+    const { red } = await office().agents("red", "blue");
+    const members = await many(1_000);
+    await red.createGroup({ body: { name: "big", members } });
+    expect((await red.send({ body: { to: ["@big"], ...note } })).recipients).toHaveLength(1_000);
+    const within = await office()
+      .agent("agent-0")
+      .send({ body: { to: ["@BIG"], cc: ["RED"], ...note } });
+    expect(within.recipients).toHaveLength(1_000);
+    await expect(red.send({ body: { to: ["@big"], cc: ["blue"], ...note } })).rejects.toMatchObject(
+      {
+        code: "BAD_REQUEST",
+        message: expect.stringContaining("at most 1000"),
+      },
+    );
+  });
+
+  it("counts the recipients of to, cc and bcc together, each once, and answers a repetition with all of them", async () => {
+    const { red } = await office().agents("red");
+    const names = await many(1_001);
+    const body = { to: names.slice(0, 600), cc: names.slice(500, 900), ...note };
+    const all = { ...body, bcc: names.slice(800, 1_000) };
+    const sent = await red.send({ body: all }, { key: "k" });
+    expect(sent.recipients).toHaveLength(1_000);
+    expect(await red.send({ body: all }, { key: "k" })).toEqual(sent);
+    await expect(red.send({ body: { ...body, bcc: names.slice(800) } })).rejects.toMatchObject({
+      code: "BAD_REQUEST",
+      message: expect.stringContaining("1001 recipients"),
     });
   });
 }
