@@ -14,10 +14,10 @@ const REQUESTED = `insert into p_contacts (project, agent, peer, state, reason, 
   values ($1, $2, $3, 'pending', $4, $5, $6)
   on conflict (project, agent, peer) do update set state = 'pending', reason = excluded.reason,
     requested_at = excluded.requested_at, answered_at = null, ttl = excluded.ttl`;
-const ANSWERED = `insert into p_contacts (project, agent, peer, state, requested_at, answered_at, ttl)
-  values ($1, $2, $3, $4, $5, $5, $6)
+const ANSWERED = `insert into p_contacts (project, agent, peer, state, requested_at, answered_at, ttl, denied)
+  values ($1, $2, $3, $4, $5, $5, $6, $4 = 'denied')
   on conflict (project, agent, peer) do update set state = excluded.state,
-    answered_at = excluded.answered_at, ttl = excluded.ttl`;
+    answered_at = excluded.answered_at, ttl = excluded.ttl, denied = excluded.denied`;
 const GROUP =
   "insert into p_groups (project, folded, name, owner, created_at) values ($1, $2, $3, $4, $5)";
 const ADD = `insert into p_group_members (project, folded, agent) values ($1, $2, $3)

@@ -1,7 +1,7 @@
 import type { Query } from "../storage/db.ts";
 
-const APPROVED = `select 1 from p_contacts where project = $1 and agent = $2 and peer = $3
-  and state = 'approved' and (ttl is null or answered_at + ttl > now_ms())`;
+const CONTACT = `select denied, state = 'approved' and (ttl is null or answered_at + ttl > now_ms()) as approved
+  from p_contacts where project = $1 and agent = $2 and peer = $3`;
 
 /** What of an agent decides who may write to it. */
 export interface Correspondent {
@@ -10,9 +10,15 @@ export interface Correspondent {
   readonly retired: number;
 }
 
+interface ContactRow {
+  readonly denied: number;
+  readonly approved: number;
+}
+
 /**
  * Whether mail from an agent may reach another: always from itself; by its policy from others, whatever thread or lease
- * they share. A reply to what it wrote to the sender itself may reach an agent that is open to contacts.
+ * they share. A reply to what it wrote to the sender itself may reach an agent that is open to contacts, unless it denied
+ * the sender.
  */
 export async function mayWrite(
   query: Query,
@@ -21,6 +27,6 @@ export async function mayWrite(
 ): Promise<boolean> {
   if (policy === "open" || name === from) return true;
   if (policy === "closed") return false;
-  if (answers === name) return true;
-  return (await query(APPROVED, [project, name, from])).length > 0;
+  const [contact] = await query<ContactRow>(CONTACT, [project, name, from]);
+  return contact?.approved === 1 || (answers === name && contact?.denied !== 1);
 }

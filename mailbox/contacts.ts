@@ -13,7 +13,7 @@ import { getAgent } from "./agents.ts";
 import { postAsServer } from "./server-post.ts";
 import { callingAgent, viewerOf } from "./visibility.ts";
 
-const COLUMNS = `agent, peer, state, reason, requested_at, answered_at, ttl,
+const COLUMNS = `agent, peer, state, reason, requested_at, answered_at, ttl, denied,
   ttl is not null and coalesce(answered_at, requested_at) + ttl <= now_ms() as expired`;
 const ONE = `select ${COLUMNS} from p_contacts where project = $1 and agent = $2 and peer = $3`;
 const PAGE = `select * from (
@@ -29,6 +29,8 @@ interface ContactRow {
   readonly requested_at: number;
   readonly answered_at: number | null;
   readonly ttl: number | null;
+  /** The last answer was no. */
+  readonly denied: number;
   readonly expired: number;
 }
 
@@ -67,7 +69,7 @@ export function contactHandlers(log: EventLog): ContactHandlers {
             const request = { agent, peer: asker, reason: body.reason ?? null, ttlMs: body.ttlMs };
             const { actor } = principal;
             await tx.append({ type: "contact.requested", project, actor, body: request });
-            if (asked.policy === "contacts" && before?.state !== "denied")
+            if (asked.policy === "contacts" && before?.denied !== 1)
               await announce(tx, { project, agent, peer: asker });
           }
           return show(tx.query, { project, agent, peer: asker });

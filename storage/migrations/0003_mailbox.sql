@@ -146,6 +146,8 @@ create table p_contacts (
   answered_at  bigint,
   -- From the answer on, or from the request on while there is none; null: no end.
   ttl          bigint,
+  -- The last answer was no, also while the peer asks again.
+  denied       integer not null default 0,
   primary key (project, agent, peer)
 ) /*sqlite without rowid*/;
 create index p_contacts_by_peer on p_contacts (project, peer, agent);

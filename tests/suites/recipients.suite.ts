@@ -208,8 +208,27 @@ function contacts(office: () => PostOffice): void {
     expect(await subjects()).toEqual(["red asks to write to you"]);
     expect((await blue.message({ params: { message: "1" } })).body).not.toContain("look here");
     await anna.answerContact({ params: { name: "blue", peer: "red" }, body: { accept: false } });
-    await red.requestContact(ask);
+    for (let again = 0; again < 3; again += 1) {
+      await red.requestContact(ask);
+      office().clock.advance(7 * 86_400_000);
+    }
     expect(await subjects()).toHaveLength(1);
+  });
+
+  it("keeps out whom it denied, also an answer to what it wrote to it, until it approves", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    const anna = office().user("anna");
+    await anna.setPolicy(policy("blue", "contacts"));
+    await blue.send({ body: { to: ["red"], ...note } });
+    const answer = (accept: boolean) =>
+      anna.answerContact({ params: { name: "blue", peer: "red" }, body: { accept } });
+    const reply = () => red.reply({ params: { message: "1" }, body: { body: "listen" } });
+    await answer(false);
+    await expect(reply()).rejects.toMatchObject({ code: "CONTACT_REQUIRED" });
+    await red.requestContact({ params: { name: "blue" } });
+    await expect(reply()).rejects.toMatchObject({ code: "CONTACT_REQUIRED" });
+    await answer(true);
+    expect((await reply()).recipients).toHaveLength(1);
   });
 
   it("refuses everybody when closed, the agent itself excepted", async () => {
