@@ -68,7 +68,12 @@ function groups(office: () => PostOffice): void {
 function limits(office: () => PostOffice): void {
   const many = async (count: number): Promise<string[]> => {
     const names = Array.from({ length: count }, (_, i) => `agent-${i}`);
-    await office().agents(...names);
+    const profile = { owner: "user:anna", program: null, model: null, task: null, node: null };
+    const [type, project, actor] = ["agent.registered", "default", "user:anna"] as const;
+    await office().log.tx([], async (tx) => {
+      for (const name of names)
+        await tx.append({ type, project, actor, body: { name, ...profile } });
+    });
     return names;
   };
 
