@@ -18,7 +18,7 @@ export interface Addressed {
   readonly to: readonly string[];
   readonly cc: readonly string[];
   readonly bcc: readonly string[];
-  /** Recipients that the sender did not name: left out, and not an error, when mail may not go to them. */
+  /** Recipients that the sender did not name: left out, and not an error, when mail may not go to them but to others. */
   readonly implied: readonly string[];
   /** The author of the message that this replies to, if that was written to the sender. */
   readonly answers: string | null;
@@ -54,17 +54,18 @@ export async function admit(query: Query, addressed: Addressed): Promise<Admitte
   const agents = await findAgents(query, project, [addressed.from, ...people]);
   const from = senderOf(agents, addressed.from);
   const refusals = await refused(query, { ...addressed, from }, agents);
-  const implied = new Set(addressed.implied.map(fold));
-  throwRefusals(
-    refusals.filter(({ agent }) => !implied.has(fold(agent))),
-    (name) => agents.get(fold(name))?.policy === "closed",
-  );
   const out = new Set(refusals.map(({ agent }) => fold(agent)));
   const resolve = (names: readonly string[]): string[] =>
     unique(names)
       .filter((name) => !out.has(fold(name)))
       .map((name) => agents.get(fold(name))?.name ?? name);
   const [to, cc, bcc] = [resolve(addressed.to), resolve(addressed.cc), resolve(addressed.bcc)];
+  const implied = new Set(addressed.implied.map(fold));
+  const nobody = to.length + cc.length + bcc.length === 0;
+  throwRefusals(
+    refusals.filter(({ agent }) => nobody || !implied.has(fold(agent))),
+    (name) => agents.get(fold(name))?.policy === "closed",
+  );
   const places = new Map([...agents.values()].map(({ name, next_seq }) => [name, next_seq]));
   const admitted = { from, to, cc, bcc, groups: [], skipped: refusals, places };
   return [...to, ...cc, ...bcc].some(isGroup) ? withGroups(query, addressed, admitted) : admitted;

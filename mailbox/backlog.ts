@@ -29,7 +29,7 @@ interface Sending {
 /**
  * Takes room for the deliveries of a message that is not yet written. Full inboxes of those that the sender did not name,
  * members of groups and implied recipients, are skipped.
- * @throws ProblemError RATE_LIMITED with every named recipient whose inbox is full
+ * @throws ProblemError RATE_LIMITED with every named recipient whose inbox is full, or with all if there is nobody else
  */
 export async function takeInboxes(
   query: Query,
@@ -39,11 +39,14 @@ export async function takeInboxes(
   const full = await fullOf(query, room, { addressed, admitted });
   if (full.length === 0) return admitted;
   const implied = new Set(addressed.implied.map(fold));
-  const written = new Set([...admitted.to, ...admitted.cc, ...admitted.bcc]);
-  const named = full.filter((name) => written.has(name) && !implied.has(fold(name)));
-  if (named.length > 0) throw inboxesFull(named, room.limit);
+  const written = [...admitted.to, ...admitted.cc, ...admitted.bcc];
   const others = (names: readonly string[]): string[] =>
     names.filter((name) => !full.includes(name));
+  const nobody = others(written).length === 0;
+  const named = full.filter(
+    (name) => nobody || (written.includes(name) && !implied.has(fold(name))),
+  );
+  if (named.length > 0) throw inboxesFull(named, room.limit);
   return {
     ...admitted,
     to: others(admitted.to),

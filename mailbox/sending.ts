@@ -93,7 +93,8 @@ function replyDraft(
     cc: namesIn(original.cc_list),
   };
   const { to, cc } = replyRecipients(addressed, from, body.all);
-  const wanted = new Set([original.sender, ...body.cc].map(fold));
+  const named = new Set(body.cc.map(fold));
+  const several = body.all || original.sender === from;
   return {
     project,
     actor: principal.actor,
@@ -102,7 +103,7 @@ function replyDraft(
     to,
     cc: [...cc, ...body.cc],
     bcc: [],
-    implied: body.all ? [...to, ...cc].filter((name) => !wanted.has(fold(name))) : [],
+    implied: several ? [...to, ...cc].filter((name) => !named.has(fold(name))) : [],
     // Delivered to the sender, so that its author has asked for an answer.
     answers: original.seq === null ? null : original.sender,
     subject: body.subject ?? replySubject(original.subject),

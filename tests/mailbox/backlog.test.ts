@@ -49,6 +49,14 @@ describe("a full inbox", () => {
     );
   });
 
+  it("of the only one whom a reply would reach is refused", async () => {
+    const { red } = await office.agents("red", "blue");
+    const { id } = await red.send({ body: { to: ["blue"], ...note } });
+    await red.send({ body: { to: ["blue"], ...note } });
+    const more = red.reply({ params: { message: id }, body: { body: "more" } });
+    await expect(more).rejects.toMatchObject(full);
+  });
+
   it("refuses a message before anything of it is written", async () => {
     await office.agents("red", "blue");
     const appended: string[] = [];

@@ -89,6 +89,31 @@ function sending(office: () => PostOffice): void {
     expect(more.recipients.map(({ agent }) => agent)).toEqual(["blue"]);
   });
 
+  it("leaves those out of a reply whom mail can no longer reach, and is refused when these are all", async () => {
+    const { red, blue } = await office().agents("red", "blue", "green");
+    const anna = office().user("anna");
+    const { id } = await red.send({ body: { to: ["blue", "green"], ...note } });
+    await anna.retireAgent({ params: { name: "green" } });
+    const green = { agent: "green", reason: "retired" };
+    expect(await red.reply({ ...read(id), body: { body: "more" } })).toMatchObject({
+      recipients: [{ agent: "blue" }],
+      skipped: [green],
+    });
+    await anna.unretireAgent({ params: { name: "green" } });
+    await anna.retireAgent({ params: { name: "red" } });
+    const all = { ...read(id), body: { body: "who takes over?", all: true } };
+    expect(await blue.reply(all)).toMatchObject({
+      recipients: [{ agent: "green" }],
+      skipped: [{ agent: "red", reason: "retired" }],
+    });
+    const gone = { code: "AGENT_RETIRED", details: [{ agent: "red" }] };
+    await expect(blue.reply({ ...read(id), body: { body: "?" } })).rejects.toMatchObject(gone);
+    const named = { ...all, body: { ...all.body, cc: ["RED"] } };
+    await expect(blue.reply(named)).rejects.toMatchObject(gone);
+    await anna.retireAgent({ params: { name: "green" } });
+    await expect(blue.reply(all)).rejects.toMatchObject({ code: "AGENT_RETIRED" });
+  });
+
   it("answers the same to a reply to an invisible message as to a missing one", async () => {
     const { red, gray } = await office().agents("red", "blue", "gray");
     const { id } = await red.send({ body: { to: ["blue"], ...note } });
