@@ -9,6 +9,7 @@ const OVERDUE = `select m.project, m.sender, m.subject, d.agent from p_messages 
     join p_deliveries d on d.message = m.id
   where m.id = $1 and d.ack_within is not null
     and (m.expires_after is null or m.at + m.expires_after > $2) order by d.agent`;
+const PENDING = "select ack_within from p_messages where id = $1 and pending = 1";
 /** So many names say enough; the receipts hold all. */
 const NAMED = 20;
 
@@ -24,7 +25,11 @@ export const mailboxDeadlines = (): DeadlineKinds => ({
   [ACK_DEADLINE]: { fire: remind, freezable: false },
 });
 
+/** Of a message that is still on its way to everybody nobody is late: its recipients have their time from then on. */
 async function remind(tx: LogTx, message: string): Promise<void> {
+  const [pending] = await tx.query<{ ack_within: number }>(PENDING, [message]);
+  if (pending !== undefined)
+    return tx.setDeadline(ACK_DEADLINE, message, tx.now + pending.ack_within);
   const rows = await tx.query<OverdueRow>(OVERDUE, [message, tx.now]);
   const [first] = rows;
   if (first === undefined) return;

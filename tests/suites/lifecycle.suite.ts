@@ -55,6 +55,22 @@ function acknowledgement(office: () => PostOffice): void {
     expect(messages).toHaveLength(1);
   });
 
+  it("reminds of a message to everybody that was delivered only after its time, too, and once", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    await red.send({ body: { to: ["@all"], ...note, ackWithinMs: 60_000 } });
+    office().clock.advance(90_000);
+    await office().log.deadlines.fireDue();
+    await office().fanOut();
+    const overdue = async () =>
+      (await blue.inbox({ query: { ackOverdue: "true" } })).messages.length;
+    expect([await overdue(), (await red.inbox()).messages]).toEqual([0, []]);
+    for (let again = 0; again < 2; again += 1) {
+      office().clock.advance(60_000);
+      await office().log.deadlines.fireDue();
+      expect([await overdue(), (await red.inbox()).messages.length]).toEqual([1, 1]);
+    }
+  });
+
   it("shows the sender alone how the message fared with each recipient", async () => {
     const { red, blue, green } = await office().agents("red", "blue", "green");
     const { id } = await red.send({ body: { to: ["blue"], bcc: ["green"], ...note } });
