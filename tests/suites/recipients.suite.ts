@@ -230,7 +230,7 @@ function contacts(office: () => PostOffice): void {
     const reply = () => red.reply({ params: { message: "1" }, body: { body: "listen" } });
     await answer(false);
     await expect(reply()).rejects.toMatchObject({ code: "CONTACT_REQUIRED" });
-    await red.requestContact({ params: { name: "blue" } });
+    await red.requestContact({ params: { name: "blue" }, body: {} });
     await expect(reply()).rejects.toMatchObject({ code: "CONTACT_REQUIRED" });
     await answer(true);
     expect((await reply()).recipients).toHaveLength(1);
