@@ -6,9 +6,9 @@ import type { ThreadMessage } from "./thread-rows.ts";
 export const exportHead = (thread: string, project: string, open: boolean): string =>
   `---\nthread: ${thread}\nproject: ${project}\nopen: ${open}\n---\n\n`;
 
-/** One message of an exported thread, as it was written, under a heading of its own. */
-export function exportMessage(message: ThreadMessage): string {
-  const { id, n, sender, to_list, cc_list, subject, body, payload, at } = message;
+/** One message of an exported thread, as it was written, under a heading with its number among those exported. */
+export function exportMessage(message: ThreadMessage, n: number): string {
+  const { id, sender, to_list, cc_list, subject, body, payload, at } = message;
   const list = (label: string, names: readonly string[]): string =>
     names.length === 0 ? "" : `${label}: ${names.join(", ")}\n`;
   const head =

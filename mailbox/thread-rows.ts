@@ -5,8 +5,6 @@ import { type Viewer, visible } from "./visibility.ts";
 /** A message of a thread. */
 export interface ThreadMessage {
   readonly id: string;
-  /** The place in the thread. */
-  readonly n: number;
   readonly sender: string;
   readonly to_list: string;
   readonly cc_list: string;
@@ -40,7 +38,7 @@ export function threadMessages(
   { viewer, thread, after, limit, newest = false, brief = false }: ThreadView & Slice,
 ): Promise<ThreadMessage[]> {
   return query<ThreadMessage>(
-    `select m.id, m.n, m.sender, m.to_list, m.cc_list, m.subject, ${brief ? `substr(m.body, 1, ${BRIEF_CHARS}) as body` : "m.body"}, m.payload, m.at
+    `select m.id, m.sender, m.to_list, m.cc_list, m.subject, ${brief ? `substr(m.body, 1, ${BRIEF_CHARS}) as body` : "m.body"}, m.payload, m.at
      from p_messages m
      where m.project = $1 and m.thread = $2 and m.n ${newest ? "<" : ">"} $3
        and ${visible("m", dialect.list("$4"))}
@@ -69,10 +67,23 @@ export async function seeThread(
   });
 }
 
-/** The place that a cursor of a thread means; 0 without one. @throws ProblemError BAD_REQUEST */
-export function placeOf(after: string | undefined): number {
+/**
+ * The place in the thread of the message that a cursor names; 0 without one. The place itself is nobody's to know: it
+ * counts messages that the viewer does not see.
+ * @throws ProblemError BAD_REQUEST
+ */
+export async function placeOf(
+  query: Query,
+  dialect: Dialect,
+  { viewer, thread, after }: ThreadView & { readonly after: string | undefined },
+): Promise<number> {
   if (after === undefined) return 0;
-  if (/^\d{1,15}$/.test(after)) return Number(after);
+  const [row] = await query<{ n: number }>(
+    `select m.n from p_messages m
+     where m.id = $1 and m.project = $2 and m.thread = $3 and ${visible("m", dialect.list("$4"))}`,
+    [after, viewer.project, thread, JSON.stringify(viewer.agents)],
+  );
+  if (row !== undefined) return row.n;
   throw new ProblemError("BAD_REQUEST", `after=${after} is no cursor of a thread`, {
     next: "use the next of a page of this same thread",
   });

@@ -55,7 +55,9 @@ export function participants(
   return [...names].toSorted();
 }
 
-type ParticipantRow = Pick<ThreadMessage, "n" | "sender" | "to_list" | "cc_list">;
+type ParticipantRow = Pick<ThreadMessage, "sender" | "to_list" | "cc_list"> & {
+  readonly n: number;
+};
 
 const participantRows = (
   query: Query,

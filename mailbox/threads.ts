@@ -40,7 +40,7 @@ export function threadHandlers({ log, search }: SearchDeps): ThreadHandlers {
     thread: async ({ params: { project, thread }, query: { after, limit }, principal }) => {
       const view = { viewer: await viewerOf(query, principal, project), thread };
       const { open } = await seeThread(query, dialect, view);
-      const place = placeOf(after);
+      const place = await placeOf(query, dialect, { ...view, after });
       const rows = await threadMessages(query, dialect, {
         ...view,
         after: place,
@@ -52,7 +52,7 @@ export function threadHandlers({ log, search }: SearchDeps): ThreadHandlers {
         open,
         ...(after === undefined ? { summary: await threadSummary(query, dialect, view) } : {}),
         messages: page.map(messageOf),
-        next: rows.length > page.length ? String(page.at(-1)?.n) : null,
+        next: rows.length > page.length ? (page.at(-1)?.id ?? null) : null,
       };
     },
     threadDigest: async ({ params: { project, thread }, principal }) =>
@@ -81,14 +81,21 @@ async function exportOf(
   { after, limit }: { readonly after?: string | undefined; readonly limit: number },
 ) {
   const { open } = await seeThread(query, dialect, view);
-  const slice = { after: placeOf(after), limit: limit + 1 };
-  const rows = await threadMessages(query, dialect, { ...view, ...slice });
+  const { shown, last } = partsBefore(after);
+  const place = await placeOf(query, dialect, { ...view, after: last });
+  const rows = await threadMessages(query, dialect, { ...view, after: place, limit: limit + 1 });
   const page = within(MAX_CHARS, rows.slice(0, limit));
   const head = after === undefined ? exportHead(view.thread, view.viewer.project, open) : "";
   return {
-    markdown: head + page.map(exportMessage).join("\n"),
-    next: rows.length > page.length ? String(page.at(-1)?.n) : null,
+    markdown: head + page.map((message, i) => exportMessage(message, shown + i + 1)).join("\n"),
+    next: rows.length > page.length ? `${shown + page.length}:${page.at(-1)?.id}` : null,
   };
+}
+
+/** The cursor of an export says how many messages the parts before it hold, to number on from there, and the last of them. */
+function partsBefore(after: string | undefined): { shown: number; last: string | undefined } {
+  const [, shown, last] = /^(\d{1,9}):(.*)$/.exec(after ?? "") ?? [];
+  return { shown: Number(shown ?? 0), last: last ?? after };
 }
 
 function follow(

@@ -213,6 +213,28 @@ function threads(office: () => PostOffice): void {
     expect(rest.markdown).toMatch(/^## 2\. mine/);
   });
 
+  it("tells nobody by numbers or cursors how many messages of the thread are hidden", async () => {
+    const { red, blue } = await office().agents("red", "blue", "gray");
+    const say = (to: string, subject: string) =>
+      red.send({ body: { to: [to], thread: "plan", subject } });
+    const first = await say("blue", "one");
+    const hidden = await say("gray", "secret");
+    await say("blue", "two");
+    await say("blue", "three");
+    const params = { thread: "plan" };
+    const page = await blue.thread({ params, query: { limit: 1 } });
+    expect(page.next).toBe(first.id);
+    const part = await blue.exportThread({ params, query: { limit: 2 } });
+    const rest = await blue.exportThread({ params, query: { after: part.next ?? "" } });
+    const headings = (part.markdown + rest.markdown).match(/^## .*/gm);
+    expect(headings).toEqual(["## 1. one", "## 2. two", "## 3. three"]);
+    for (const after of [hidden.id, `1:${hidden.id}`, "1", "1:", "", "x"])
+      for (const read of [blue.thread, blue.exportThread])
+        await expect(read({ params, query: { after } })).rejects.toMatchObject({
+          code: "BAD_REQUEST",
+        });
+  });
+
   it("delivers a post of the server to those named that are agents, and leaves out others", async () => {
     const { red } = await office().agents("red", "blue");
     await office()
