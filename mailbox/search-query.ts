@@ -4,7 +4,8 @@ import type { TextQuery } from "../storage/search.ts";
 import { isBareKey, lex, type Token } from "./search-tokens.ts";
 
 const MAX_TERMS = 64;
-const MAX_DEPTH = 24;
+/** Deeper ones would not fit FTS5's parser, whose stack holds a hundred symbols: each level takes up to six. */
+const MAX_DEPTH = 12;
 
 /** What is asked beside the text. Values of one key are alternatives, of several keys conditions. */
 export interface SearchFilters {

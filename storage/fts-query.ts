@@ -16,9 +16,9 @@ export function ftsQuery(query: TextQuery): FtsQuery {
     case "not":
       return complement(ftsQuery(query.of));
     case "and":
-      return query.of.map(ftsQuery).reduce(both);
+      return all(query.of.map(ftsQuery));
     case "or":
-      return complement(query.of.map((one) => complement(ftsQuery(one))).reduce(both));
+      return complement(all(query.of.map((one) => complement(ftsQuery(one)))));
   }
 }
 
@@ -28,14 +28,14 @@ const quoted = (text: string): string => `"${text.replaceAll("\0", " ").replaceA
 const complement = (query: FtsQuery): FtsQuery =>
   query.matches === null ? { matches: query.unless } : { matches: null, unless: query.matches };
 
-function both(a: FtsQuery, b: FtsQuery): FtsQuery {
-  if (a.matches !== null && b.matches !== null)
-    return { matches: `(${a.matches} AND ${b.matches})` };
-  if (a.matches !== null && b.matches === null)
-    return { matches: `(${a.matches} NOT ${b.unless})` };
-  if (a.matches === null && b.matches !== null)
-    return { matches: `(${b.matches} NOT ${a.unless})` };
-  if (a.matches === null && b.matches === null)
-    return { matches: null, unless: `(${a.unless} OR ${b.unless})` };
-  return a;
+/** Side by side, not within each other: FTS5's parser takes few levels, but any number of operands in one. */
+function all(of: readonly FtsQuery[]): FtsQuery {
+  const unless = of.flatMap((one) => (one.matches === null ? [one.unless] : []));
+  const [first, ...others] = of.flatMap(({ matches }) => (matches === null ? [] : [matches]));
+  if (first === undefined) return { matches: null, unless: joined(unless, "OR") };
+  // NOT binds closest: here to the first alone, which limits the whole.
+  return { matches: joined([[first, ...unless].join(" NOT "), ...others], "AND") };
 }
+
+const joined = (parts: readonly string[], operator: "AND" | "OR"): string =>
+  `(${parts.join(` ${operator} `)})`;

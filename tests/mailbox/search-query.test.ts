@@ -142,6 +142,32 @@ describe("a query as FTS5 takes it", () => {
     );
   });
 
+  it("is one to FTS5, however deep and long it is", () => {
+    const words = (count: number, join: string) =>
+      Array.from({ length: count }, (_, i) => `w${i}`).join(join);
+    // What stands before each of many parentheses, and between the words behind them.
+    const openings = [
+      "",
+      "-",
+      "w ",
+      "w OR ",
+      "w -",
+      "w OR -",
+      "w OR w ",
+      "-w OR w -",
+      "w -w OR w -",
+      "-w -w w OR -w ",
+    ];
+    for (const opening of openings)
+      for (const join of [" ", " OR ", " -", " OR -"])
+        for (let depth = 0; depth <= 30; depth += 1) {
+          const asked = `${`${opening}(`.repeat(depth)}${words(64, join)}`;
+          const { text } = parse(asked);
+          const compiled = text === null ? { matches: '"w"' } : ftsQuery(text);
+          expect(() => found.all(compiled.matches ?? compiled.unless), asked).not.toThrow();
+        }
+  });
+
   it("means the same to FTS5", () => {
     fc.assert(
       fc.property(query, (asked) => {
