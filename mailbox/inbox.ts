@@ -11,9 +11,13 @@ import type { InboxAddress, Wait } from "./ports.ts";
 import { callingAgent } from "./visibility.ts";
 
 const ENTRY = `select d.seq, d.read_at, d.acked_at, m.id, m.sender, m.subject, m.thread, m.importance,
-    m.ack_required, m.at
-  from p_deliveries d join p_messages m on m.id = d.message
+    m.ack_required, m.at`;
+const BY_PLACE = `${ENTRY} from p_deliveries d join p_messages m on m.id = d.message
   where d.project = $1 and d.agent = $2`;
+/** The cross join keeps the messages of the thread outside. */
+const BY_THREAD = `${ENTRY} from p_messages m cross join p_deliveries d on d.message = m.id and d.agent = $2
+  where m.project = $1`;
+const LENGTH = "select messages from p_threads where project = $1 and thread = $2";
 /** A restored server may lack mail whose places it gave out: its counter is beyond them, its last message is not. */
 const HEAD = "select next_seq - 1 as head from p_agents where project = $1 and folded = $2";
 
@@ -58,9 +62,12 @@ function conditions({ urgent, thread, ackOverdue }: Page): string[] {
   ];
 }
 
-/** What a page is taken from, each part by one index in the order of seq: few are urgent or wait for an acknowledgement. */
-function partsOf({ unread, urgent, ackOverdue }: Page): string[] {
-  const few = urgent === true || ackOverdue === true;
+/**
+ * What a page is taken from, each part by one index in the order of seq: few are urgent or wait for an acknowledgement, or
+ * are in a short thread.
+ */
+function partsOf({ unread, urgent, ackOverdue }: Page, short: boolean): string[] {
+  const few = urgent === true || ackOverdue === true || short;
   if (unread === true) return [few ? "d.read_at is null" : IS_UNREAD];
   return few ? ["true"] : [IS_UNREAD, IS_READ];
 }
@@ -79,10 +86,12 @@ export async function inboxPage(query: Query, inbox: InboxAddress, page: Page): 
   // Read before the page: what arrives in between is then on the page or after `next`, and never skipped.
   const head = filtered || after !== undefined ? await headOf(query, inbox) : 0;
   if (after !== undefined && after > head) throw ahead(after, head);
+  const short = await isShort(query, inbox, { ...page, head });
   const rows = await entries(query, inbox, {
     after,
     thread,
-    parts: partsOf(page).map((part) => [part, ...filters]),
+    from: short ? BY_THREAD : BY_PLACE,
+    parts: partsOf(page, short).map((part) => [part, ...filters]),
     limit: limit + 1,
   });
   const more = after !== undefined && rows.length > limit;
@@ -95,6 +104,7 @@ export async function inboxPage(query: Query, inbox: InboxAddress, page: Page): 
 interface Selection {
   readonly after: number | undefined;
   readonly thread: string | undefined;
+  readonly from: string;
   /** The conditions of each part. */
   readonly parts: readonly (readonly string[])[];
   readonly limit: number;
@@ -104,11 +114,11 @@ interface Selection {
 function entries(
   query: Query,
   { project, agent }: InboxAddress,
-  { after, thread, parts, limit }: Selection,
+  { after, thread, from, parts, limit }: Selection,
 ): Promise<EntryRow[]> {
   const order = `order by seq ${after === undefined ? "desc" : "asc"} limit $4`;
   const [first = "", ...others] = parts.map(
-    (part) => `select * from (${ENTRY} and ${part.join(" and ")} and d.seq > $3 ${order}) one`,
+    (part) => `select * from (${from} and ${part.join(" and ")} and d.seq > $3 ${order}) one`,
   );
   return query<EntryRow>(
     others.length === 0 ? first : `${[first, ...others].join(" union all ")} ${order}`,
@@ -120,6 +130,17 @@ function entries(
 async function headOf(query: Query, { project, agent }: InboxAddress): Promise<number> {
   const [row] = await query<{ head: number }>(HEAD, [project, fold(agent)]);
   return row?.head ?? 0;
+}
+
+/** Whether a thread, whoever sees its messages, has fewer of them than follow in the inbox: then it is the shorter walk. */
+async function isShort(
+  query: Query,
+  { project }: InboxAddress,
+  { thread, after = 0, head }: Page & { readonly head: number },
+): Promise<boolean> {
+  if (thread === undefined) return false;
+  const [row] = await query<{ messages: number }>(LENGTH, [project, thread]);
+  return (row?.messages ?? 0) < head - after;
 }
 
 const entryView = (row: EntryRow): z.input<typeof InboxEntry> => ({

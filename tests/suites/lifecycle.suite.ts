@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { type MessageId, newId } from "../../contract/ids.ts";
 import type { Driver } from "../support/drivers.ts";
 import { openMigrated } from "../support/log-bench.ts";
 import { openPostOffice, type PostOffice, usePostOffice } from "../support/post-office.ts";
@@ -113,6 +114,22 @@ async function remindsOnce(driver: Driver): Promise<void> {
   }
 }
 
+/** Mail from red to blue, each message a thread of its own. */
+const fill = (office: PostOffice, count: number): Promise<unknown> =>
+  office.log.tx([], async (tx) => {
+    for (let i = 0; i < count; i += 1) {
+      const id = newId() as MessageId;
+      const addressed = { from: "red", to: ["blue"], cc: [], bcc: [], replyTo: null };
+      const body = { id, thread: id, open: false, ...addressed, ...note } as const;
+      await tx.append({
+        type: "message.sent",
+        project: "default",
+        actor: "agent:default/red",
+        body: { ...body, importance: "normal", ackRequired: false },
+      });
+    }
+  });
+
 function filters(office: () => PostOffice): void {
   it("selects unread, urgent, of a thread, and overdue", async () => {
     const { red, blue } = await office().agents("red", "blue");
@@ -133,6 +150,47 @@ function filters(office: () => PostOffice): void {
     expect(await seqs({ ackOverdue: "true" })).toEqual([[2], 3]);
     await blue.ack(read("2"));
     expect(await seqs({ ackOverdue: "true" })).toEqual([[], 3]);
+  });
+
+  it("selects of a thread, short or long, what stands in the whole inbox", async () => {
+    const { red, blue } = await office().agents("red", "blue", "gray");
+    const kinds = [{}, { importance: "high" as const }, { ackWithinMs: 60_000 }];
+    await red.send({ body: { to: ["@all"], ...note, thread: "short" } });
+    for (let i = 0; i < 30; i += 1) {
+      const thread = i % 7 === 0 ? "short" : i % 3 === 0 ? "other" : "long";
+      const to = i % 4 === 1 ? ["gray"] : ["blue"];
+      await red.send({ body: { to, ...note, thread, ...kinds[i % 3] } });
+    }
+    await office().fanOut();
+    for (const seq of ["2", "5", "11"]) await blue.markRead(read(seq));
+    office().clock.advance(60_000);
+    const seqs = async (query: object, limit: number) =>
+      (await blue.inbox({ query: { ...query, limit } })).messages;
+    for (const only of [{}, { unread: "true" }, { urgent: "true" }, { ackOverdue: "true" }])
+      for (const from of [{}, { after: 0 }, { after: 9 }, { after: 20 }])
+        for (const thread of ["short", "long", "none"]) {
+          const all = await seqs({ ...only, ...from }, 500);
+          const wanted = all.filter((one) => one.thread === thread);
+          const first = "after" in from ? wanted.slice(0, 2) : wanted.slice(-2);
+          expect(await seqs({ ...only, ...from, thread }, 500)).toEqual(wanted);
+          expect(await seqs({ ...only, ...from, thread }, 2)).toEqual(first);
+        }
+  });
+
+  it("selects of a short thread without walking a long inbox", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    await red.send({ body: { to: ["blue"], ...note, thread: "rare" } });
+    await fill(office(), 5_000);
+    const cost = async (query: object): Promise<number> => {
+      const times: number[] = [];
+      for (let i = 0; i < 10; i += 1) {
+        const began = performance.now();
+        await blue.inbox({ query });
+        times.push(performance.now() - began);
+      }
+      return Math.min(...times);
+    };
+    expect(await cost({ thread: "rare" })).toBeLessThan(3 * (await cost({})));
   });
 
   it("leaves expired messages out of the inbox, and keeps their place", async () => {
