@@ -1,5 +1,6 @@
 import type { Dialect } from "../storage/db.ts";
 import { fold } from "./names.ts";
+import { isGroup } from "./recipients.ts";
 import type { SearchFilters } from "./search-query.ts";
 import { type Viewer, visible } from "./visibility.ts";
 
@@ -42,9 +43,17 @@ const predicatesOf =
   ({ from, to, thread, importance, before, after, attachment }: SearchFilters): string[] => {
     const any = (names: readonly string[]): string => dialect.list(bind(JSON.stringify(names)));
     // A bcc counts only for those who see it: the sender and the recipient itself.
-    const addressed = (names: readonly string[]): string =>
-      `exists (select 1 from p_deliveries td where td.message = m.id and lower(td.agent) in ${any(names)}
+    const addressed = (names: readonly string[]): string => {
+      const wanted = any(names);
+      const delivered = `exists (select 1 from p_deliveries td where td.message = m.id and lower(td.agent) in ${wanted}
         and (td.kind <> 'bcc' or td.agent in ${agents} or m.sender in ${agents}))`;
+      if (!names.some(isGroup)) return delivered;
+      // A group, and everybody, stand nowhere but in what the sender wrote.
+      const written = (list: string): string =>
+        `exists (select 1 from ${dialect.list(`m.${list}`)} one where lower(one.value) in ${wanted})`;
+      return `(${delivered} or ${written("to_list")} or ${written("cc_list")}
+        or (m.sender in ${agents} and ${written("bcc_list")}))`;
+    };
     return [
       ...(from.length > 0 ? [`lower(m.sender) in ${any(from.map(fold))}`] : []),
       ...(to.length > 0 ? [addressed(to.map(fold))] : []),

@@ -83,6 +83,27 @@ export function searchSuite(driver: Driver): void {
       expect(await subjects(agents.blue, "to:blue")).toEqual(["crash", "memory"]);
     });
 
+    it("finds what was written to a group or to everybody, a group in bcc by its sender alone", async () => {
+      const { red, blue, green } = agents;
+      await red.createGroup({ body: { name: "Perf", members: ["blue", "green"] } });
+      await red.createGroup({ body: { name: "leads", members: ["blue"] } });
+      await red.send({ body: { to: ["@perf"], subject: "to all of perf" } });
+      await red.send({ body: { to: ["green"], cc: ["@Perf"], subject: "and the rest" } });
+      await red.send({ body: { to: ["green"], bcc: ["@leads"], subject: "quiet" } });
+      await red.send({ body: { to: ["@all"], subject: "news" } });
+      await office.fanOut();
+      expect(await subjects(blue, "to:@PERF")).toEqual(["and the rest", "to all of perf"]);
+      expect(await subjects(blue, "to:@perf -to:green")).toEqual([]);
+      expect(await subjects(green, "to:@all OR to:@perf")).toEqual([
+        "news",
+        "and the rest",
+        "to all of perf",
+      ]);
+      const bcc = await Promise.all([red, blue, green].map((who) => subjects(who, "to:@leads")));
+      expect(bcc).toEqual([["quiet"], [], []]);
+      expect(await subjects(blue, "quiet -to:@leads")).toEqual(["quiet"]);
+    });
+
     it("ranks a word in the subject above one in the body, and shows where it was found", async () => {
       await agents.blue.send({ body: { to: ["red"], subject: "x", body: "the tensor shape" } });
       await agents.blue.send({ body: { to: ["red"], subject: "tensor", body: "the x shape" } });
