@@ -1,7 +1,13 @@
 import type { Query } from "../storage/db.ts";
 
-const CONTACT = `select denied, state = 'approved' and (ttl is null or answered_at + ttl > now_ms()) as approved
+const APPROVED = "state = 'approved' and (ttl is null or answered_at + ttl > now_ms())";
+const CONTACT = `select denied, ${APPROVED} as approved
   from p_contacts where project = $1 and agent = $2 and peer = $3`;
+/** As `mayWrite` without an answer says, of all at once. */
+const OTHERS = `select count(*) as count from p_agents a
+  where a.project = $1 and a.retired_at is null and a.name <> $2
+    and (a.policy = 'open' or (a.policy = 'contacts' and exists (select 1 from p_contacts c
+      where c.project = a.project and c.agent = a.name and c.peer = $2 and ${APPROVED})))`;
 
 /** What of an agent decides who may write to it. */
 export interface Correspondent {
@@ -29,4 +35,10 @@ export async function mayWrite(
   if (policy === "closed") return false;
   const [contact] = await query<ContactRow>(CONTACT, [project, name, from]);
   return contact?.approved === 1 || (answers === name && contact?.denied !== 1);
+}
+
+/** How many agents of a project a message of one of them to everybody may reach. */
+export async function countOthers(query: Query, project: string, from: string): Promise<number> {
+  const [row] = await query<{ count: number }>(OTHERS, [project, from]);
+  return row?.count ?? 0;
 }

@@ -9,6 +9,7 @@ import type { Room } from "../storage/room.ts";
 import { type Addressed, admit, type Admitted } from "./admit.ts";
 import { type Attach, attachable } from "./attachable.ts";
 import { takeInboxes } from "./backlog.ts";
+import { countOthers } from "./contact-rules.ts";
 import { EVERYBODY, recipientsOf } from "./recipients.ts";
 
 type Event = EventBody<"message.sent">;
@@ -41,8 +42,6 @@ const THREAD = `select t.open, exists (select 1 from p_thread_members k
 const SENT = "select thread, pending, project, sender from p_messages where id = $1";
 const PLACES = "select agent, seq from p_deliveries where message = $1 order by agent limit 1000";
 const SKIPPED = "select agent, reason from p_skipped where message = $1 order by agent limit 1000";
-const OTHERS = `select count(*) as count from p_agents
-  where project = $1 and retired_at is null and name <> $2`;
 
 export interface SendDeps {
   readonly dialect: Dialect;
@@ -143,11 +142,6 @@ async function threadOf(
   const alone = draft.to.length + draft.cc.length + draft.bcc.length === 0;
   if (existing.open === 0 && alone && replyTo !== null) throw nobody();
   return { thread, open: null };
-}
-
-async function countOthers(query: Query, project: string, from: string): Promise<number> {
-  const [row] = await query<{ count: number }>(OTHERS, [project, from]);
-  return row?.count ?? 0;
 }
 
 const taken = (thread: string): ProblemError =>

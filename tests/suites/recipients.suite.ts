@@ -118,7 +118,7 @@ function everybody(office: () => PostOffice): void {
     await anna.retireAgent({ params: { name: "old" } });
     await anna.setPolicy(policy("shy", "closed"));
     const sent = await red.send({ body: { to: ["@all"], ...note } }, { key: "k" });
-    expect(sent).toMatchObject({ recipients: [], count: 451 });
+    expect(sent).toMatchObject({ recipients: [], count: 450 });
     expect((await red.receipts({ params: { message: sent.id } })).pending).toBe(true);
     await office().fanOut();
     await office().db.tx([], async (query) => {
@@ -133,6 +133,23 @@ function everybody(office: () => PostOffice): void {
     ]);
     expect([await got(red), await got(office().agent("agent-449"))]).toEqual([0, 1]);
     expect((await red.send({ body: { to: ["@all"], ...note } }, { key: "k" })).id).toBe(sent.id);
+  });
+
+  it("counts those whom it may reach", async () => {
+    const { red } = await office().agents("red", "blue", "green", "gray", "pink");
+    const anna = office().user("anna");
+    const answer = (name: string, body: { accept: boolean; ttlMs?: number }) =>
+      anna.answerContact({ params: { name, peer: "red" }, body });
+    for (const name of ["blue", "green", "gray"]) await anna.setPolicy(policy(name, "contacts"));
+    await answer("blue", { accept: true });
+    await answer("green", { accept: false });
+    await answer("gray", { accept: true, ttlMs: 60_000 });
+    const count = async () => (await red.send({ body: { to: ["@all"], ...note } })).count;
+    expect(await count()).toBe(3);
+    office().clock.advance(60_000);
+    expect(await count()).toBe(2);
+    await office().fanOut();
+    expect([await got(office().agent("blue")), await got(office().agent("gray"))]).toEqual([2, 0]);
   });
 
   it("stands alone, and a reply to all does not go to it", async () => {
