@@ -1,5 +1,6 @@
 import { toTime } from "../contract/ids.ts";
 import type { Dialect, Query } from "../storage/db.ts";
+import { LIVE } from "./inbox.ts";
 import { namesIn } from "./read-message.ts";
 import { threadMessages, type ThreadMessage, type ThreadView } from "./thread-rows.ts";
 import { visible } from "./visibility.ts";
@@ -94,7 +95,7 @@ async function unread(
   const [row] = await query<{ count: number }>(
     `select count(distinct m.id) as count from p_messages m join p_deliveries d on d.message = m.id
      where m.project = $1 and m.thread = $2 and m.n >= $3 and d.agent in ${dialect.list("$4")}
-       and d.read_at is null`,
+       and d.read_at is null and ${LIVE}`,
     [viewer.project, thread, after, JSON.stringify(viewer.agents)],
   );
   return row?.count ?? 0;

@@ -115,6 +115,17 @@ function threads(office: () => PostOffice): void {
     expect(gray.summary).toMatchObject({ messages: 1, unread: 1 });
   });
 
+  it("does not count as unread what has expired and is in no inbox any more", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    const body = { to: ["blue"], thread: "plan", ...note };
+    await red.send({ body: { ...body, expiresAfterMs: 60_000 } });
+    await red.send({ body });
+    const unread = async () => (await blue.thread({ params: { thread: "plan" } })).summary?.unread;
+    expect(await unread()).toBe(2);
+    office().clock.advance(60_000);
+    expect(await unread()).toBe(1);
+  });
+
   it("sums up all of an open thread for every reader of the project", async () => {
     const { red, gray } = await office().agents("red", "blue", "gray");
     const { clock } = office();
