@@ -1,4 +1,5 @@
 import { Name } from "../contract/ids.ts";
+import { toSubject } from "../contract/mail/text.ts";
 import { ProblemError } from "../contract/problem.ts";
 import { EVERYBODY } from "./recipients.ts";
 
@@ -38,9 +39,9 @@ export function refuseBadName(name: string): void {
   });
 }
 
-/** The subject of a reply: prefixed once, whatever the case of the prefix. */
+/** The subject of a reply: prefixed once, whatever the case of the prefix, and cut where it would be too long with it. */
 export const replySubject = (subject: string): string =>
-  /^re:/i.test(subject) ? subject : `Re: ${subject}`;
+  /^re:/i.test(subject) ? subject : toSubject(`Re: ${subject}`);
 
 export interface Addressed {
   readonly from: string;

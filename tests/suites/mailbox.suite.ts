@@ -89,6 +89,13 @@ function sending(office: () => PostOffice): void {
     expect(more.recipients.map(({ agent }) => agent)).toEqual(["blue"]);
   });
 
+  it("keeps the subject of a reply within what a subject may have", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    const { id } = await red.send({ body: { to: ["blue"], subject: `${"x".repeat(195)}🦊 yz` } });
+    const { id: reply } = await blue.reply({ ...read(id), body: { body: "ok" } });
+    expect((await red.message(read(reply))).subject).toBe(`Re: ${"x".repeat(195)}`);
+  });
+
   it("leaves those out of a reply whom mail can no longer reach, and is refused when these are all", async () => {
     const { red, blue } = await office().agents("red", "blue", "green");
     const anna = office().user("anna");
