@@ -1,3 +1,4 @@
+import { familiarImage } from "../contract/cell/image.ts";
 import type { SweepFile } from "../contract/cell/sweep-file.ts";
 import type { Gpu, Inventory } from "../contract/inventory.ts";
 
@@ -76,17 +77,22 @@ export function pickGpus(
   return from.length < demand.gpus ? undefined : from.slice(0, demand.gpus).map(({ uuid }) => uuid);
 }
 
-/** Images present on a node: name as written -> repo digest or image id. */
+/** Images present on a node: familiar name or image id -> repo digest or image id. */
 export type Images = Readonly<Record<string, string>>;
 
 /** What a node holds under a name as people write it: an engine lists every name with its tag. */
-export const imageOn = (images: Images, written: string): string | undefined =>
-  images[written] ?? images[`${written}:latest`];
+export function imageOn(images: Images, written: string): string | undefined {
+  const name = familiarImage(written);
+  return images[name] ?? images[`${name}:latest`];
+}
 
 /** What is asked for, with the image. */
 export type Wanted = Pick<Waiting, "image" | "imageId" | "demand">;
 
-/** A node with another image under the name, or without one that only exists locally, cannot run it in a container. */
+/**
+ * A node that holds the image can run it, whatever its name there. One with another image under the name, or without one
+ * that only exists locally, cannot run it in a container.
+ */
 export function imageFits(
   { image, imageId, demand }: Wanted,
   images: Images,
@@ -96,7 +102,8 @@ export function imageFits(
   // Where both are offered a node takes the container.
   if (demand.runtime === "any" && !runtimes.includes("docker")) return true;
   const own = imageOn(images, image);
-  return own === undefined ? imageId.includes("@") : own === imageId;
+  if (own === undefined && imageId.includes("@")) return true;
+  return own === imageId || Object.values(images).includes(imageId);
 }
 
 export interface Candidate {

@@ -1,3 +1,4 @@
+import { familiarImage } from "../contract/cell/image.ts";
 import { expandSweep, type FileIdentity } from "../contract/cell/expand.ts";
 import type { SweepFile } from "../contract/cell/sweep-file.ts";
 import { newId } from "../contract/ids.ts";
@@ -77,9 +78,10 @@ export async function submitSweep(tx: LogTx, submission: Submission): Promise<Ev
   });
 }
 
-/** The identity of an image as most ready nodes report it; null if none has it. One written by digest is its own. */
+/** The identity of an image as most ready nodes report it; null if none has it. One written by digest or id is its own. */
 function frozenId(image: string, ready: readonly Node[]): string | null {
-  if (image.includes("@sha256:")) return image;
+  const familiar = familiarImage(image);
+  if (/^sha256:|@/.test(familiar)) return familiar;
   const votes = new Map<string, number>();
   for (const { images } of ready) {
     const id = imageOn(images, image);

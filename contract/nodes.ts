@@ -45,7 +45,7 @@ export const nodes = {
       ready: z.boolean(),
       reason: z.string().max(500).nullable().default(null),
       sessions: z.array(SessionId).max(1_024),
-      /** Images present on the node: name as written -> repo digest or image id. */
+      /** Images present on the node: familiar name or image id -> repo digest or image id. */
       images: z.record(z.string(), z.string()).default({}),
     }),
     response: z.object({

@@ -1,5 +1,6 @@
 import type Docker from "dockerode";
 import { z } from "zod";
+import { familiarImage } from "../../contract/cell/image.ts";
 import { type FrozenImage, LaunchError } from "../launcher.ts";
 import { engineCall, problemOf } from "./engine-call.ts";
 
@@ -13,7 +14,8 @@ export async function resolveImage(
 ): Promise<FrozenImage> {
   const here = await inspectImage(docker, reference);
   if (here !== null) return here;
-  if (reference.startsWith("sha256:")) throw new LaunchError(`this node has no image ${reference}`);
+  if (familiarImage(reference).startsWith("sha256:"))
+    throw new LaunchError(`this node has no image ${reference}`);
   await pull(docker, reference, signal);
   const pulled = await inspectImage(docker, reference);
   if (pulled === null) throw new LaunchError(`${reference} was pulled and is not there`);
@@ -32,11 +34,15 @@ async function inspectImage(docker: Docker, reference: string): Promise<FrozenIm
   }
 }
 
-/** The digest under the name that was asked for, or the id of an image that came from no registry. */
+/**
+ * What was asked for where it names the content itself, else the digest under the name that was asked for, or the id of
+ * an image that came from no registry.
+ */
 function frozenForm(id: string, digests: readonly string[], reference: string): string {
-  if (digests.includes(reference)) return reference;
-  const repository = reference.replace(/@.*$/, "").replace(/:[^/]*$/, "");
-  return digests.find((digest) => digest.startsWith(`${repository}@`)) ?? id;
+  const asked = familiarImage(reference);
+  if (asked === id || asked.includes("@")) return asked;
+  const repository = asked.replace(/:[^/]*$/, "");
+  return digests.map(familiarImage).find((digest) => digest.startsWith(`${repository}@`)) ?? id;
 }
 
 const Progress = z.object({ error: z.string() });
@@ -64,15 +70,18 @@ function throwIfFailed(line: string): void {
   if (failed.success) throw new Error(failed.data.error);
 }
 
-/** Every name of every image here with its frozen form. */
+/** Every name of every image here with its frozen form; its id, too, is a name. */
 export async function listImages(docker: Docker): Promise<Record<string, string>> {
   const images = await engineCall("list images", CALL_MS, (abortSignal) =>
     docker.listImages({ abortSignal }),
   );
   const named = images.flatMap(({ Id, RepoTags, RepoDigests }) =>
-    (RepoTags ?? [])
-      .filter((tag) => !tag.startsWith("<none>"))
-      .map((tag): [string, string] => [tag, frozenForm(Id, RepoDigests ?? [], tag)]),
+    [Id, ...(RepoTags ?? [])]
+      .filter((name) => !name.startsWith("<none>"))
+      .map((name): [string, string] => [
+        familiarImage(name),
+        frozenForm(Id, RepoDigests ?? [], name),
+      ]),
   );
   return Object.fromEntries(named);
 }

@@ -102,6 +102,7 @@ describe("matching", () => {
       fitsNow(frozen, { inventory: INVENTORY, images, offer: { gpus: [], slots: 1, runtimes } });
     expect(fits({ "i:latest": "sha256:one" }, ["docker", "process"])).toBe(true);
     expect(fits({ "i:latest": "sha256:two" }, ["docker", "process"])).toBe(false);
+    expect(fits({ "i:latest": "sha256:two", "j:1": "sha256:one" }, ["docker"])).toBe(true);
     expect(fits({}, ["docker", "process"])).toBe(false);
     expect(fits({}, ["process"])).toBe(true);
   });
