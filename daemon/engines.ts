@@ -8,13 +8,17 @@ type Runtime = Launcher["runtime"];
 export interface EnginesOptions {
   readonly spool: Spool;
   readonly log: Log;
-  /** Null when the node's policy does not allow processes. */
-  readonly process: Launcher | null;
+  readonly process: Launcher;
+  /** The node's policy: whether a process may be started here. */
+  readonly allowProcess: boolean;
   /** Loaded when it is first needed: the client of the engine is heavy. */
   readonly docker: () => Promise<Launcher>;
 }
 
 const SEEN = "docker.seen";
+
+const refuse = (): Promise<never> =>
+  Promise.reject(new LaunchError("this node's policy does not allow the process runtime"));
 
 /**
  * The runtimes of this node and whether they answer. A container engine that has answered once belongs to the node for
@@ -38,18 +42,19 @@ export class Engines {
 
   /** What this node offers, best first. */
   runtimes(): Runtime[] {
-    return [
-      ...(this.options.spool.meta(SEEN) === undefined ? [] : ["docker" as const]),
-      ...(this.options.process === null ? [] : ["process" as const]),
-    ];
+    return this.inhabited().filter((one) => one !== "process" || this.options.allowProcess);
   }
 
-  /** @throws LaunchError when the node does not offer it */
+  /** Where something may run that this node has started, whatever it offers now. */
+  inhabited(): Runtime[] {
+    return this.options.spool.meta(SEEN) === undefined ? ["process"] : ["docker", "process"];
+  }
+
+  /** Follows, ends and removes what runs, also of a runtime that the policy does not allow to start anything. */
   async launcher(runtime: Runtime): Promise<Launcher> {
     if (runtime === "docker") return (this.docker ??= await this.options.docker());
-    if (this.options.process === null)
-      throw new LaunchError("this node's policy does not allow the process runtime");
-    return this.options.process;
+    const { process, allowProcess } = this.options;
+    return allowProcess ? process : { ...process, create: refuse, start: refuse };
   }
 
   /** Asks the engine whether it is there, and begins to ask for its images. Calls at the same time share one look. */

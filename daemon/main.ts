@@ -159,7 +159,8 @@ function makeEngines(parts: {
   return new Engines({
     spool,
     log,
-    process: options.allowProcess ? processLauncher(processRoot) : null,
+    process: processLauncher(processRoot),
+    allowProcess: options.allowProcess,
     docker: async () => {
       const { dockerLauncher } = await import("./docker/driver.ts");
       return dockerLauncher({ install: spool.installId, user: containerUser() });

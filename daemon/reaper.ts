@@ -13,7 +13,7 @@ const STOP_MS = 10_000;
  * when nothing of it can be on its way. An engine that is away now is looked at again by `reapLoop`.
  */
 export async function reapAll(node: Node): Promise<void> {
-  for (const runtime of node.engines.runtimes()) {
+  for (const runtime of node.engines.inhabited()) {
     try {
       await reap(node, await node.engines.launcher(runtime), 0);
     } catch (error) {
@@ -26,7 +26,7 @@ export async function reapAll(node: Node): Promise<void> {
 export async function reapLoop(node: Node, care: GpuCare): Promise<void> {
   while (!node.detach.aborted) {
     await discharge(node, care);
-    for (const runtime of node.engines.runtimes()) {
+    for (const runtime of node.engines.inhabited()) {
       try {
         await reap(node, await node.engines.launcher(runtime));
       } catch (error) {

@@ -29,6 +29,7 @@ describe("a node", () => {
       spool,
       log: pino({ level: "silent" }),
       process: processLauncher(folder),
+      allowProcess: true,
       docker: () => Promise.reject(new Error("there is none")),
     });
     await engines.look();

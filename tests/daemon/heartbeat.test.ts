@@ -29,7 +29,8 @@ it("goes on while the engine hangs or lists its images for long, and says what k
   const engines = new Engines({
     spool,
     log,
-    process: null,
+    process: launcher as Launcher,
+    allowProcess: false,
     docker: () => Promise.resolve(launcher as Launcher),
   });
   const beats: { ready: boolean; reason: string | null; images: Record<string, string> }[] = [];

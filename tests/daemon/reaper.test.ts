@@ -9,7 +9,7 @@ import { executionName, type Launch, type Launcher } from "../../daemon/launcher
 import { processLauncher } from "../../daemon/process/driver.ts";
 import { Engines } from "../../daemon/engines.ts";
 import type { Node } from "../../daemon/node.ts";
-import { ORPHAN_GRACE_MS, reap, reapLoop } from "../../daemon/reaper.ts";
+import { ORPHAN_GRACE_MS, reap, reapAll, reapLoop } from "../../daemon/reaper.ts";
 import { Spool } from "../../daemon/spool.ts";
 import { openLocalFile } from "../../storage/local-file.ts";
 import { TestClock } from "../support/clock.ts";
@@ -82,13 +82,24 @@ describe.runIf(process.platform === "linux")("the reaper", () => {
     spool.setMeta("docker.seen", "1");
     const { log } = node();
     const docker = (): Promise<Launcher> => Promise.reject(new Error("an engine elsewhere"));
-    const engines = new Engines({ spool, log, process: launcher, docker });
+    const engines = new Engines({ spool, log, process: launcher, allowProcess: true, docker });
     const detach = new AbortController();
     const parts = { ...node(), engines, quarantine: new Set(), detach: detach.signal };
     const loop = reapLoop(parts as unknown as Node, gpuCare([], false));
     await expect.poll(() => there(orphan)).toBe(false);
     detach.abort();
     await loop;
+  });
+
+  it("visits a runtime that the policy no longer allows", async () => {
+    const orphan = await launch();
+    const { log } = node();
+    const docker = (): Promise<Launcher> => Promise.reject(new Error("there is none"));
+    const engines = new Engines({ spool, log, process: launcher, allowProcess: false, docker });
+    expect(engines.runtimes()).toEqual([]);
+    clock.advance(1_000);
+    await reapAll({ ...node(), engines } as unknown as Node);
+    expect(await there(orphan)).toBe(false);
   });
 
   it("forgets an attempt with its GPU locks only when its result is acknowledged", () => {
