@@ -177,10 +177,12 @@ async function endedOf(
   step: Step,
   { log, last, stop, startedMs = Number.POSITIVE_INFINITY }: Finished,
 ): Promise<Ended> {
-  const collected = await collect(folder.out(step.n));
+  const { parser } = run.cell;
+  const declared = parser.kind === "performance" ? undefined : parser.file;
+  const collected = await collect(folder.out(step.n), declared);
   const output = { line: log.performance, collected, startedMs };
   // What a warm-up measured is thrown away.
-  const parsed = isWarmup(step) ? null : await readResults(run.cell.parser, output);
+  const parsed = isWarmup(step) ? null : await readResults(parser, output);
   const { exitCode, oom, durationMs } = last ?? UNSEEN;
   const judged = judge({ exitCode, oom, stop, parsed });
   const earlier = node.spool.executions(run.attempt.id).flatMap((one) => one.ended?.files ?? []);

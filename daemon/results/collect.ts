@@ -26,13 +26,17 @@ export interface OutFile {
   readonly modifiedMs: number;
 }
 
-/** The regular files of a folder whose owner has ended. Links are not followed, devices and sockets not opened. */
-export async function collect(folder: string): Promise<Collected> {
+/**
+ * The regular files of a folder whose owner has ended. Links are not followed, devices and sockets not opened.
+ * @param declared the file that holds the values: no other takes its room
+ */
+export async function collect(folder: string, declared?: string): Promise<Collected> {
   const files: OutFile[] = [];
   const leftOut: string[] = [];
   const root = await realpath(folder).catch(() => folder);
   let bytes = 0;
-  for (const name of await regularFiles(root, "", DEEPEST)) {
+  const names = await regularFiles(root, "", DEEPEST);
+  for (const name of names.toSorted((a, b) => Number(b === declared) - Number(a === declared))) {
     const file =
       name.length > LONGEST_NAME
         ? `its name is longer than ${LONGEST_NAME} characters`

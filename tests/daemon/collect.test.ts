@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -19,6 +19,23 @@ for (;;) {
 
 it("finds nothing in a folder that its owner has removed", async () => {
   expect(await collect(join(tmpdir(), "gridpost-none"))).toEqual({ files: [], leftOut: [] });
+});
+
+it("takes the declared file first, whatever else there is, and the others in order", async () => {
+  const out = await mkdtemp(join(tmpdir(), "gridpost-collect-"));
+  await mkdir(join(out, "r"));
+  await writeFile(join(out, "r/results.json"), '{"speed": 1}');
+  const names = Array.from({ length: 16 }, (_, i) => `profile-${String(i).padStart(2, "0")}`);
+  for (const name of names) await writeFile(join(out, name), "x");
+  const many = await collect(out, "r/results.json");
+  expect(many.files.map(({ name }) => name)).toEqual(["r/results.json", ...names.slice(0, 15)]);
+  expect(many.leftOut).toEqual(["profile-15: more than 16 files"]);
+  for (const name of names) await rm(join(out, name));
+  await writeFile(join(out, "a-trace"), "");
+  await truncate(join(out, "a-trace"), 64 * 2 ** 20);
+  const large = await collect(out, "r/results.json");
+  expect(large.files.map(({ name }) => name)).toEqual(["r/results.json"]);
+  await rm(out, { recursive: true });
 });
 
 it.runIf(process.platform === "linux")(
