@@ -1,3 +1,4 @@
+import { expandSweep } from "../contract/cell/expand.ts";
 import type { Handlers } from "../contract/handlers.ts";
 import type { Contract } from "../contract/index.ts";
 import type { Query } from "../storage/db.ts";
@@ -33,13 +34,15 @@ function sweepHandlers({ log, blobs, threads, settings }: CellsDeps): SweepHandl
     submitSweep: async ({ params: { project }, body, principal, idempotency }) => {
       const { sweep } = body;
       const files = await storeFiles(blobs, sweep, body.files);
+      // Outside the transaction: nothing else can be written while a large matrix expands.
+      const { cells } = expandSweep(sweep, files);
       return log.once(
         callOf({ principal, idempotency }, [`sweeps:${project}`]),
         async (tx, id) => {
           if (sweep.thread !== undefined)
             await threads.refusePrivate(tx.query, project, sweep.thread);
           const { actor } = principal;
-          const submitted = await submitSweep(tx, { id, project, actor, sweep, files });
+          const submitted = await submitSweep(tx, { id, project, actor, sweep, cells });
           await threads.begin(tx, submitted);
           await tx.setDeadline("sweep.idle", id, tx.now + settings.idleMs);
           return show(tx.query, project, id);

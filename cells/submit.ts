@@ -1,5 +1,6 @@
+import type { Cell } from "../contract/cell/cell.ts";
+import type { FileIdentity } from "../contract/cell/expand.ts";
 import { familiarImage } from "../contract/cell/image.ts";
-import { expandSweep, type FileIdentity } from "../contract/cell/expand.ts";
 import type { SweepFile } from "../contract/cell/sweep-file.ts";
 import { newId } from "../contract/ids.ts";
 import { ProblemError } from "../contract/problem.ts";
@@ -50,16 +51,13 @@ export interface Submission {
   readonly project: string;
   readonly actor: string;
   readonly sweep: SweepFile;
-  readonly files: ReadonlyMap<string, FileIdentity>;
+  /** What the sweep expands to. */
+  readonly cells: readonly Cell[];
 }
 
-/**
- * Expands a sweep and queues its runs, block by block; answers the event.
- * @throws ProblemError UNPROCESSABLE with every problem of the sweep file
- */
+/** Queues the runs of a sweep's cells, block by block; answers the event. */
 export async function submitSweep(tx: LogTx, submission: Submission): Promise<Event> {
-  const { id, project, actor, sweep, files } = submission;
-  const { cells } = expandSweep(sweep, files);
+  const { id, project, actor, sweep, cells } = submission;
   const blocks = Array.from({ length: sweep.blocks }, (_, i) => i + 1);
   const runs = blocks.flatMap((block) =>
     cells.map((cell) => ({ id: newId(), cell: cell.id, block })),

@@ -1,13 +1,15 @@
 import { didYouMean } from "../suggest.ts";
 import { axisNames, combinations, productSize } from "./matrix.ts";
 import { NODE_PLACEHOLDERS, placeholdersIn, templateTexts } from "./placeholders.ts";
-import type { SweepFile } from "./sweep-file.ts";
+import type { AxisValue, SweepFile } from "./sweep-file.ts";
 
 /** The most cells, and the most runs (cells x blocks), of one sweep. */
 export const MAX_CELLS = 10_000;
 export const MAX_RUNS = 50_000;
-/** The most comparisons of combinations with `include` and `exclude` entries. */
-const MAX_MATCHES = 5_000_000;
+/** The most bytes of all cells of a sweep together: each of them holds the whole template. */
+const MAX_BYTES = 32 * 1_048_576;
+/** The most comparisons of combinations with the values of `include` and `exclude` entries. */
+const MAX_MATCHES = 10_000_000;
 
 /** Something wrong with a sweep file that its schema cannot see. */
 export interface SweepProblem {
@@ -106,7 +108,7 @@ function stopProblems({ cell, lostAfter }: SweepFile): SweepProblem[] {
 function sizeProblems(sweep: SweepFile, expandable: boolean): SweepProblem[] {
   const { matrix, blocks } = sweep;
   const size = productSize(matrix);
-  const matches = size * (matrix.include.length + matrix.exclude.length);
+  const matches = size * [...matrix.include, ...matrix.exclude].flatMap(Object.keys).length;
   const tooLarge = (message: string): SweepProblem[] => [{ path: ["matrix"], message, reads: [] }];
   if (size > 10 * MAX_CELLS || matches > MAX_MATCHES)
     return tooLarge(`the axes make ${size} combinations: too many; split the sweep`);
@@ -117,8 +119,36 @@ function sizeProblems(sweep: SweepFile, expandable: boolean): SweepProblem[] {
     return tooLarge(`${all.length} cells; a sweep has at most ${MAX_CELLS}`);
   if (all.length * blocks > MAX_RUNS)
     return tooLarge(`${all.length} cells x ${blocks} blocks; a sweep has at most ${MAX_RUNS} runs`);
+  const bytes = cellBytes(sweep);
+  if (all.length * bytes > MAX_BYTES)
+    return tooLarge(
+      `${all.length} cells of ${bytes} bytes; the cells of a sweep have at most ${MAX_BYTES} together: put what is large into an input file`,
+    );
   return missingValues(sweep, all);
 }
+
+/** What the JSON of a file's hash and size takes besides its path. */
+const FILE_BYTES = 100;
+
+/** The most bytes that a cell can take: those of the template, with the longest value of every axis. */
+function cellBytes({ matrix, cell }: SweepFile): number {
+  const longest = new Map<string, number>();
+  const see = (axis: string, value: AxisValue): unknown =>
+    longest.set(axis, Math.max(longest.get(axis) ?? 0, jsonBytes(value)));
+  for (const [axis, values] of Object.entries(matrix.axes))
+    for (const one of values) see(axis, one);
+  for (const [axis, value] of matrix.include.flatMap(Object.entries<AxisValue>)) see(axis, value);
+  const axes = [
+    ...longest.keys(),
+    ...templateTexts(cell).flatMap(({ text }) => placeholdersIn(text)),
+  ];
+  return axes.reduce(
+    (bytes, axis) => bytes + axis.length + (longest.get(axis) ?? 0),
+    jsonBytes(cell) + FILE_BYTES * cell.files.length,
+  );
+}
+
+const jsonBytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
 /** A placeholder of an axis that some combination, made by `include`, has no value for. */
 function missingValues({ cell }: SweepFile, all: ReturnType<typeof combinations>): SweepProblem[] {

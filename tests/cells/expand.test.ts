@@ -96,6 +96,26 @@ describe("the matrix", () => {
       "matrix: the axes make 100000000 combinations: too many; split the sweep",
     ]);
   });
+
+  test("refuses cells that are too large together, because each holds the template and its axis values", () => {
+    const hundred = Array.from({ length: 100 }, (_, i) => i);
+    const axes = { a: hundred, b: hundred };
+    const tooLarge = [
+      expect.stringMatching(
+        /^matrix: 10000 cells of \d+ bytes; the cells of a sweep have at most 33554432 together/,
+      ),
+    ];
+    const env = { TEXT: "x".repeat(32_768) };
+    expect(problemsOf(sweep({ axes }, { env }))).toEqual(tooLarge);
+    expect(problemsOf(sweep({ axes: { a: hundred } }, { env }))).toBe(100);
+    const long = { ...axes, text: ["x".repeat(256)] };
+    expect(problemsOf(sweep({ axes: long }, { command: ["${text}"] }))).toBe(10_000);
+    expect(problemsOf(sweep({ axes: long }, { command: ["${text}".repeat(20)] }))).toEqual(
+      tooLarge,
+    );
+    const files = Array.from({ length: 64 }, (_, i) => `${"x".repeat(50)}${i}`);
+    expect(problemsOf(sweep({ axes }, { files }))).toEqual(expect.arrayContaining(tooLarge));
+  });
 });
 
 describe("placeholders", () => {
