@@ -1,12 +1,14 @@
 import type { Cell } from "../contract/cell/cell.ts";
+import { groupBy } from "../contract/group-by.ts";
 import type { Inventory } from "../contract/inventory.ts";
 import { ProblemError } from "../contract/problem.ts";
+import type { Sample } from "../contract/run.ts";
 import type { AttemptRecord, SweepRecord } from "../contract/sweep-record.ts";
 import type { Query } from "../storage/db.ts";
 import { stateCounts } from "./finish.ts";
 import { nodeOf } from "./session.ts";
 import { findSweep, sourceOf } from "./sweep-store.ts";
-import { reportOf } from "./views.ts";
+import { reportWith } from "./views.ts";
 
 const IMAGES = "select image, image_id from p_queues where sweep = $1 and image is not null";
 const CELLS = `select c.spec from p_sweep_cells p join p_cells c on c.id = p.cell
@@ -15,6 +17,9 @@ const RUNS = "select id, cell, block, state from p_runs where sweep = $1 order b
 const ATTEMPTS = `select a.id, a.run, a.n, a.holder, a.state, a.outcome, a.message, a.measured_id, a.report
   from p_runs r join p_attempts a on a.run = r.id
   where r.sweep = $1 and a.outcome is not null order by r.ord, a.n`;
+const SAMPLES = `select s.attempt, s.repeat, s.metric, s.statistic, s.value, s.unit, s.n
+  from p_runs r join p_attempts a on a.run = r.id join p_samples s on s.attempt = a.id
+  where r.sweep = $1`;
 const NODES = "select name, inventory from p_nodes order by name";
 
 /** The sweep by id, or the newest one of that name; null when there is none. */
@@ -58,17 +63,17 @@ interface AttemptRow extends Omit<AttemptRecord, "accepted" | "measuredId" | "re
   readonly report: string | null;
 }
 
+type SampleRow = Sample & { readonly attempt: string };
+
 async function attemptsOf(query: Query, sweep: string): Promise<AttemptRecord[]> {
   const rows = await query<AttemptRow>(ATTEMPTS, [sweep]);
-  const attempts: AttemptRecord[] = [];
-  for (const { id, state, measured_id: measuredId, report, ...row } of rows)
-    attempts.push({
-      ...row,
-      accepted: state === "finished" && row.outcome === "ok",
-      measuredId,
-      report: await reportOf(query, id, report),
-    });
-  return attempts;
+  const samples = groupBy(await query<SampleRow>(SAMPLES, [sweep]), ({ attempt }) => attempt);
+  return rows.map(({ id, state, measured_id: measuredId, report, ...row }) => ({
+    ...row,
+    accepted: state === "finished" && row.outcome === "ok",
+    measuredId,
+    report: reportWith(report, samples.get(id) ?? []),
+  }));
 }
 
 async function nodesThatWorked(

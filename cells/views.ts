@@ -3,7 +3,7 @@ import type { Cell } from "../contract/cell/cell.ts";
 import type { SweepView } from "../contract/cells.ts";
 import { toTime } from "../contract/ids.ts";
 import type { NodeView } from "../contract/nodes.ts";
-import type { AttemptReport, Outcome, RunState, RunView } from "../contract/run.ts";
+import type { AttemptReport, Outcome, RunState, RunView, Sample } from "../contract/run.ts";
 import type { Query } from "../storage/db.ts";
 import { stateCounts } from "./finish.ts";
 import { nodeState } from "./node-state.ts";
@@ -77,20 +77,18 @@ export async function attemptsOf(query: Query, run: string): Promise<AttemptView
     run,
   ]);
   const views: AttemptView[] = [];
-  for (const row of rows) views.push({ ...row, report: await reportOf(query, row.id, row.report) });
+  for (const { report, ...row } of rows) {
+    const samples = await query<Sample>(SAMPLES, [row.id]);
+    views.push({ ...row, report: reportWith(report, samples) });
+  }
   return views;
 }
 
-/** The report of an attempt with the samples that the ledger took from it. */
-export async function reportOf(
-  query: Query,
-  attempt: string,
-  text: string | null,
-): Promise<AttemptReport | null> {
+/** The report of an attempt with the samples that the ledger took from it; the ones of another stay in its text. */
+export function reportWith(text: string | null, samples: readonly Sample[]): AttemptReport | null {
   if (text === null) return null;
   const report = JSON.parse(text) as AttemptReport;
-  if (report.outcome !== "ok" || report.samples.length > 0) return report;
-  return { ...report, samples: await query<AttemptReport["samples"][number]>(SAMPLES, [attempt]) };
+  return samples.length === 0 ? report : { ...report, samples: [...samples] };
 }
 
 /** What a node works on. */

@@ -1,4 +1,5 @@
 import type { Cell } from "../contract/cell/cell.ts";
+import { groupBy } from "../contract/group-by.ts";
 import { toTime } from "../contract/ids.ts";
 import { type Report, REPORT_VERSION } from "../contract/report.ts";
 import type { RunState } from "../contract/run.ts";
@@ -13,7 +14,20 @@ const METHOD =
 
 /** The canonical report of a sweep: a function of the record alone, so the same samples give the same bytes. */
 export function buildReport(record: SweepRecord): Report {
-  const cells = [...record.cells].sort(byAxes).flatMap((cell) => cellReports(record, cell));
+  const axes = distinct(record.cells.flatMap((cell) => Object.keys(cell.axes)));
+  const runsOf = groupBy(record.runs, ({ cell }) => cell);
+  const acceptedOf = groupBy(
+    record.attempts.filter(({ accepted }) => accepted),
+    ({ run }) => run,
+  );
+  const cells = [...record.cells].sort(byAxes(axes)).flatMap((cell) => {
+    const runs = runsOf.get(cell.id) ?? [];
+    return cellReports(
+      cell,
+      runs,
+      runs.flatMap(({ id }) => acceptedOf.get(id) ?? []),
+    );
+  });
   return {
     version: REPORT_VERSION,
     project: record.project,
@@ -27,7 +41,7 @@ export function buildReport(record: SweepRecord): Report {
     headline: headline(record),
     metrics: record.metrics,
     states: record.states,
-    axes: [...new Set(record.cells.flatMap((cell) => Object.keys(cell.axes)))].sort(),
+    axes,
     cells,
     failures: failures(record),
     provenance: provenance(record),
@@ -57,14 +71,15 @@ function headline({ cells, runs, states, attempts }: SweepRecord): string {
 }
 
 /** One entry per cell and measuredId: what differs in image or runtime is shown apart, never merged. */
-function cellReports(record: SweepRecord, cell: Cell): Report["cells"] {
-  const runs = record.runs.filter((run) => run.cell === cell.id);
-  const ids = new Set(runs.map(({ id }) => id));
-  const accepted = record.attempts.filter((attempt) => attempt.accepted && ids.has(attempt.run));
-  const measured = distinct(accepted.map(({ measuredId }) => measuredId ?? ""));
-  const groups = measured.length === 0 ? [""] : measured;
-  return groups.map((measuredId) => {
-    const attempts = accepted.filter((attempt) => (attempt.measuredId ?? "") === measuredId);
+function cellReports(
+  cell: Cell,
+  runs: SweepRecord["runs"],
+  accepted: readonly AttemptRecord[],
+): Report["cells"] {
+  const groups = groupBy(accepted, ({ measuredId }) => measuredId ?? "");
+  if (groups.size === 0) groups.set("", []);
+  return [...groups.keys()].sort().map((measuredId) => {
+    const attempts = groups.get(measuredId) ?? [];
     return {
       id: cell.id,
       measuredIds: measuredId === "" ? [] : [measuredId],
@@ -127,13 +142,15 @@ function countBy(states: readonly RunState[]): Partial<Record<RunState, number>>
 }
 
 /** Axis by axis, in the order of their names; numbers by value, everything else by text. */
-function byAxes(a: Cell, b: Cell): number {
-  for (const axis of Object.keys(sorted({ ...a.axes, ...b.axes }))) {
-    const order = compare(a.axes[axis], b.axes[axis]);
-    if (order !== 0) return order;
-  }
-  return a.id < b.id ? -1 : 1;
-}
+const byAxes =
+  (axes: readonly string[]) =>
+  (a: Cell, b: Cell): number => {
+    for (const axis of axes) {
+      const order = compare(a.axes[axis], b.axes[axis]);
+      if (order !== 0) return order;
+    }
+    return a.id < b.id ? -1 : 1;
+  };
 
 function compare(a: unknown, b: unknown): number {
   if (a === b) return 0;

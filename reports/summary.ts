@@ -7,6 +7,7 @@ import {
   sampleStandardDeviation,
 } from "simple-statistics";
 import type { z } from "zod";
+import { groupBy } from "../contract/group-by.ts";
 import type { MetricSummary } from "../contract/report.ts";
 import type { Sample } from "../contract/run.ts";
 
@@ -17,13 +18,9 @@ type Summary = z.infer<typeof MetricSummary>;
 
 /** Summaries of the samples by (metric, statistic, unit), sorted by these names; units are never mixed. */
 export function summarise(samples: readonly Sample[]): Summary[] {
-  const groups = new Map<string, Sample[]>();
-  for (const sample of samples) {
-    const key = JSON.stringify([sample.metric, sample.statistic, sample.unit]);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [sample]);
-    else group.push(sample);
-  }
+  const groups = groupBy(samples, ({ metric, statistic, unit }) =>
+    JSON.stringify([metric, statistic, unit]),
+  );
   return [...groups.entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([, group]) => summaryOf(group));

@@ -129,6 +129,25 @@ describe("a report", () => {
     expect(report.cells.map(({ summaries }) => summaries[0]?.median)).toEqual([100, 1]);
   });
 
+  it("looks at each run and attempt equally often, however many cells there are", () => {
+    const looksPerCell = (count: number): number => {
+      let looks = 0;
+      const watched = <T extends object>(row: T): T =>
+        new Proxy(row, { get: (...args) => (looks++, Reflect.get(...args) as unknown) });
+      const ids = Array.from({ length: count }, (_, i) => i.toString(16).padStart(64, "0"));
+      const state = "succeeded" as const;
+      buildReport(
+        record({
+          cells: ids.map((id, n) => ({ ...cell("0", { n }), id: id as Cell["id"] })),
+          runs: ids.map((id) => watched({ id: `r${id}`, cell: id, block: 1, state })),
+          attempts: ids.map((id) => watched(attempt(`r${id}`, [1]))),
+        }),
+      );
+      return looks / count;
+    };
+    expect(looksPerCell(200)).toBe(looksPerCell(10));
+  });
+
   it("lists failed and fenced-out attempts and counts none of their samples", () => {
     const report = buildReport(
       record({

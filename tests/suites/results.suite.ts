@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { sha256 } from "../../contract/cell/cell-id.ts";
+import { sweepRecord } from "../../cells/ledger.ts";
+import type { Query } from "../../storage/db.ts";
 import type { Driver } from "../support/drivers.ts";
 import { type Fleet, must, REPORT, sweepOf, useFleet } from "../support/fleet.ts";
 
@@ -111,6 +113,25 @@ function results(fleet: () => Fleet): void {
     expect(await caller("user:anna").run({ params: { run } })).toMatchObject({
       message: 'no value of "performance" for repeat 2, 3',
     });
+  });
+
+  it("is read for a report in the same few queries, however many there are", async () => {
+    const { submit, node, log } = fleet();
+    const n1 = await node("n1");
+    const read = async (runs: number) => {
+      const { sweep } = await submit(runs);
+      for (let i = 0; i < runs; i += 1) await n1.finish(must(await n1.take()));
+      let queries = 0;
+      const query: Query = (sql, values) => {
+        queries += 1;
+        return log.query(sql, values);
+      };
+      const record = await sweepRecord(query, "default", sweep);
+      return { queries, samples: record?.attempts.map(({ report }) => report?.samples) };
+    };
+    const [one, three] = [await read(1), await read(3)];
+    expect(three.queries).toBe(one.queries);
+    expect(three.samples).toMatchObject([REPORT.samples, REPORT.samples, REPORT.samples]);
   });
 
   it("with two values for one repeat is refused", async () => {
