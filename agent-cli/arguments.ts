@@ -3,13 +3,15 @@ import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import { ProblemError } from "../contract/problem-error.ts";
-import { parseDuration } from "../contract/units.ts";
+import { DAY_MS, MAX_DAYS, parseDuration } from "../contract/units.ts";
 
 /** `30s`, `10m`, `2h` as milliseconds. */
 export function duration(value: string): number {
   const ms = parseDuration(value);
-  if (ms !== undefined) return ms;
-  throw new InvalidArgumentError("write a number with a unit, such as 30s, 10m or 2h.");
+  if (ms === undefined)
+    throw new InvalidArgumentError("write a number with a unit, such as 30s, 10m or 2h.");
+  if (ms <= MAX_DAYS * DAY_MS) return ms;
+  throw new InvalidArgumentError(`it is more than ${MAX_DAYS}d.`);
 }
 
 /** A whole number from 0. */

@@ -1,5 +1,9 @@
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
+export const DAY_MS = UNIT_MS.d;
+/** The longest duration that a setting or an option takes. */
+export const MAX_DAYS = 365;
+
 const isUnit = (unit: string | undefined): unit is keyof typeof UNIT_MS =>
   unit !== undefined && unit in UNIT_MS;
 

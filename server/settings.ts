@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ByteSize, Duration } from "../contract/duration.ts";
+import { ByteSize, Duration, moreThanNothing } from "../contract/duration.ts";
 import { Name } from "../contract/ids.ts";
 import { areApart, OutsideIssuer } from "./identity/outside-rules.ts";
 
@@ -40,7 +40,7 @@ export const Settings = z.strictObject({
   sweeps: z
     .strictObject({
       /** A sweep of which nothing is taken up and nothing ends for so long is cancelled. */
-      idleTimeout: Duration.prefault("7d"),
+      idleTimeout: Duration.pipe(moreThanNothing).prefault("7d"),
     })
     .prefault({}),
   archive: z

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ByteSize, Duration } from "../duration.ts";
+import { ByteSize, durationUpTo, moreThanNothing } from "../duration.ts";
 import { Name, ThreadId } from "../ids.ts";
 
 /** A value on an axis. */
@@ -58,16 +58,20 @@ const EnvName = z
 
 const minutes = (n: number): number => n * 60_000;
 
+/** A limit beyond it would let a run that hangs keep its node for as good as ever. */
+const Span = durationUpTo(30);
+const Limit = Span.pipe(moreThanNothing);
+
 /** Time limits of the phases of an attempt. They do not change what is measured, so they are not part of the cell. */
 export const Phases = z.strictObject({
   /** Fetching the image and files. */
-  setup: z.strictObject({ timeout: Duration.default(minutes(30)) }).prefault({}),
+  setup: z.strictObject({ timeout: Limit.default(minutes(30)) }).prefault({}),
   /** One repeat; `silence` ends it when it prints nothing for so long. */
   run: z
-    .strictObject({ timeout: Duration.default(minutes(60)), silence: Duration.optional() })
+    .strictObject({ timeout: Limit.default(minutes(60)), silence: Limit.optional() })
     .prefault({}),
-  /** Between the polite signal and the kill. */
-  stop: z.strictObject({ timeout: Duration.default(10_000) }).prefault({}),
+  /** Between the polite signal and the kill; with `0s` there is only the kill. */
+  stop: z.strictObject({ timeout: Span.default(10_000) }).prefault({}),
 });
 export type Phases = z.infer<typeof Phases>;
 
@@ -136,7 +140,7 @@ export const SweepFile = z.strictObject({
   }),
   priority: z.number().int().min(-100).max(100).default(0),
   /** How long after a node's last beat its run goes back to the queue. */
-  lostAfter: Duration.pipe(z.number().min(minutes(5), "must be at least 5m")).default(minutes(30)),
+  lostAfter: Span.pipe(z.number().min(minutes(5), "must be at least 5m")).default(minutes(30)),
   thread: ThreadId.optional(),
   labels: z.record(Name, z.string().max(256)).default({}),
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { duration } from "../../agent-cli/arguments.ts";
 import { parseCommandLine } from "../../agent-cli/command-line.ts";
 import { restoredView } from "../../agent-cli/commands/archive.ts";
 import { describe as described, failureOf } from "../../agent-cli/failure.ts";
@@ -6,6 +7,14 @@ import { ProblemError } from "../../contract/problem-error.ts";
 import { UnreachableError } from "../../contract/transport.ts";
 import { renderTerminal } from "../../agent-cli/terminal.ts";
 import { record, relativeTime, renderPlain, table, text } from "../../agent-cli/view.ts";
+
+describe("a duration on the command line", () => {
+  it("has a unit, and is at most a year", () => {
+    expect(duration("1.5h")).toBe(5_400_000);
+    expect(() => duration("30")).toThrow("a number with a unit");
+    expect(() => duration("200000000000d")).toThrow("it is more than 365d");
+  });
+});
 
 describe("the words of a command line", () => {
   it("may have options before the noun", () => {

@@ -76,6 +76,31 @@ lostAfter: 1m
     ]);
   });
 
+  test("refuses durations and sizes that no run could have", () => {
+    const text = `${GOOD}lostAfter: 31d
+requires: { gpus: 1, memory: 99999999TiB }
+`.replace(
+      "cell:",
+      `cell:
+  phases:
+    setup: { timeout: 0s }
+    run: { timeout: 200000000000d, silence: 0.1ms }
+    stop: { timeout: 0s }
+  resources:
+    memory: 0B
+    shm: 9999999GB`,
+    );
+    expect(problems(text)).toEqual([
+      "s.yaml:6 cell.phases.setup.timeout: must be more than 0s",
+      "s.yaml:7 cell.phases.run.timeout: must be at most 30d",
+      "s.yaml:7 cell.phases.run.silence: must be more than 0s",
+      "s.yaml:10 cell.resources.memory: must be more than 0B",
+      "s.yaml:11 cell.resources.shm: 9999999GB is more than any machine has",
+      "s.yaml:15 lostAfter: must be at most 30d",
+      "s.yaml:16 requires.memory: 99999999TiB is more than any machine has",
+    ]);
+  });
+
   test("reports nothing that only follows from another mistake", () => {
     const text = GOOD.replace("{ threads: [1, 2] }", "{ threads: 1 }");
     expect(problems(text)).toEqual([

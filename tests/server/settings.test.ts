@@ -19,3 +19,14 @@ describe("the trusted proxies", () => {
       ]);
   });
 });
+
+describe("the time after which an idle sweep is cancelled", () => {
+  const idle = (idleTimeout: string) =>
+    Settings.safeParse({ data: "data", sweeps: { idleTimeout } }).error?.issues[0]?.message;
+
+  it("is neither nothing nor longer than a year", () => {
+    expect(idle("365d")).toBeUndefined();
+    expect(idle("0s")).toBe("must be more than 0s");
+    expect(idle(`${"9".repeat(400)}d`)).toBe("must be at most 365d");
+  });
+});
