@@ -1,8 +1,10 @@
+import type { ServerResponse } from "node:http";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { isInitializeRequest } from "@modelcontextprotocol/sdk/types.js";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
+import type { Client } from "../../contract/client.ts";
 import { Name } from "../../contract/ids.ts";
 import { ProblemError } from "../../contract/problem.ts";
 import type { EventLog } from "../../storage/event-log.ts";
@@ -72,17 +74,21 @@ async function answer(
     });
   const caller = callerOf(request);
   const { principal } = caller;
+  const gone = leaving(reply.raw);
   const id = isInitializeRequest(request.body)
     ? await deps.sessions.open(principal.id)
     : sessionId(request);
   // A session that is gone is a 404 before anything else, as the protocol has it: the client then begins anew.
   if (id !== null) await deps.sessions.binding(id, principal.id);
-  const connection = connect(app, deps, { request, caller, id });
+  const connection = connect(app, deps, { request, caller, id, gone });
   const server = profiles[query.data.profile]({
     version: deps.version,
     connection,
     project: query.data.project,
-    onFault: deps.onFault,
+    // That nobody waits for the answer any longer is no fault.
+    onFault: (error, tool) => {
+      if (!gone.aborted) deps.onFault(error, tool);
+    },
   });
   const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
   // The SDK's class declares its callbacks as `T | undefined` where its interface has them optional.
@@ -93,18 +99,31 @@ async function answer(
   await transport.handleRequest(request.raw, reply.raw, request.body);
 }
 
+/** Fires when the client goes away before it has its answer. */
+function leaving(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  const left = (): void => {
+    if (!response.writableFinished) controller.abort();
+  };
+  if (response.destroyed) left();
+  response.once("close", left);
+  return controller.signal;
+}
+
 interface Caller {
   readonly request: FastifyRequest;
   readonly caller: Authenticated;
   readonly id: string | null;
+  readonly gone: AbortSignal;
 }
 
 function connect(
   app: FastifyInstance,
   { identity, sessions }: McpDeps & { readonly sessions: McpSessions },
-  { request, caller: { principal: caller, claims }, id }: Caller,
+  { request, caller: { principal: caller, claims }, id, gone }: Caller,
 ): Connection {
-  const token = bearer(request.headers.authorization);
+  const clientOf = (token: string): Client => localClient(app, () => Promise.resolve(token), gone);
+  const own = clientOf(bearer(request.headers.authorization));
   const session = request.headers["gridpost-lease-session"];
   const itself: Binding | null =
     caller.kind === "agent" && caller.project !== null
@@ -112,7 +131,7 @@ function connect(
       : null;
   return {
     principal: caller.id,
-    own: localClient(app, () => Promise.resolve(token)),
+    own,
     leaseSession: typeof session === "string" ? session : null,
     bound: async () => itself ?? (id === null ? null : sessions.binding(id, caller.id)),
     bind: async (binding) => {
@@ -123,12 +142,11 @@ function connect(
       await sessions.bind(id, binding);
     },
     as: async ({ project, agent }) => {
-      if (itself?.project === project && itself.agent === agent)
-        return localClient(app, () => Promise.resolve(token));
+      if (itself?.project === project && itself.agent === agent) return own;
       const generation = claims.act === null ? claims.gen : claims.agen;
       const proved = { principal: caller.id, generation };
       const granted = await grant(identity, proved, { project, name: agent });
-      return localClient(app, () => Promise.resolve(granted.token));
+      return clientOf(granted.token);
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { leaseTools } from "../../server/mcp/lease-tools.ts";
 import type { McpCall } from "../../server/mcp/tool.ts";
@@ -8,8 +9,10 @@ import { startTestServer, type TestServer } from "../support/server.ts";
 describe("leases over MCP", () => {
   let server: TestServer;
   const open: Client[] = [];
+  const faults: string[] = [];
   beforeAll(async () => {
-    server = await startTestServer();
+    const log = pino({ level: "error" }, { write: (line: string) => void faults.push(line) });
+    server = await startTestServer({ log });
   });
   afterAll(async () => {
     for (const client of open) await client.close();
@@ -87,6 +90,44 @@ describe("leases over MCP", () => {
       [lease, "heir"],
       [lease, "holder"],
     ]);
+  });
+
+  it("lets others pass a client that went away while it waited", async () => {
+    const [one, two] = [await asAgent("keeper"), await asAgent("patient")];
+    const resources = ["doc/**"];
+    const { value } = await callTool(one, "reserve", { resources });
+    await server.admin.asAgent("leaver");
+    const leaver = await server.admin.agentToken("leaver");
+    const gone = new AbortController();
+    const left = fetch(`${server.url}/mcp`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${leaver}`,
+        accept: "application/json, text/event-stream",
+        "content-type": "application/json",
+      },
+      body: JSON.stringify({
+        jsonrpc: "2.0",
+        id: 1,
+        method: "tools/call",
+        params: { name: "reserve", arguments: { resources, waitSeconds: 300 } },
+      }),
+      signal: gone.signal,
+    });
+    const thereFor = (ms: number): Promise<unknown[]> =>
+      server.running.eventLog.query(
+        "select 1 from e_lease_tickets where holder like '%leaver' and present_until > $1",
+        [Date.now() + ms],
+      );
+    // Whoever is there for so long has taken its place and waits for its turn.
+    await expect.poll(() => thereFor(10_000)).toHaveLength(1);
+    gone.abort();
+    await expect(left).rejects.toThrow("aborted");
+    await expect.poll(() => thereFor(0)).toHaveLength(0);
+    expect(faults).toEqual([]);
+    await callTool(one, "release", { lease: (value as { id: string }).id });
+    const { value: mine } = await callTool(two, "reserve", { resources, waitSeconds: 300 });
+    expect(mine).toMatchObject({ holder: "patient" });
   });
 
   it("tells the history of no more resources than a lease may cover, one after another", async () => {
