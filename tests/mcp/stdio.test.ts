@@ -36,6 +36,9 @@ async function connectFrom(home: string, ...args: readonly string[]): Promise<Cl
 const textOf = async (answer: Promise<unknown>): Promise<string> =>
   JSON.stringify(((await answer) as { content: unknown }).content);
 
+/** Waits for the first message of an inbox, for five minutes. */
+const waitForMail = { name: "inbox", arguments: { after: 0, waitSeconds: 300 } };
+
 describe("gridpost mcp", () => {
   it("carries a client's calls as the agent, whom it names by itself, and ends when stdin closes", async () => {
     const client = await connect();
@@ -47,6 +50,50 @@ describe("gridpost mcp", () => {
     expect(await textOf(client.callTool({ name: "inbox", arguments: {} }))).toContain("over stdio");
     // Rejects if the process has to be killed.
     await client.close();
+  });
+
+  it("answers other calls while one waits, and that one when there is mail", async () => {
+    await anna.run("agent", "register", "red");
+    const client = await connect("--as", "red");
+    const waited = textOf(client.callTool(waitForMail));
+    await client.ping();
+    await client.callTool({
+      name: "send",
+      arguments: { to: ["red"], subject: "wake up", body: "" },
+    });
+    expect(await waited).toContain("wake up");
+    await client.close();
+  });
+
+  it("ends a call that its client cancels, for the server too", async () => {
+    const holder = await connect("--as", "blue");
+    const resources = ["src/**"];
+    await holder.callTool({ name: "reserve", arguments: { resources } });
+    await anna.run("agent", "register", "green");
+    const client = await connect("--as", "green");
+    const cancel = new AbortController();
+    const call = { name: "reserve", arguments: { resources, waitSeconds: 300 } };
+    const waited = client.callTool(call, undefined, { signal: cancel.signal });
+    const thereFor = (ms: number): Promise<unknown[]> =>
+      server.running.eventLog.query(
+        "select 1 from e_lease_tickets where holder like '%green' and present_until > $1",
+        [Date.now() + ms],
+      );
+    // Whoever is there for so long has taken its place and waits for its turn.
+    await expect.poll(() => thereFor(10_000)).toHaveLength(1);
+    cancel.abort();
+    await expect(waited).rejects.toThrow("aborted");
+    await expect.poll(() => thereFor(0)).toHaveLength(0);
+    await client.close();
+    await holder.close();
+  });
+
+  it("ends when stdin closes, also while a call waits", async () => {
+    await anna.run("agent", "register", "gray");
+    const child = anna.start("mcp", "--as", "gray");
+    const poll = { jsonrpc: "2.0", id: 1, method: "tools/call", params: waitForMail };
+    child.stdin?.end(`${JSON.stringify(poll)}\n`);
+    await expect.poll(() => child.exitCode).toBe(0);
   });
 
   it("begins a session anew that the server has forgotten", async () => {
