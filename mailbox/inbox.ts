@@ -94,11 +94,13 @@ export async function inboxPage(query: Query, inbox: InboxAddress, page: Page): 
     parts: partsOf(page, short).map((part) => [part, ...filters]),
     limit: limit + 1,
   });
-  const more = after !== undefined && rows.length > limit;
+  const more = rows.length > limit;
   const messages = rows.slice(0, limit).map(entryView);
   if (after === undefined) messages.reverse();
   const last = messages.at(-1)?.seq ?? 0;
-  return { messages, next: more ? last : Math.max(last, head), more };
+  // What is left out without `after` is older, and nothing follows the page.
+  const next = more && after !== undefined ? last : Math.max(last, head);
+  return { messages, next, more };
 }
 
 interface Selection {

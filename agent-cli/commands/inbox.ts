@@ -63,7 +63,14 @@ export const defineInbox: Define = (program, cli) => {
       });
       await cli.out.show(page, inboxView(page.messages));
       if (page.more && cli.out.tty)
-        cli.out.note(inProject(`more: gridpost inbox --after ${page.next}`, options.project));
+        cli.out.note(
+          inProject(
+            after === undefined
+              ? "older ones: gridpost inbox --after 0"
+              : `more: gridpost inbox --after ${page.next}`,
+            options.project,
+          ),
+        );
     });
 };
 

@@ -173,6 +173,7 @@ export const messageEndpoints = {
       messages: z.array(InboxEntry),
       /** The highest seq seen: the `after` of the next call. */
       next: z.int(),
+      /** Further messages follow `next`; without `after`: older ones were left out. */
       more: z.boolean(),
     }),
   }),

@@ -17,7 +17,7 @@ export const mailTools = [
   tool({
     name: "inbox",
     description:
-      "List your messages by ascending seq. Consumes nothing: pass `next` as `after` for the following page. Without `after`: the newest.",
+      "List your messages by ascending seq. Consumes nothing: pass `next` as `after` for the following page. Without `after`: the newest, and `more` means older ones.",
     input: z.strictObject({
       after: z.int().min(0).optional(),
       unread: z.boolean().optional(),

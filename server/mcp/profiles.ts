@@ -18,7 +18,9 @@ const instructions = (reading: string): string =>
 
 /** What an agent is told when it connects, with the names of the tools that its profile has. */
 const INSTRUCTIONS = {
-  default: instructions("Read `inbox` first and keep `next` as the `after` of the next call."),
+  default: instructions(
+    "First `inbox` {`after`: 0, `unread`: true}; keep its `next` as the `after` of the next call, which is due at once while it says `more`.",
+  ),
   "agent-mail": instructions(
     "Begin with `macro_start_session`. Read `fetch_inbox` and keep the newest `created_ts` as the `since_ts` of the next call.",
   ),

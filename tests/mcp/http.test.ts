@@ -31,6 +31,12 @@ const asAgent = async (name: string): Promise<Client> => {
   return connect(await anna.agentToken(name));
 };
 
+interface Page {
+  readonly messages: readonly { readonly seq: number }[];
+  readonly next: number;
+  readonly more: boolean;
+}
+
 describe("the default profile", () => {
   it("lists exactly twelve tools, described in under 300 characters each and 12,000 in all", async () => {
     const client = await asAgent("lister");
@@ -57,6 +63,26 @@ describe("the default profile", () => {
       thread: (sent.value as { thread: string }).thread,
     });
     expect((thread as { messages: unknown[] }).messages).toHaveLength(2);
+  });
+
+  it("shows every unread message to an agent that reads its inbox as the instructions say", async () => {
+    const [sender, late] = [await asAgent("sender"), await asAgent("late")];
+    for (let i = 1; i <= 30; i += 1)
+      await callTool(sender, "send", { to: ["late"], subject: `n${i}`, body: "" });
+    expect((await callTool(late, "inbox", {})).value).toMatchObject({ next: 30, more: true });
+    expect(late.getInstructions()).toContain("First `inbox` {`after`: 0, `unread`: true}");
+
+    const seen: number[] = [];
+    let page: Page = { messages: [], next: 0, more: true };
+    while (page.more) {
+      page = (await callTool(late, "inbox", { after: page.next, unread: true })).value;
+      for (const { seq } of page.messages) {
+        seen.push(seq);
+        await callTool(late, "read", { message: seq });
+      }
+    }
+    expect(seen).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+    expect(page.next).toBe(30);
   });
 
   it("answers a wrong argument as every other error: what is wrong, and what to do", async () => {
@@ -154,135 +180,5 @@ describe("the default profile", () => {
   it("needs a token", async () => {
     const answer = await fetch(`${server.url}/mcp`, { method: "POST", body: "{}" });
     expect(answer.status).toBe(401);
-  });
-});
-
-describe("the agent-mail profile", () => {
-  const key = "/home/anna/code/Kernel Bench";
-  const start = { human_key: key, program: "codex", model: "gpt" };
-
-  it("carries a whole session of a user that binds its connections to agents it owns", async () => {
-    const token = await anna.token();
-    const [a, b] = [
-      await connect(token, "?profile=agent-mail"),
-      await connect(token, "?profile=agent-mail"),
-    ];
-    const session = await callTool(a, "macro_start_session", { ...start, agent_name: "GreenLake" });
-    expect(session.value).toMatchObject({
-      project: { slug: "home-anna-code-kernel-bench" },
-      agent: { name: "GreenLake" },
-      inbox: [],
-    });
-    await callTool(b, "macro_start_session", { ...start, agent_name: "BlueHill" });
-    const sent = await callTool(a, "send_message", {
-      project_key: key,
-      sender_name: "GreenLake",
-      to: ["BlueHill"],
-      subject: "Hello",
-      body_md: "World",
-      ack_required: true,
-    });
-    expect(sent.value).toMatchObject({
-      count: 1,
-      deliveries: [{ payload: { from: "GreenLake" } }],
-    });
-    const { value: inbox } = await callTool(b, "fetch_inbox", {
-      project_key: key,
-      agent_name: "BlueHill",
-      include_bodies: true,
-    });
-    expect(inbox).toMatchObject([{ from: "GreenLake", subject: "Hello", body_md: "World" }]);
-    const acked = await callTool(b, "acknowledge_message", {
-      project_key: key,
-      agent_name: "BlueHill",
-      message_id: (inbox as { id: string }[])[0]?.id,
-    });
-    expect(acked.value).toMatchObject({ acknowledged: true });
-    const reserve = { project_key: key, paths: ["src/**", "docs/a.md"], ttl_seconds: 3_600 };
-    const mine = await callTool(a, "file_reservation_paths", reserve);
-    expect(mine.value).toMatchObject({ granted: [{ path_pattern: "src/**" }, {}], conflicts: [] });
-    const theirs = await callTool(b, "reserve_file_paths", {
-      ...reserve,
-      paths: ["src/x.ts", "free.md"],
-    });
-    expect(theirs.value).toMatchObject({
-      granted: [{ path_pattern: "free.md" }],
-      conflicts: [{ path: "src/x.ts", holders: [{ agent: "GreenLake" }] }],
-    });
-    expect(
-      (await callTool(a, "release_file_reservations", { project_key: key, paths: ["src/**"] }))
-        .value,
-    ).toMatchObject({ released: 1 });
-  });
-
-  it("refuses a sender that the connection is not", async () => {
-    const client = await connect(await anna.token(), "?profile=agent-mail");
-    await callTool(client, "macro_start_session", { ...start, agent_name: "RedFox" });
-    const sent = await callTool(client, "send_message", {
-      project_key: key,
-      sender_name: "GreenLake",
-      to: ["BlueHill"],
-      subject: "I am somebody else",
-      body_md: "",
-    });
-    expect(sent).toMatchObject({ isError: true, value: { code: "FORBIDDEN" } });
-  });
-
-  it("lets no user bind to an agent of another user", async () => {
-    const bob = await server.join("user", "bob", { project: "home-anna-code-kernel-bench" });
-    const client = await connect(await bob.token(), "?profile=agent-mail");
-    const answer = await callTool(client, "macro_start_session", {
-      ...start,
-      agent_name: "GreenLake",
-    });
-    expect(answer).toMatchObject({ isError: true, value: { code: "FORBIDDEN" } });
-    const after = await callTool(client, "fetch_inbox", { project_key: key });
-    expect(after).toMatchObject({ isError: true });
-    await callTool(client, "macro_start_session", { ...start, agent_name: "BobsOwn" });
-    const own = await callTool(client, "fetch_inbox", { project_key: key });
-    expect(own).toMatchObject({ isError: false });
-  });
-
-  it("answers the command of the guard so that nothing in a path is run", async () => {
-    const client = await connect(await anna.token(), "?profile=agent-mail");
-    const code_repo_path = "/tmp/it's $(here)";
-    const { value } = await callTool(client, "install_precommit_guard", {
-      project_key: key,
-      code_repo_path,
-    });
-    const { run } = value as { run: string };
-    expect(run).toContain(String.raw`cd '/tmp/it'\''s $(here)' &&`);
-  });
-
-  it("tells an agent that connects of tools and arguments that its profile has", async () => {
-    for (const profile of ["default", "agent-mail"]) {
-      const client = await connect(await anna.token(), `?profile=${profile}`);
-      const { tools } = await client.listTools();
-      const known = new Set([
-        ...tools.flatMap(({ name, inputSchema }) => [
-          name,
-          ...Object.keys(inputSchema.properties ?? {}),
-        ]),
-        // Of answers.
-        "next",
-        "created_ts",
-      ]);
-      const named = [...(client.getInstructions() ?? "").matchAll(/`(\w+)`/g)];
-      expect(named.length).toBeGreaterThan(2);
-      for (const [, name = ""] of named) expect(known, profile).toContain(name);
-    }
-  });
-
-  it("offers every tool name that prompts of its users carry", async () => {
-    const client = await connect(await anna.token(), "?profile=agent-mail");
-    const names = new Set((await client.listTools()).tools.map(({ name }) => name));
-    for (const name of [
-      "ensure_project register_agent create_agent_identity whois send_message reply_message fetch_inbox",
-      "mark_message_read acknowledge_message search_messages summarize_thread request_contact respond_contact",
-      "list_contacts set_contact_policy file_reservation_paths release_file_reservations renew_file_reservations",
-      "force_release_file_reservation install_precommit_guard macro_start_session macro_prepare_thread",
-      "macro_file_reservation_cycle macro_contact_handshake health_check reserve_file_paths macro_claim_cycle",
-    ].flatMap((line) => line.split(" ")))
-      expect(names, name).toContain(name);
   });
 });

@@ -168,7 +168,7 @@ function inbox(office: () => PostOffice): void {
   it("gives the newest, ascending, without after, and pages forward with it", async () => {
     const blue = await filled(5);
     const newest = await blue.inbox({ query: { limit: 2 } });
-    expect([seqs(newest), newest.next, newest.more]).toEqual([[4, 5], 5, false]);
+    expect([seqs(newest), newest.next, newest.more]).toEqual([[4, 5], 5, true]);
     const first = await blue.inbox({ query: { after: 0, limit: 3 } });
     expect([seqs(first), first.next, first.more]).toEqual([[1, 2, 3], 3, true]);
     const second = await blue.inbox({ query: { after: first.next, limit: 3 } });
@@ -178,6 +178,14 @@ function inbox(office: () => PostOffice): void {
       next: 5,
       more: false,
     });
+  });
+
+  it("says whether it left older messages out, without after", async () => {
+    const blue = await filled(5);
+    expect(await blue.inbox({ query: { limit: 5 } })).toMatchObject({ next: 5, more: false });
+    await blue.markRead(read("5"));
+    const unread = await blue.inbox({ query: { limit: 3, unread: "true" } });
+    expect([seqs(unread), unread.next, unread.more]).toEqual([[2, 3, 4], 5, true]);
   });
 
   it("consumes nothing; read and ack are explicit and their first time wins", async () => {
