@@ -36,6 +36,8 @@ interface EntryRow {
 
 export interface Page {
   readonly after?: number | undefined;
+  /** Only what came at that time or later. */
+  readonly since?: string | undefined;
   readonly limit: number;
   readonly unread?: boolean | undefined;
   /** Only of high and urgent importance. */
@@ -48,6 +50,14 @@ export interface Page {
 /** The two parts of an inbox, of deliveries `d`; written as the index of places has them. */
 export const IS_UNREAD = "(d.read_at is null) = true";
 const IS_READ = "(d.read_at is null) = false";
+
+/** The last place before a time: places are given in the order of time. Read from the newest on backwards. */
+const BEFORE = `select coalesce(max(seq), 0) as seq from (${[IS_UNREAD, IS_READ]
+  .map(
+    (part) => `select * from (select d.seq from p_deliveries d
+      where d.project = $1 and d.agent = $2 and ${part} and d.at < $3 order by d.seq desc limit 1) one`,
+  )
+  .join(" union all ")}) two`;
 
 /** That a delivery `d` has not expired: what has is in no inbox any more, and takes no room there. */
 export const LIVE = "(d.expires_after is null or d.at + d.expires_after > now_ms())";
@@ -78,9 +88,10 @@ interface InboxPage {
   more: boolean;
 }
 
-/** A page of an agent's inbox by ascending seq: what follows `after`, or the newest `limit`. Consumes nothing. */
+/** A page of an agent's inbox by ascending seq: what follows `after` or came since, or the newest `limit`. Consumes nothing. */
 export async function inboxPage(query: Query, inbox: InboxAddress, page: Page): Promise<InboxPage> {
-  const { after, limit, thread } = page;
+  const { limit, thread } = page;
+  const after = await placeBefore(query, inbox, page);
   const filters = conditions(page);
   const filtered = filters.length > 1 || page.unread === true;
   // Read before the page: what arrives in between is then on the page or after `next`, and never skipped.
@@ -126,6 +137,17 @@ function entries(
     others.length === 0 ? first : `${[first, ...others].join(" union all ")} ${order}`,
     [project, agent, after ?? 0, limit, ...(thread === undefined ? [] : [thread])],
   );
+}
+
+/** The place that a page follows; undefined for the newest. */
+async function placeBefore(
+  query: Query,
+  { project, agent }: InboxAddress,
+  { after, since }: Page,
+): Promise<number | undefined> {
+  if (since === undefined) return after;
+  const [row] = await query<{ seq: number }>(BEFORE, [project, agent, Date.parse(since)]);
+  return Math.max(after ?? 0, row?.seq ?? 0);
 }
 
 /** The highest seq that was given in the inbox; 0 before the first. */

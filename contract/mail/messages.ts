@@ -159,6 +159,8 @@ export const messageEndpoints = {
     query: z.strictObject({
       /** Only messages with a higher seq. Without it: the newest `limit`. */
       after: z.coerce.number().int().min(0).optional(),
+      /** Only what came at that time or later, the oldest `limit` of it; a time of sending may be earlier. */
+      since: z.iso.datetime({ offset: true }).optional(),
       limit: z.coerce.number().int().min(1).max(500).default(20),
       unread: z.stringbool().default(false),
       /** Only high and urgent ones. */

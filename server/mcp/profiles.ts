@@ -22,7 +22,7 @@ const INSTRUCTIONS = {
     "First `inbox` {`after`: 0, `unread`: true}; keep its `next` as the `after` of the next call, which is due at once while it says `more`.",
   ),
   "agent-mail": instructions(
-    "Begin with `macro_start_session`. Read `fetch_inbox` and keep the newest `created_ts` as the `since_ts` of the next call.",
+    "Begin with `macro_start_session`, which shows the newest mail only. First `fetch_inbox` {`after_seq`: 0, `unread_only`: true}; keep the highest `seq` as the `after_seq` of the next call, until nothing comes.",
   ),
 };
 

@@ -23,9 +23,31 @@ async function connect(token: string, search = ""): Promise<Client> {
   return client;
 }
 
+interface Entry {
+  readonly seq: number;
+  readonly created_ts: string;
+}
+
 describe("the agent-mail profile", () => {
   const key = "/home/anna/code/Kernel Bench";
   const start = { human_key: key, program: "codex", model: "gpt" };
+
+  /** A connection of the user's that is bound to an agent. */
+  async function bound(agent_name: string): Promise<Client> {
+    const client = await connect(await anna.token(), "?profile=agent-mail");
+    expect(await callTool(client, "macro_start_session", { ...start, agent_name })).toMatchObject({
+      isError: false,
+    });
+    return client;
+  }
+
+  async function post(from: Client, to: string, count: number): Promise<void> {
+    const letter = { project_key: key, to: [to], subject: "n", body_md: "" };
+    for (let i = 0; i < count; i += 1) await callTool(from, "send_message", letter);
+  }
+
+  const inbox = async (client: Client, args: object): Promise<readonly Entry[]> =>
+    (await callTool(client, "fetch_inbox", { project_key: key, ...args })).value;
 
   it("carries a whole session of a user that binds its connections to agents it owns", async () => {
     const token = await anna.token();
@@ -81,6 +103,50 @@ describe("the agent-mail profile", () => {
     ).toMatchObject({ released: 1 });
   });
 
+  it("shows every message to whoever keeps the highest seq, as the instructions say", async () => {
+    const [sender, reader] = [await bound("Sender"), await bound("Reader")];
+    await post(sender, "Reader", 30);
+    const again = await callTool(reader, "macro_start_session", { ...start, inbox_limit: 5 });
+    expect(again.value).toMatchObject({ inbox: [{ seq: 30 }, {}, {}, {}, {}], inbox_more: true });
+    for (const said of ["`after_seq`: 0", "highest `seq`"])
+      expect(reader.getInstructions()).toContain(said);
+
+    const seen: number[] = [];
+    const fetchOn = async (): Promise<number> => {
+      const after_seq = seen.at(-1) ?? 0;
+      const page = await inbox(reader, { after_seq, unread_only: true });
+      seen.push(...page.map(({ seq }) => seq));
+      return page.length;
+    };
+    while ((await fetchOn()) > 0);
+    await post(sender, "Reader", 30);
+    while ((await fetchOn()) > 0);
+    expect(seen).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
+  });
+
+  it("skips nothing for whoever keeps the newest time as since_ts", async () => {
+    const [sender, reader] = [await bound("Writer"), await bound("Follower")];
+    await post(sender, "Follower", 1);
+    const [first] = await inbox(reader, {});
+    await post(sender, "Follower", 30);
+    const seen = new Set<number>();
+    let since_ts = first?.created_ts ?? "";
+    for (let grown = -1; grown < seen.size;) {
+      grown = seen.size;
+      // Newest first, as always in that profile.
+      const page = await inbox(reader, { since_ts });
+      for (const { seq } of page) seen.add(seq);
+      since_ts = page[0]?.created_ts ?? "";
+    }
+    expect(seen.size).toBe(31);
+  });
+
+  it("takes a since_ts without a zone as UTC, and a limit beyond its own as its own", async () => {
+    const reader = await bound("Follower");
+    expect(await inbox(reader, { since_ts: "2026-01-01T00:00:00", limit: 1_000 })).toHaveLength(31);
+    expect(await inbox(reader, { since_ts: "2999-01-01T00:00:00" })).toEqual([]);
+  });
+
   it("refuses a sender that the connection is not", async () => {
     const client = await connect(await anna.token(), "?profile=agent-mail");
     await callTool(client, "macro_start_session", { ...start, agent_name: "RedFox" });
@@ -132,7 +198,7 @@ describe("the agent-mail profile", () => {
         // Of answers.
         "next",
         "more",
-        "created_ts",
+        "seq",
       ]);
       const named = [...(client.getInstructions() ?? "").matchAll(/`(\w+)`/g)];
       expect(named.length).toBeGreaterThan(2);

@@ -218,6 +218,28 @@ function inbox(office: () => PostOffice): void {
     });
   });
 
+  it("gives the oldest that came at a time or later, by when each came and not by when it was sent", async () => {
+    const { red, blue } = await office().agents("red", "blue");
+    await red.send({ body: { to: ["blue"], subject: "before" } });
+    office().clock.advance(1_000);
+    await red.send({ body: { to: ["@all"], subject: "late" } });
+    office().clock.advance(1_000);
+    const since = new Date(office().clock.now()).toISOString();
+    for (let i = 1; i <= 3; i += 1) await red.send({ body: { to: ["blue"], subject: `n${i}` } });
+    office().clock.advance(1_000);
+    await office().fanOut();
+    await blue.markRead(read("3"));
+
+    const first = await blue.inbox({ query: { since, limit: 2 } });
+    expect([seqs(first), first.next, first.more]).toEqual([[2, 3], 3, true]);
+    const second = await blue.inbox({ query: { since, after: first.next } });
+    expect(second.messages.map(({ subject }) => subject)).toEqual(["n3", "late"]);
+    const unread = await blue.inbox({ query: { since, unread: "true" } });
+    expect(seqs(unread)).toEqual([2, 4, 5]);
+    const future = new Date(office().clock.now() + 1).toISOString();
+    expect(await blue.inbox({ query: { since: future } })).toMatchObject({ messages: [], next: 5 });
+  });
+
   it("wakes a waiting reader when mail comes, and answers an empty page when none does", async () => {
     const { red, blue } = await office().agents("red", "blue");
     const waiting = blue.inbox({ query: { after: 0, wait: 60_000 } });

@@ -57,8 +57,9 @@ export const macroTools = [
               reason: args.file_reservation_reason,
               session: connection.leaseSession,
             });
-      const inbox = await inboxOf(me, { limit: args.inbox_limit });
-      return { project, agent: agentShape(agent), file_reservations, inbox };
+      const { inbox, more } = await inboxOf(me, { limit: args.inbox_limit });
+      const registered = agentShape(agent);
+      return { project, agent: registered, file_reservations, inbox, inbox_more: more };
     },
   }),
   agentMailTool({
@@ -74,11 +75,13 @@ export const macroTools = [
       const project = projectOf(args.project_key);
       const agent = await register(connection, project, { ...args, name: args.agent_name });
       const me = await actor(connection, args.project_key, agent.name);
+      const { inbox, more } = await inboxOf(me, { limit: args.inbox_limit });
       return {
         project: { slug: project },
         agent: agentShape(agent),
         thread: await threadSummary(me, args.thread_id),
-        inbox: await inboxOf(me, { limit: args.inbox_limit }),
+        inbox,
+        inbox_more: more,
       };
     },
   }),

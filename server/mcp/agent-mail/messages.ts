@@ -1,42 +1,58 @@
 import { z } from "zod";
 import type { Client } from "../../../contract/client.ts";
-import { given } from "../mail-tools.ts";
+import { flags, given } from "../mail-tools.ts";
 import { type Actor, actor, agentMailTool } from "./connection.ts";
 
 const names = z.union([z.string().transform((name) => [name]), z.array(z.string())]);
 const messageId = z.union([z.string(), z.int()]).transform(String);
 const importance = z.enum(["low", "normal", "high", "urgent"]);
+/** The server's own limit of a page; that profile's is higher. */
+const MAX_PAGE = 500;
+/** A time without a zone is UTC. */
+const timestamp = z.iso
+  .datetime({ offset: true, local: true })
+  .transform((time) => (/(Z|[+-]\d\d:\d\d)$/.test(time) ? time : `${time}Z`));
 
-/** The inbox in the shape of that profile: newest first. */
+interface Asked {
+  readonly limit: number;
+  readonly urgent?: boolean;
+  readonly unread?: boolean;
+  readonly bodies?: boolean;
+  readonly after?: number | undefined;
+  readonly since?: string | undefined;
+}
+
+interface Inbox {
+  readonly inbox: readonly Record<string, unknown>[];
+  /** Whether the limit left messages out. */
+  readonly more: boolean;
+}
+
+/** The inbox in the shape of that profile: newest first, but what follows a place in the order in which it came. */
 export async function inboxOf(
   { client, project, agent }: Actor,
-  options: { limit: number; urgent?: boolean; bodies?: boolean; since?: string | undefined },
-): Promise<unknown[]> {
-  const { messages } = await client.mailbox.inbox({
+  { bodies, ...asked }: Asked,
+): Promise<Inbox> {
+  const { messages, more } = await client.mailbox.inbox({
     params: { project },
-    query: { limit: options.limit, urgent: String(options.urgent === true) },
+    query: { ...flags(asked) },
   });
-  const { since } = options;
-  const newer =
-    since === undefined
-      ? messages
-      : messages.filter(({ sentAt }) => Date.parse(sentAt) > Date.parse(since));
-  return Promise.all(
-    newer.reverse().map(async (entry) => ({
-      id: entry.id,
-      seq: entry.seq,
-      from: entry.from,
-      to: agent,
-      subject: entry.subject,
-      created_ts: entry.sentAt,
-      importance: entry.importance,
-      ack_required: entry.ackRequired,
-      thread_id: entry.thread,
-      read_ts: entry.readAt,
-      ack_ts: entry.ackedAt,
-      ...(options.bodies === true ? { body_md: await bodyOf(client, project, entry.id) } : {}),
-    })),
-  );
+  const ordered = asked.after === undefined ? messages.toReversed() : messages;
+  const inbox = ordered.map(async (entry) => ({
+    id: entry.id,
+    seq: entry.seq,
+    from: entry.from,
+    to: agent,
+    subject: entry.subject,
+    created_ts: entry.sentAt,
+    importance: entry.importance,
+    ack_required: entry.ackRequired,
+    thread_id: entry.thread,
+    read_ts: entry.readAt,
+    ack_ts: entry.ackedAt,
+    ...(bodies === true ? { body_md: await bodyOf(client, project, entry.id) } : {}),
+  }));
+  return { inbox: await Promise.all(inbox), more };
 }
 
 const bodyOf = async (client: Client, project: string, message: string): Promise<string> =>
@@ -124,22 +140,29 @@ export const messageTools = [
   agentMailTool({
     name: "fetch_inbox",
     description:
-      "The newest messages of this connection's agent, newest first; nothing is marked read",
+      "Messages of this connection's agent: the oldest after `after_seq`, the oldest that came since `since_ts`, or the newest. Newest first, but ascending with `after_seq`; nothing is marked read",
     input: z.strictObject({
       project_key: z.string(),
       agent_name: z.string().optional(),
-      limit: z.int().min(1).max(500).default(20),
+      limit: z.int().min(1).default(20),
       urgent_only: z.boolean().default(false),
+      unread_only: z.boolean().default(false),
       include_bodies: z.boolean().default(false),
-      since_ts: z.iso.datetime({ offset: true }).optional(),
+      after_seq: z.int().min(0).optional(),
+      since_ts: timestamp.optional(),
     }),
-    run: async (args, connection) =>
-      inboxOf(await actor(connection, args.project_key, args.agent_name), {
-        limit: args.limit,
+    run: async (args, connection) => {
+      const me = await actor(connection, args.project_key, args.agent_name);
+      const { inbox } = await inboxOf(me, {
+        limit: Math.min(args.limit, MAX_PAGE),
         urgent: args.urgent_only,
+        unread: args.unread_only,
         bodies: args.include_bodies,
+        after: args.after_seq,
         since: args.since_ts,
-      }),
+      });
+      return inbox;
+    },
   }),
   agentMailTool({
     name: "mark_message_read",
