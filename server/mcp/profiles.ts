@@ -57,7 +57,10 @@ function defaultProfile(context: ProfileContext): McpServer {
   const call = (): Promise<McpCall> => callFor(context, null);
   for (const tool of [...mailTools, ...leaseTools, ...claimTools, ...sweepTools])
     registerTool(server, tool, { call, onFault: context.onFault });
-  registerResources(server, (project) => callFor(context, project));
+  registerResources(server, {
+    call: (project) => callFor(context, project),
+    onFault: context.onFault,
+  });
   return server;
 }
 
@@ -73,7 +76,10 @@ function agentMailProfile(context: ProfileContext): McpServer {
     ...macroTools,
   ];
   for (const tool of tools) registerTool(server, tool, { call, onFault: context.onFault });
-  registerResources(server, (project) => callFor(context, project));
+  registerResources(server, {
+    call: (project) => callFor(context, project),
+    onFault: context.onFault,
+  });
   return server;
 }
 

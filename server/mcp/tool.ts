@@ -61,15 +61,27 @@ export function registerTool<C>(
         const answer = await run(parsed.data, await context.call());
         return { content: [{ type: "text", text: JSON.stringify(answer) }] };
       } catch (error) {
-        const problem = error instanceof ProblemError ? error : toProblemError(error);
-        if (problem.status >= 500) context.onFault(error, name);
-        const said = brief(problem);
-        // A client of tools has no HTTP contract to look at.
-        if (problem.next?.endsWith(" in /openapi.json") === true) said["next"] = next;
+        const said = explain(error, { name, next, onFault: context.onFault });
         return { isError: true, content: [{ type: "text", text: JSON.stringify(said) }] };
       }
     },
   );
+}
+
+interface Failed {
+  /** Of what failed. */
+  readonly name: string;
+  /** What to do where the problem says no more than to look at the HTTP contract: a client of MCP has none. */
+  readonly next: string;
+  readonly onFault: OnFault;
+}
+
+/** The problem that an error is, as few words as a client of MCP needs. */
+export function explain(error: unknown, { name, next, onFault }: Failed): Said {
+  const problem = error instanceof ProblemError ? error : toProblemError(error);
+  if (problem.status >= 500) onFault(error, name);
+  const said = brief(problem);
+  return problem.next?.endsWith(" in /openapi.json") === true ? { ...said, next } : said;
 }
 
 function wrongArguments({ issues }: z.ZodError, next: string): ProblemError {
@@ -83,8 +95,16 @@ function wrongArguments({ issues }: z.ZodError, next: string): ProblemError {
 
 const MAX_DETAILS = 5;
 
+interface Said {
+  readonly code: string;
+  readonly message: string;
+  readonly details?: readonly Record<string, unknown>[];
+  readonly moreDetails?: number;
+  readonly next?: string;
+}
+
 /** The problem with few details: an agent reads it to decide, not to archive. */
-function brief(problem: ProblemError): Record<string, unknown> {
+function brief(problem: ProblemError): Said {
   const { code, message, details, next } = problem.toProblem();
   return {
     code,
