@@ -92,8 +92,13 @@ function replyDraft(
     to: namesIn(original.to_list),
     cc: namesIn(original.cc_list),
   };
-  const { to, cc } = replyRecipients(addressed, from, body.all);
-  const named = new Set(body.cc.map(fold));
+  const reached = replyRecipients(addressed, from, body.all);
+  const to = body.to ?? reached.to;
+  // Whoever is named instead of the sender does not keep it from the others.
+  const others =
+    body.to !== undefined && body.all ? reached.to.filter((name) => name !== original.sender) : [];
+  const cc = [...others, ...reached.cc];
+  const named = new Set([...(body.to ?? []), ...body.cc, ...body.bcc].map(fold));
   const several = body.all || original.sender === from;
   return {
     project,
@@ -102,7 +107,7 @@ function replyDraft(
     from,
     to,
     cc: [...cc, ...body.cc],
-    bcc: [],
+    bcc: body.bcc,
     implied: several ? [...to, ...cc].filter((name) => !named.has(fold(name))) : [],
     // Delivered to the sender, so that its author has asked for an answer.
     answers: original.seq === null ? null : original.sender,

@@ -140,9 +140,12 @@ export const messageEndpoints = {
     body: z.strictObject({
       body: Body,
       subject: Subject.optional(),
+      /** Instead of the sender. */
+      to: Recipients.min(1, "name at least one recipient, or leave `to` out").optional(),
       /** Also to the other recipients of the message. */
       all: z.boolean().default(false),
       cc: Recipients.default([]),
+      bcc: Recipients.default([]),
       importance: Importance.optional(),
       ackRequired: z.boolean().optional(),
       payload: Payload.optional(),

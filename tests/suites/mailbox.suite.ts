@@ -121,6 +121,26 @@ function sending(office: () => PostOffice): void {
     await expect(blue.reply(all)).rejects.toMatchObject({ code: "AGENT_RETIRED" });
   });
 
+  it("sends a reply to whom it names instead of the sender, and to its bcc unseen", async () => {
+    const { red, blue, green, pink } = await office().agents(
+      "red",
+      "blue",
+      "green",
+      "gray",
+      "pink",
+    );
+    const { id } = await red.send({ body: { to: ["blue"], cc: ["gray"], ...note } });
+    const body = { body: "for you", to: ["green"], bcc: ["pink"] };
+    const sent = await blue.reply({ ...read(id), body });
+    expect(sent.recipients.map(({ agent }) => agent)).toEqual(["green", "pink"]);
+    const seen = await green.message(read("1"));
+    expect(seen).toMatchObject({ thread: id, replyTo: id, subject: "Re: build", to: ["green"] });
+    expect(seen.bcc).toBeUndefined();
+    expect((await pink.inbox()).messages).toMatchObject([{ id: sent.id }]);
+    const all = await blue.reply({ ...read(id), body: { ...body, all: true } });
+    expect(all.recipients.map(({ agent }) => agent)).toEqual(["gray", "green", "pink"]);
+  });
+
   it("answers the same to a reply to an invisible message as to a missing one", async () => {
     const { red, gray } = await office().agents("red", "blue", "gray");
     const { id } = await red.send({ body: { to: ["blue"], ...note } });
