@@ -2,9 +2,11 @@ import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { agentTools } from "./agent-mail/agents.ts";
 import { type Connection, projectOf } from "./agent-mail/connection.ts";
 import { contactTools } from "./agent-mail/contacts.ts";
+import { inboxTools } from "./agent-mail/inbox.ts";
 import { macroTools } from "./agent-mail/macros.ts";
 import { messageTools } from "./agent-mail/messages.ts";
 import { reservationTools } from "./agent-mail/reservations.ts";
+import { threadTools } from "./agent-mail/threads.ts";
 import { claimTools } from "./claim-tools.ts";
 import { leaseTools } from "./lease-tools.ts";
 import { mailTools } from "./mail-tools.ts";
@@ -71,6 +73,8 @@ function agentMailProfile(context: ProfileContext): McpServer {
   const tools = [
     ...agentTools,
     ...messageTools,
+    ...inboxTools,
+    ...threadTools,
     ...contactTools,
     ...reservationTools,
     ...macroTools,

@@ -16,11 +16,13 @@ export interface McpCall {
 }
 
 /** A tool as it is written: its input schema refuses unknown arguments, its answer is sent as compact JSON. */
-interface ToolParts<C, S extends z.ZodObject = z.ZodObject> {
+export interface ToolParts<C, S extends z.ZodObject = z.ZodObject> {
   readonly name: string;
   /** Under 300 characters: every agent pays for it in every session. */
   readonly description: string;
   readonly input: S;
+  /** Arguments that mean nothing here: taken all the same, and named in the answer. */
+  readonly ignores?: readonly string[];
   readonly run: (args: z.output<S>, call: C) => Promise<unknown>;
 }
 
@@ -49,23 +51,38 @@ export function registerTool<C>(
   tool: Tool<C>,
   context: { readonly call: () => Promise<C>; readonly onFault: OnFault },
 ): void {
-  const { name, description, input, listed, run } = tool;
+  const { name, description, input, listed, ignores = [], run } = tool;
   const next = `see the arguments of ${name} in tools/list`;
   server.registerTool(
     name,
     { description, inputSchema: listed },
     async (args): Promise<CallToolResult> => {
       try {
-        const parsed = input.safeParse(args);
+        const ignored = ignores.filter((key) => Object.hasOwn(args, key));
+        const parsed = input.safeParse(without(args, ignored));
         if (!parsed.success) throw wrongArguments(parsed.error, next);
         const answer = await run(parsed.data, await context.call());
-        return { content: [{ type: "text", text: JSON.stringify(answer) }] };
+        return { content: saying(answer, ignored) };
       } catch (error) {
         const said = explain(error, { name, next, onFault: context.onFault });
         return { isError: true, content: [{ type: "text", text: JSON.stringify(said) }] };
       }
     },
   );
+}
+
+const without = (args: Record<string, unknown>, keys: readonly string[]): object =>
+  Object.fromEntries(Object.entries(args).filter(([key]) => !keys.includes(key)));
+
+/** An answer with the arguments that were ignored; beside it where it is a list. */
+function saying(answer: unknown, ignored: readonly string[]): CallToolResult["content"] {
+  const texts =
+    ignored.length === 0
+      ? [answer]
+      : Array.isArray(answer)
+        ? [answer, { ignored }]
+        : [{ ...(answer as object), ignored }];
+  return texts.map((text) => ({ type: "text", text: JSON.stringify(text) }));
 }
 
 interface Failed {

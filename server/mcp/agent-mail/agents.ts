@@ -104,6 +104,7 @@ export const agentTools = [
     name: "ensure_project",
     description: "Make the project of an absolute path unless it exists",
     input: z.strictObject({ human_key: z.string() }),
+    ignores: ["identity_mode"],
     run: ({ human_key }, connection) => ensureProject(connection, human_key),
   }),
   agentMailTool({
@@ -111,6 +112,7 @@ export const agentTools = [
     description:
       "Register an agent of yours (generated name when none is given) and bind this connection to it",
     input: z.strictObject({ project_key: z.string(), ...profile, name: z.string().optional() }),
+    ignores: ["attachments_policy"],
     run: async ({ project_key, ...wanted }, connection) =>
       agentShape(await register(connection, projectOf(project_key), wanted)),
   }),
@@ -123,6 +125,7 @@ export const agentTools = [
       ...profile,
       name_hint: z.string().optional(),
     }),
+    ignores: ["attachments_policy"],
     run: async ({ project_key, program, model, task_description, name_hint }, connection) => {
       const project = projectOf(project_key);
       const agent = await connection.own.mailbox.registerAgent({
@@ -138,6 +141,7 @@ export const agentTools = [
     name: "whois",
     description: "Show an agent's profile",
     input: z.strictObject({ project_key: z.string(), agent_name: z.string() }),
+    ignores: ["include_recent_commits", "commit_limit"],
     run: async ({ project_key, agent_name }, { own }) =>
       agentShape(
         await own.mailbox.agent({ params: { project: projectOf(project_key), name: agent_name } }),

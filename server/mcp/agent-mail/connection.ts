@@ -1,9 +1,10 @@
+import type { z } from "zod";
 import type { Client } from "../../../contract/client.ts";
 import { Name } from "../../../contract/ids.ts";
 import { ProblemError } from "../../../contract/problem.ts";
 import { sha256 } from "../../../contract/cell/cell-id.ts";
 import type { Binding } from "../sessions.ts";
-import { toolsFor } from "../tool.ts";
+import { type Tool, type ToolParts, toolsFor } from "../tool.ts";
 
 /** A connection in the agent-mail profile. */
 export interface Connection {
@@ -23,7 +24,13 @@ export interface Actor extends Binding {
   readonly client: Client;
 }
 
-export const agentMailTool = toolsFor<Connection>();
+/** What every tool of that profile takes: the form of answers, and a secret that the connection's token stands for. */
+const IGNORED = ["format", "registration_token"];
+
+export const agentMailTool = <S extends z.ZodObject>(
+  tool: ToolParts<Connection, S>,
+): Tool<Connection> =>
+  toolsFor<Connection>()({ ...tool, ignores: [...(tool.ignores ?? []), ...IGNORED] });
 
 const MAX_NAME = 64;
 

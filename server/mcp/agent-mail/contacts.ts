@@ -81,6 +81,7 @@ export const contactTools = [
       reason: z.string().optional(),
       ttl_seconds: seconds,
     }),
+    ignores: ["register_if_missing"],
     run: (args, connection) => requestContact(connection, args),
   }),
   agentMailTool({

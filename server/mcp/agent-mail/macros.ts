@@ -2,7 +2,8 @@ import { z } from "zod";
 import { agentShape, ensureProject, register } from "./agents.ts";
 import { actor, agentMailTool, projectOf } from "./connection.ts";
 import { answerContact, requestContact } from "./contacts.ts";
-import { inboxOf, threadSummary } from "./messages.ts";
+import { inboxOf } from "./inbox.ts";
+import { comingThread, SUMMARY_IGNORES } from "./threads.ts";
 import { releaseLeases, reserveInput, reservePaths } from "./reservations.ts";
 
 const profile = {
@@ -70,16 +71,21 @@ export const macroTools = [
       thread_id: z.string(),
       ...profile,
       inbox_limit: inboxLimit,
+      include_inbox_bodies: z.boolean().default(false),
     }),
+    ignores: ["register_if_missing", ...SUMMARY_IGNORES],
     run: async (args, connection) => {
       const project = projectOf(args.project_key);
       const agent = await register(connection, project, { ...args, name: args.agent_name });
       const me = await actor(connection, args.project_key, agent.name);
-      const { inbox, more } = await inboxOf(me, { limit: args.inbox_limit });
+      const { inbox, more } = await inboxOf(me, {
+        limit: args.inbox_limit,
+        bodies: args.include_inbox_bodies,
+      });
       return {
         project: { slug: project },
         agent: agentShape(agent),
-        thread: await threadSummary(me, args.thread_id),
+        thread: await comingThread(me, args.thread_id),
         inbox,
         inbox_more: more,
       };
@@ -101,6 +107,7 @@ export const macroTools = [
       welcome_subject: z.string().optional(),
       welcome_body: z.string().optional(),
     }),
+    ignores: ["register_if_missing"],
     run: async (args, connection) => {
       const { project, agent, client } = await actor(connection, args.project_key, args.requester);
       const request = await requestContact(connection, {

@@ -177,16 +177,19 @@ export const reservationTools = [
     description:
       "Take a reservation away from its holder, who is told the note; needs the scope lease:force",
     input: z.strictObject({
-      project_key: z.string(),
+      ...target,
       file_reservation_id: z.uuid(),
-      note: z.string().min(1),
+      note: z.string().min(1).default("no reason was given"),
+      /** The holder is told in any case. */
+      notify_previous: z.boolean().optional(),
     }),
-    run: async ({ project_key, file_reservation_id, note }, { own }) => {
-      const lease = await own.reservations.forceRelease({
+    run: async ({ project_key, agent_name, file_reservation_id, note }, connection) => {
+      if (agent_name !== undefined) await actor(connection, project_key, agent_name);
+      const lease = await connection.own.reservations.forceRelease({
         params: { project: projectOf(project_key), lease: file_reservation_id as Lease["id"] },
         body: { reason: note },
       });
-      return { released: 1, reservation: shapeOf(lease) };
+      return { released: 1, notified: true, reservation: shapeOf(lease) };
     },
   }),
   agentMailTool({
