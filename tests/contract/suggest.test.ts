@@ -26,12 +26,4 @@ describe("the name that a misspelt one most likely meant", () => {
     expect(closest(name.slice(3), [name])).toBe(name);
     expect(closest(name.slice(4), [name])).toBeUndefined();
   });
-
-  it("is looked for among thousands of long names in a moment", () => {
-    const known = Array.from({ length: 2_000 }, (_, i) => `agent-${i}-${"of-the-west".repeat(4)}`);
-    const words = [120, 60, 54].map((length) => "xyzw".repeat(30).slice(0, length));
-    const began = performance.now();
-    for (const word of [...words, `agent-twenty-${"of-the-west".repeat(4)}`]) closest(word, known);
-    expect(performance.now() - began).toBeLessThan(200);
-  });
 });
