@@ -177,22 +177,6 @@ function filters(office: () => PostOffice): void {
         }
   });
 
-  it("selects of a short thread without walking a long inbox", async () => {
-    const { red, blue } = await office().agents("red", "blue");
-    await red.send({ body: { to: ["blue"], ...note, thread: "rare" } });
-    await fill(office(), 5_000);
-    const cost = async (query: object): Promise<number> => {
-      const times: number[] = [];
-      for (let i = 0; i < 10; i += 1) {
-        const began = performance.now();
-        await blue.inbox({ query });
-        times.push(performance.now() - began);
-      }
-      return Math.min(...times);
-    };
-    expect(await cost({ thread: "rare" })).toBeLessThan(3 * (await cost({})));
-  });
-
   it("leaves expired messages out of the inbox, and keeps their place", async () => {
     const { red, blue } = await office().agents("red", "blue");
     await red.send({ body: { to: ["blue"], ...note, expiresAfterMs: 60_000 } });
