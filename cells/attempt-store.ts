@@ -42,7 +42,7 @@ export interface LiveRow {
 
 const ATTEMPT = `select a.id, a.state, a.holder, a.run, a.n, a.lease,
     (select count(*) from p_attempts o
-      where o.session = a.session and o.id <> a.id and o.state in ('claimed', 'running')) as siblings,
+      where o.holder = a.holder and o.session = a.session and o.id <> a.id and o.state in ('claimed', 'running')) as siblings,
     r.state as run_state, r.attempt as latest, r.lane, r.retries, r.cell, r.project, r.sweep, r.queue,
     q.open as queue_open, q.image_id as frozen_image
   from p_attempts a join p_runs r on r.id = a.run join p_queues q on q.id = r.queue`;

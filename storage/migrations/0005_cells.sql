@@ -94,9 +94,9 @@ create table p_attempts (
   -- Without the samples of an accepted result, which are rows of p_samples.
   report      text,
   unique (run, n)
-);
+) /*sqlite without rowid*/;
 create index p_attempts_by_session on p_attempts (session);
-create index p_attempts_live on p_attempts (holder) where state in ('claimed', 'running');
+create index p_attempts_live on p_attempts (holder, session) where state in ('claimed', 'running');
 
 create table p_samples (
   attempt   text             not null,
