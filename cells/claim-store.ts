@@ -8,12 +8,12 @@ export interface QueueRow extends Waiting {
   readonly sweep: string;
 }
 
-const OPEN_QUEUES = "select id, image_id, open, taken from p_queues where open > 0";
+const OPEN_QUEUES = "select id, image_id, open, taken from p_queues where closed = 0 and open > 0";
 const QUEUE =
   "select project, sweep, priority, submitted_at, image, demand from p_queues where id = $1";
 const LANES =
   "select distinct lane from p_runs where queue = $1 and state = 'queued' and lane <> ''";
-const CLAIMABLE = `select r.id, r.project, r.sweep, r.cell, r.block, r.attempt, r.queue, r.ord, c.spec
+const CLAIMABLE = `select r.id, r.project, r.sweep, r.block, r.attempt, r.queue, r.ord, c.spec
   from p_runs r join p_cells c on c.id = r.cell`;
 const RUN = `${CLAIMABLE} where r.id = $1`;
 const FIRST_OF_LANE = `${CLAIMABLE} where r.queue = $1 and r.state = 'queued' and r.lane = $2 and r.ord > $3
@@ -105,7 +105,6 @@ export interface ClaimableRow {
   readonly id: string;
   readonly project: string;
   readonly sweep: string;
-  readonly cell: string;
   readonly block: number;
   /** How many attempts it has had. */
   readonly attempt: number;

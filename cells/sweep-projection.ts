@@ -17,7 +17,8 @@ const FINISH = `update p_sweeps set state = case state when 'active' then 'finis
 const CANCEL_SWEEP = "update p_sweeps set state = 'cancelled' where id = $1";
 const CANCEL_RUNS = `update p_runs set state = 'cancelled', finished_at = $2
   where sweep = $1 and state in ('blocked', 'queued', 'claimed', 'running')`;
-const CLOSE_QUEUES = "update p_queues set open = 0, taken = 0 where sweep = $1";
+const EMPTY_QUEUES = "update p_queues set open = 0, taken = 0 where sweep = $1";
+const CLOSE_QUEUES = "update p_queues set closed = 1 where sweep = $1";
 
 const SLACK_MS = 600_000;
 
@@ -65,11 +66,11 @@ async function insertQueuesAndRuns(query: Query, { project, at, body }: Event): 
     const queue = queueOf.get(image);
     const open = placed.filter((run) => run[6] === queue).length;
     const frozen = image === null ? null : (images[image] ?? null);
-    return [queue, project, sweep, image, frozen, source.priority, at, demand, open, 0];
+    return [queue, project, sweep, image, frozen, source.priority, at, demand, open, 0, 0];
   });
   await insertRows(
     query,
-    "p_queues (id, project, sweep, image, image_id, priority, submitted_at, demand, open, taken)",
+    "p_queues (id, project, sweep, image, image_id, priority, submitted_at, demand, open, taken, closed)",
     queues,
   );
   await insertRows(
@@ -88,12 +89,13 @@ async function cancelled(query: Query, { at, body }: Event): Promise<void> {
   const { id } = body as EventBody<"sweep.cancelled">;
   await query(CANCEL_SWEEP, [id]);
   await query(CANCEL_RUNS, [id, at]);
-  await query(CLOSE_QUEUES, [id]);
+  await query(EMPTY_QUEUES, [id]);
 }
 
 async function finished(query: Query, { at, body }: Event): Promise<void> {
   const { id, states } = body as EventBody<"sweep.finished">;
   await query(FINISH, [id, at, JSON.stringify(states)]);
+  await query(CLOSE_QUEUES, [id]);
 }
 
 export const sweepApply: Readonly<Record<string, Apply>> = {

@@ -35,6 +35,7 @@ create table p_sweep_cells (
 ) /*sqlite without rowid*/;
 
 -- What the runs of one sweep with one image ask of a node; `open` of them have not ended, `taken` of those are at a holder.
+-- Every result changes `open`, so the index is over `closed`, which the end of the sweep sets.
 create table p_queues (
   id           text   primary key,
   project      text   not null,
@@ -45,10 +46,11 @@ create table p_queues (
   submitted_at bigint not null,
   demand       text   not null,
   open         bigint not null,
-  taken        bigint not null
+  taken        bigint not null,
+  closed       bigint not null
 ) /*sqlite without rowid*/;
 create index p_queues_by_sweep on p_queues (sweep);
-create index p_queues_open on p_queues (priority) where open > 0;
+create index p_queues_open on p_queues (id) where closed = 0;
 
 -- `lane` names the nodes that a retried run must not go back to; empty for a run that no node has failed yet.
 create table p_runs (
