@@ -126,15 +126,16 @@ export function fitsNow(waiting: Waiting, { inventory, images, offer }: Candidat
 
 /**
  * The queues that the node can take from now, in the order to try them: priority, then the project with the least work
- * in hand, then those whose image the node holds, then age.
+ * in hand, then those whose image the node holds, then age. Whether one fits is seen when its turn comes, because the
+ * first that does is taken nearly always.
  */
-export function ranked<W extends Waiting>(all: readonly W[], node: Candidate): W[] {
+export function* ranked<W extends Waiting>(all: readonly W[], node: Candidate): Generator<W> {
   const inHand = new Map<string, number>();
   for (const { project, taken } of all) inHand.set(project, (inHand.get(project) ?? 0) + taken);
   const holds = ({ image }: Waiting): number =>
     image !== null && imageOn(node.images, image) !== undefined ? 0 : 1;
-  return all
-    .filter((one) => one.open > one.taken && fitsNow(one, node))
+  const inOrder = all
+    .filter(({ open, taken }) => open > taken)
     .toSorted(
       (a, b) =>
         b.priority - a.priority ||
@@ -143,4 +144,5 @@ export function ranked<W extends Waiting>(all: readonly W[], node: Candidate): W
         a.submittedAt - b.submittedAt ||
         (a.id < b.id ? -1 : 1),
     );
+  for (const one of inOrder) if (fitsNow(one, node)) yield one;
 }

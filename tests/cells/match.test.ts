@@ -121,7 +121,7 @@ describe("matching", () => {
       waiting({ id: "busy", project: "busy", submittedAt: 0 }),
       waiting({ id: "empty", open: 4, taken: 4, project: "other" }),
     ];
-    expect(ranked(all, node).map(({ id }) => id)).toEqual([
+    expect([...ranked(all, node)].map(({ id }) => id)).toEqual([
       "urgent",
       "image",
       "old",
