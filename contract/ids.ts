@@ -2,6 +2,9 @@ import { z } from "zod";
 
 let lastMs = 0;
 let counter = 0;
+/** The time of the latest id as it is written, and what it says: many ids are made within one millisecond. */
+let time = "";
+let timeMs = -1;
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
@@ -33,15 +36,17 @@ export function newId(): string {
     lastMs += 1;
     counter = 0;
   }
-  const high = Math.floor(lastMs / 2 ** 16);
-  const low = lastMs % 2 ** 16;
+  if (timeMs !== lastMs) {
+    timeMs = lastMs;
+    const digits = lastMs.toString(16).padStart(12, "0");
+    time = `${digits.slice(0, 8)}-${digits.slice(8)}-`;
+  }
   const at = random8();
-  const time = hex(high >>> 24) + hex(high >>> 16) + hex(high >>> 8) + hex(high);
-  const order = `${hex(low >>> 8)}${hex(low)}-${hex(0x70 | (counter >>> 8))}${hex(counter)}`;
+  const order = hex(0x70 | (counter >>> 8)) + hex(counter);
   const variant = hex(((pool[at] ?? 0) & 0x3f) | 0x80) + hex(pool[at + 1]);
   let node = "";
   for (let i = at + 2; i < at + 8; i += 1) node += hex(pool[i]);
-  return `${time}-${order}-${variant}-${node}`;
+  return `${time}${order}-${variant}-${node}`;
 }
 
 /**
