@@ -32,11 +32,12 @@ export async function obstaclesOf(
   { now, place = Number.MAX_SAFE_INTEGER }: Moment,
 ): Promise<Obstacles> {
   const { blocking, supersedes } = await rivalsOf(reader, demand, now);
-  const { fence, queued } = await standing(reader.query, demand.project);
-  const tickets = queued
-    ? await presentBefore(reader.query, { project: demand.project, n: place, now })
+  const { project } = demand;
+  const { fence, queued } = await standing(reader.query, project);
+  const ahead = queued
+    ? aheadOf(demand, await presentBefore(reader.query, { project, n: place, now }))
     : [];
-  return { rivals: blocking, ahead: aheadOf(demand, tickets), supersedes, fence };
+  return { rivals: blocking, ahead, supersedes, fence };
 }
 
 function aheadOf(demand: Demand, tickets: readonly TicketRow[]): Ahead[] {

@@ -27,13 +27,14 @@ const DEFINE_REPOSITORY = `insert into p_repositories (project, name, ignore_cas
 async function granted(query: Query, { project, at, body }: Event): Promise<void> {
   const lease = body as EventBody<"lease.granted">;
   const refs = lease.refs === null ? null : JSON.stringify(lease.refs);
+  const texts = lease.resources.map((resource) => JSON.stringify(resource));
   await query(INSERT, [
     lease.id,
     project,
     lease.holder,
     lease.mode,
     lease.fence,
-    JSON.stringify(lease.resources),
+    `[${texts.join(",")}]`,
     refs,
     lease.session,
     lease.reason,
@@ -44,7 +45,7 @@ async function granted(query: Query, { project, at, body }: Event): Promise<void
   for (const [n, resource] of lease.resources.entries()) {
     const { scope, keys } = keysOf(resource);
     for (const key of keys)
-      await query(INSERT_KEY, [lease.id, n, project, scope, key, JSON.stringify(resource), refs]);
+      await query(INSERT_KEY, [lease.id, n, project, scope, key, texts[n], refs]);
   }
   await query(COUNT_UP, [project, lease.fence]);
   await supersede(query, lease.supersedes);
