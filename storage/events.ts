@@ -88,18 +88,27 @@ export async function storedThat(
 
 /** One `apply` that runs those of all projections for the event's type, in the given order. */
 export function applyAll(projections: readonly Projection[]): Apply {
-  const byType = new Map<string, Apply[]>();
+  const byType = new Map<string, Apply>();
   for (const { apply } of projections) {
-    for (const [type, one] of Object.entries(apply))
-      byType.set(type, [...(byType.get(type) ?? []), one]);
+    for (const [type, one] of Object.entries(apply)) {
+      const earlier = byType.get(type);
+      byType.set(type, earlier === undefined ? one : inTurn(earlier, one));
+    }
   }
   return async (query, event) => {
-    const all = byType.get(event.type);
-    if (all === undefined) {
+    const apply = byType.get(event.type);
+    if (apply === undefined) {
       throw new ProblemError("INTERNAL", `no projection applies the event type ${event.type}`, {
         next: "register its apply with the projections that openLog gets",
       });
     }
-    for (const one of all) await one(query, event);
+    await apply(query, event);
   };
 }
+
+const inTurn =
+  (one: Apply, other: Apply): Apply =>
+  async (query, event) => {
+    await one(query, event);
+    await other(query, event);
+  };
