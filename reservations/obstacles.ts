@@ -1,7 +1,8 @@
 import { type Demand, type Meeting, meetingsOf, type Order } from "./demand.ts";
 import { callBudget } from "./pattern/overlap.ts";
-import { type Rival, rivalsOf } from "./rivals.ts";
-import { type Reader, standing } from "./store.ts";
+import { keysOf } from "./keys.ts";
+import { type Rival, type Rivals, rivalsOf } from "./rivals.ts";
+import { type Place, type Reader, standing } from "./store.ts";
 import { orderOf, slotBlockers, type TicketRow, presentBefore } from "./tickets.ts";
 
 /** Somebody who asked before for what meets a demand, and still waits. */
@@ -31,13 +32,24 @@ export async function obstaclesOf(
   demand: Demand,
   { now, place = Number.MAX_SAFE_INTEGER }: Moment,
 ): Promise<Obstacles> {
-  const { blocking, supersedes } = await rivalsOf(reader, demand, now);
   const { project } = demand;
-  const { fence, queued } = await standing(reader.query, project);
+  const { fence, queued, near } = await standing(reader.query, project, onlyPlace(demand));
+  const { blocking, supersedes } = near ? await rivalsOf(reader, demand, now) : NO_RIVALS;
   const ahead = queued
     ? aheadOf(demand, await presentBefore(reader.query, { project, n: place, now }))
     : [];
   return { rivals: blocking, ahead, supersedes, fence };
+}
+
+const NO_RIVALS: Rivals = { blocking: [], supersedes: [] };
+
+/** Where everything is found that a demand may meet, if that is one place: it asks for one thing, and no pattern or semaphore. */
+function onlyPlace({ resources }: Demand): Place | undefined {
+  const [wanted] = resources;
+  if (wanted === undefined || resources.length > 1) return undefined;
+  if (wanted.kind === "file" || wanted.kind === "slot") return undefined;
+  const { scope, keys } = keysOf(wanted);
+  return { scope, key: keys[0] ?? "" };
 }
 
 function aheadOf(demand: Demand, tickets: readonly TicketRow[]): Ahead[] {

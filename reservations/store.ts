@@ -62,7 +62,8 @@ const STILL_HELD = (ids: string): string =>
   `select id from p_leases where id in ${ids} and state in ('held', 'grace')`;
 const OF_SESSION = `select id, state from p_leases where session = $1 and state in ('held', 'grace')`;
 const STANDING = `select coalesce((select fence from p_fences where project = $1), 0) as fence,
-  exists (select 1 from e_lease_tickets where project = $1 and state = 'waiting') as queued`;
+  exists (select 1 from e_lease_tickets where project = $1 and state = 'waiting') as queued,
+  $2 = '' or exists (select 1 from p_lease_keys where project = $1 and scope = $2 and key = $3) as near`;
 const PUSH_BACK = `update e_deadlines set due = $1 where kind = 'lease.expire' and subject = $2
   returning subject`;
 
@@ -145,13 +146,20 @@ export const leasesOfSession = (
   session: string,
 ): Promise<{ id: string; state: LeaseStateName }[]> => query(OF_SESSION, [session]);
 
-/** The highest fence that the project ever gave, and whether anybody waits for a lease in it. */
-export async function standing(
-  query: Query,
-  project: string,
-): Promise<{ fence: number; queued: boolean }> {
-  const [row] = await query<{ fence: number; queued: number }>(STANDING, [project]);
-  return { fence: row?.fence ?? 0, queued: Boolean(row?.queued) };
+/** How things stand in a project before a grant. */
+export interface Standing {
+  /** The highest fence that it ever gave. */
+  readonly fence: number;
+  /** Whether anybody waits for a lease. */
+  readonly queued: boolean;
+  /** Whether there is an open lease at the place, or none was given. */
+  readonly near: boolean;
+}
+
+export async function standing(query: Query, project: string, place?: Place): Promise<Standing> {
+  const { scope, key } = place ?? { scope: "", key: "" };
+  const [row] = await query<Record<keyof Standing, number>>(STANDING, [project, scope, key]);
+  return { fence: row?.fence ?? 0, queued: Boolean(row?.queued), near: Boolean(row?.near) };
 }
 
 /** Which of the leases are held. */
