@@ -51,6 +51,8 @@ export interface Environment {
     folder: string,
     since: string | undefined,
   ) => Promise<Answer<"POST /v1/archive/verify">>;
+  /** Locks a file until it is closed or the process ends, however it ends; CONFLICT while another process has it. */
+  readonly lockFile: (file: string) => Promise<{ close(): void }>;
 }
 
 /** A variable; an empty one counts as not set. */

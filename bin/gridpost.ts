@@ -37,4 +37,8 @@ process.exitCode = await main(process.argv.slice(2), {
     const { verifyClone } = await import("../server/main.ts");
     return verifyClone(folder, since);
   },
+  lockFile: async (file) => {
+    const { openLocalFile } = await import("../storage/local-file.ts");
+    return openLocalFile(file);
+  },
 });

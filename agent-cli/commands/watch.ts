@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Option } from "@commander-js/extra-typings";
+import { ProblemError } from "../../contract/problem-error.ts";
+import { makeFolders } from "../../runtime/folders.ts";
 import { readPrivate, writePrivate } from "../../runtime/private-file.ts";
 import { notEmpty } from "../arguments.ts";
 import { type Cli, type Define, examples, leaf } from "../command.ts";
@@ -27,23 +29,51 @@ export const defineWatch: Define = (program, cli) => {
       `${examples("watch --json", `watch --exec 'my-agent "$GRIDPOST_MESSAGE_SUBJECT"'`)}
 
 The command finds the message as JSON on stdin, and GRIDPOST_MESSAGE_ID, _SEQ, _FROM, _SUBJECT
-and _THREAD in its environment. A watch that is started again goes on where it was.`,
+and _THREAD in its environment. A watch that is started again goes on where it was; one that prints
+takes nothing from the one that runs commands, of which an agent has one at a time.`,
     )
     .action(async ({ exec, from, ...common }) => {
       const context = cli.context(common);
       const { api, name } = await context.agent();
       const { project, home } = context;
-      const place = JSON.stringify([await context.url(), project, name]);
+      const inbox = [await context.url(), project, name];
+      // Who only looks has a place of its own: nothing that it prints counts as handled.
+      const own = JSON.stringify(exec === undefined ? [...inbox, "print"] : inbox);
+      const place = join(home, "watch", digest(own));
+      const lock = exec === undefined ? undefined : await lockOf(place, name, cli);
       await watchInbox({
         api,
         project,
-        cursor: cursorIn(join(home, "watch", `${digest(place)}.json`)),
+        cursor: cursorIn(`${place}.json`),
         fromNow: from === "now",
         note: (line) => cli.out.note(line),
         handle: (message) => (exec === undefined ? print(cli, message) : run(exec, message, cli)),
-      });
+      }).finally(() => lock?.close());
     });
 };
+
+/** Lets one process at a time run commands for an inbox. @throws ProblemError CONFLICT with who does */
+async function lockOf(
+  place: string,
+  agent: string,
+  { environment }: Cli,
+): Promise<{ close(): void }> {
+  const holder = `${place}.pid`;
+  await makeFolders(dirname(place));
+  try {
+    const lock = await environment.lockFile(`${place}.lock`);
+    await writePrivate(holder, String(process.pid));
+    return lock;
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.code !== "CONFLICT") throw error;
+    const pid = await readPrivate(holder);
+    const who = pid === undefined ? "another process" : `process ${pid}`;
+    throw new ProblemError("CONFLICT", `${who} runs commands for the inbox of ${agent} already`, {
+      next: "end it first, or leave --exec out to print what comes",
+      cause: error,
+    });
+  }
+}
 
 const digest = (text: string): string =>
   createHash("sha256").update(text).digest("hex").slice(0, 32);

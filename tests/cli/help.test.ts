@@ -33,6 +33,7 @@ describe("help", () => {
         runDaemon: () => Promise.resolve(),
         restoreServer: () => Promise.reject(new Error("not here")),
         verifyClone: () => Promise.reject(new Error("not here")),
+        lockFile: () => Promise.reject(new Error("not here")),
       },
       out: createOutput(true),
       trailing: undefined,

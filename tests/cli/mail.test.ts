@@ -212,4 +212,49 @@ describe("gridpost watch", () => {
     second.kill("SIGTERM");
     await once(second, "close");
   });
+
+  it("prints without taking a message from the watch that runs commands", async () => {
+    await bert.run("agent", "register", "looked-at");
+    const as = ["--as", "looked-at"];
+    await anna.run("send", "looked-at", "-s", "one");
+    const printing = bert.start("watch", ...as, "--json");
+    let printed = "";
+    printing.stdout?.on("data", (chunk: Buffer) => (printed += chunk.toString()));
+    await anna.run("send", "looked-at", "-s", "two");
+    await expect.poll(() => printed.split("\n")).toHaveLength(3);
+    printing.kill("SIGTERM");
+    await once(printing, "close");
+
+    const command = "echo $GRIDPOST_MESSAGE_SUBJECT >> looked";
+    const running = bert.start("watch", ...as, "--exec", command);
+    const ran = () => readFile(join(bert.home, "looked"), "utf8").catch(() => "");
+    await expect.poll(ran).toBe("one\ntwo\n");
+    running.kill("SIGTERM");
+    await once(running, "close");
+  });
+
+  it("runs commands once at a time for an inbox, and says who does; one that was killed is in nobody's way", async () => {
+    await bert.run("agent", "register", "guarded");
+    const start = () =>
+      bert.start("watch", "--as", "guarded", "--exec", "echo $GRIDPOST_MESSAGE_SUBJECT >> guarded");
+    const ran = () => readFile(join(bert.home, "guarded"), "utf8").catch(() => "");
+    await anna.run("send", "guarded", "-s", "one");
+    const first = start();
+    await expect.poll(ran).toBe("one\n");
+    const second = start();
+    let said = "";
+    second.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    await expect.poll(() => second.exitCode).toBe(3);
+    await expect
+      .poll(() => said)
+      .toContain(`process ${first.pid} runs commands for the inbox of guarded already`);
+
+    first.kill("SIGKILL");
+    await once(first, "close");
+    await anna.run("send", "guarded", "-s", "two");
+    const third = start();
+    await expect.poll(ran).toMatch(/^(one\n)+two\n$/);
+    third.kill("SIGTERM");
+    await once(third, "close");
+  });
 });
