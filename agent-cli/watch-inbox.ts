@@ -95,8 +95,9 @@ const INBOX = "GET /v1/projects/:project/inbox";
 /** Before the oldest unread message, or after the newest when there is none. */
 async function firstPlace({ api, project, cursor, fromNow }: Watch): Promise<number> {
   const params = { project };
-  const unread = await api(INBOX, { params, query: { after: 0, limit: 1, unread: "true" } });
+  // In this order: what comes in between is unread then.
   const newest = await api(INBOX, { params, query: { limit: 1 } });
+  const unread = await api(INBOX, { params, query: { after: 0, limit: 1, unread: "true" } });
   const oldest = fromNow ? undefined : unread.messages[0];
   const place = oldest === undefined ? newest.next : oldest.seq - 1;
   await cursor.save(place);

@@ -71,6 +71,34 @@ describe("a watch", () => {
     ]);
   });
 
+  it("hands on what comes while it looks where to start", async () => {
+    const handled: number[] = [];
+    let arrived = 0;
+    // A message comes between the first two calls.
+    const answer = (name: string, { query }: { query: { after?: number } }): unknown => {
+      if (!name.includes("/inbox")) return { id: "m" };
+      if (query.after === 1) throw new Error("it was passed over");
+      const messages = [1].filter((seq) => seq <= arrived && seq > (query.after ?? 0));
+      const next = arrived;
+      arrived = 1;
+      return { messages: messages.map((seq) => ({ seq })), next };
+    };
+    const watching = watchInbox({
+      api: ((...call: Parameters<typeof answer>) =>
+        Promise.resolve().then(() => answer(...call))) as unknown as Api,
+      project: "default",
+      cursor: { load: () => Promise.resolve(undefined), save: () => Promise.resolve() },
+      fromNow: false,
+      handle: ({ seq }) => {
+        handled.push(seq);
+        return Promise.reject(new Error("seen"));
+      },
+      note: () => undefined,
+    });
+    await expect(watching).rejects.toThrow("seen");
+    expect(handled).toEqual([1]);
+  });
+
   it("ends when there is nothing to wait for", async () => {
     expect(await watched("NOT_FOUND")).toEqual({ handled: [], notes: [] });
   });
