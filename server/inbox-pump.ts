@@ -1,3 +1,4 @@
+import type { ProblemError } from "../contract/problem.ts";
 import type { Downstream } from "../contract/stream.ts";
 import { inboxPage } from "../mailbox/inbox.ts";
 import type { InboxAddress } from "../mailbox/ports.ts";
@@ -25,6 +26,8 @@ export interface PumpTarget {
   send(frame: Downstream): void;
   /** The reader did not take what it was sent for 30 s. */
   onSlow(): void;
+  /** The inbox could not be read; the pump has stopped. */
+  onProblem(problem: ProblemError): void;
 }
 
 /** Sends what follows `after` in an inbox, then what arrives, each message once and in order, until it is stopped. */
@@ -64,9 +67,9 @@ export class InboxPump {
         await this.catchUp();
       }
     } catch (error) {
+      if (this.stopped) return;
       this.stop();
-      const { code, message } = toProblemError(error);
-      this.target.send({ type: "problem", code, message });
+      this.target.onProblem(toProblemError(error));
     } finally {
       this.running = false;
     }
@@ -80,6 +83,7 @@ export class InboxPump {
         limit: PAGE,
         unread: false,
       });
+      if (this.stopped) return;
       for (const entry of page.messages)
         this.target.send({
           type: "message",

@@ -1,5 +1,5 @@
 import type { RawData, WebSocket } from "ws";
-import type { ProblemCode } from "../contract/problem.ts";
+import type { ProblemCode, ProblemError } from "../contract/problem.ts";
 import { type Downstream, Upstream } from "../contract/stream.ts";
 import type { Query } from "../storage/db.ts";
 import { FrameBudget } from "./frame-budget.ts";
@@ -10,10 +10,11 @@ import { WORK_TOPIC } from "./topics.ts";
 
 /** Hints to one node are at least so far apart. */
 const WORK_PAUSE_MS = 50;
-/** Sockets close with the HTTP status in the private range of codes: 4401, 4408, 4429. */
-const CLOSE_UNAUTHENTICATED = 4401;
-const CLOSE_SLOW = 4408;
-const CLOSE_TOO_MANY = 4429;
+/** Sockets close with the HTTP status in the private range of codes. */
+const CLOSE_BY_STATUS = 4_000;
+const CLOSE_UNAUTHENTICATED = 4_401;
+const CLOSE_SLOW = 4_408;
+const CLOSE_TOO_MANY = 4_429;
 /** What a reader has not taken of what it was sent; beyond it comes back later, and goes on by its cursor. */
 const MAX_UNREAD_BYTES = 1_048_576;
 /** `setTimeout` fires at once for anything longer than this. */
@@ -143,8 +144,15 @@ export class StreamSession {
         socket: this.socket,
         send: (frame) => this.send(frame),
         onSlow: () => this.endSlow(),
+        onProblem: (problem) => this.onProblem(problem),
       },
     );
+  }
+
+  /** What the client cannot put right ends its socket: it connects anew and goes on where it was. */
+  private onProblem({ status, code, message }: ProblemError): void {
+    if (status < 500) this.send(refusal(message, code));
+    else this.end(CLOSE_BY_STATUS + status, code, message);
   }
 
   private subscribeWork(): void {

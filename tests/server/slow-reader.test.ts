@@ -1,9 +1,9 @@
-import { EventEmitter } from "node:events";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { WebSocket } from "ws";
 import type { Downstream } from "../../contract/stream.ts";
 import { StreamSession } from "../../server/stream-session.ts";
 import { InboxPump } from "../../server/inbox-pump.ts";
+import { Socket } from "../support/socket.ts";
 
 const PAGE = { messages: [], next: 7, more: false };
 vi.mock("../../mailbox/inbox.ts", () => ({ inboxPage: () => Promise.resolve(PAGE) }));
@@ -18,28 +18,6 @@ afterEach(() => {
 const hub = { subscribe: () => () => undefined } as unknown as ConstructorParameters<
   typeof InboxPump
 >[0]["hub"];
-
-/** A socket whose reader has taken nothing of `bufferedAmount` bytes. */
-class Socket extends EventEmitter {
-  readonly OPEN = 1;
-  readyState = 1;
-  bufferedAmount = 0;
-  readonly sent: Downstream[] = [];
-  closed: number | undefined;
-  cut = false;
-
-  send(text: string): void {
-    this.sent.push(JSON.parse(text) as Downstream);
-  }
-
-  close(code: number): void {
-    this.closed = code;
-  }
-
-  terminate(): void {
-    this.cut = true;
-  }
-}
 
 /** A session on the clock of the fake timers, whose token ends after `exp` milliseconds. */
 const sessionOn = (socket: Socket, exp: number): StreamSession =>
@@ -90,7 +68,12 @@ it("gets its inbox when it has read what came before, and is given up after half
     after: 3,
   };
   const start = (): InboxPump =>
-    new InboxPump(options, { socket: reader, send: (frame) => void sent.push(frame), onSlow });
+    new InboxPump(options, {
+      socket: reader,
+      send: (frame) => void sent.push(frame),
+      onSlow,
+      onProblem: (problem) => expect.unreachable(problem.message),
+    });
   const first = start();
   await vi.advanceTimersByTimeAsync(29_000);
   expect(sent).toEqual([]);
