@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { type MessageId, newId } from "../../contract/ids.ts";
 import type { Driver } from "../support/drivers.ts";
 import { openMigrated } from "../support/log-bench.ts";
 import { openPostOffice, type PostOffice, usePostOffice } from "../support/post-office.ts";
@@ -113,22 +112,6 @@ async function remindsOnce(driver: Driver): Promise<void> {
     await opened.close();
   }
 }
-
-/** Mail from red to blue, each message a thread of its own. */
-const fill = (office: PostOffice, count: number): Promise<unknown> =>
-  office.log.tx([], async (tx) => {
-    for (let i = 0; i < count; i += 1) {
-      const id = newId() as MessageId;
-      const addressed = { from: "red", to: ["blue"], cc: [], bcc: [], replyTo: null };
-      const body = { id, thread: id, open: false, ...addressed, ...note } as const;
-      await tx.append({
-        type: "message.sent",
-        project: "default",
-        actor: "agent:default/red",
-        body: { ...body, importance: "normal", ackRequired: false },
-      });
-    }
-  });
 
 function filters(office: () => PostOffice): void {
   it("selects unread, urgent, of a thread, and overdue", async () => {
