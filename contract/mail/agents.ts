@@ -3,6 +3,7 @@ import { defineEndpoint } from "../endpoint.ts";
 import { ContactPolicy } from "../events/mailbox.ts";
 import { Name, Time } from "../ids.ts";
 import { NextCursor, pageQuery } from "../page.ts";
+import { Text } from "./text.ts";
 
 export const Agent = z
   .object({
@@ -34,9 +35,9 @@ export const agentEndpoints = {
     body: z.strictObject({
       /** As `Name`; what looks like a mistake is refused with an explanation. One is generated when it is left out. */
       name: z.string().min(1).max(254).optional(),
-      program: z.string().max(128).optional(),
-      model: z.string().max(128).optional(),
-      task: z.string().max(1_000).optional(),
+      program: Text.max(128).optional(),
+      model: Text.max(128).optional(),
+      task: Text.max(1_000).optional(),
       node: Name.optional(),
     }),
     response: Agent,

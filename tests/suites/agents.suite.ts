@@ -46,6 +46,15 @@ function agents(office: () => PostOffice): void {
     });
   });
 
+  it.each(["program", "model", "task"])("refuses a %s that no UTF-8 holds", async (field) => {
+    for (const text of ["a\0b", "a\ud800b"]) {
+      const refused = office()
+        .user("anna")
+        .registerAgent({ body: { name: "blue", [field]: text } });
+      await expect(refused).rejects.toThrow("NUL characters or lone surrogates");
+    }
+  });
+
   it("lists agents by name in pages, and one's own alone", async () => {
     await office().agents("red", "blue", "Green");
     await office()
