@@ -48,11 +48,14 @@ export interface SaveTo {
   readonly folder: string;
 }
 
-/** A name for each file, all different: the second `run.csv` is `run-2.csv`. */
-export function fileNames(attachments: readonly { readonly name: string }[]): string[] {
+/** A name for each file, all different: the second `run.csv` is `run-2.csv`. One whose name is a folder's is called by its hash. */
+export function fileNames(
+  attachments: readonly { readonly name: string; readonly sha256: string }[],
+): string[] {
   const taken = new Set<string>();
   return attachments.map((attachment) => {
-    const { name, ext } = parse(basename(attachment.name));
+    const base = basename(attachment.name);
+    const { name, ext } = parse(/^\.{0,2}$/.test(base) ? attachment.sha256 : base);
     let unique = `${name}${ext}`;
     // Some file systems do not tell A from a.
     for (let n = 2; taken.has(unique.toLowerCase()); n += 1) unique = `${name}-${n}${ext}`;

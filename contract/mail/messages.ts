@@ -92,7 +92,12 @@ const Attach = z
   .array(
     z.strictObject({
       sha256: Sha256,
-      name: z.string().regex(/^[^\p{Cc}/\\]{1,200}$/u, "must be a file name without folders"),
+      name: z
+        .string()
+        .regex(
+          /^(?!\.{1,2}$)[^\p{Cc}\p{Surrogate}/\\]{1,200}$/u,
+          "must be a file name without folders",
+        ),
     }),
   )
   .max(MAX_ATTACHMENTS, `must be at most ${MAX_ATTACHMENTS} attachments`);

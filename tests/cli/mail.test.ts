@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fileNames } from "../../agent-cli/attachments.ts";
 import { joinedCli, type TestCli } from "../support/cli.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
@@ -52,6 +53,12 @@ describe("mail at the command line", () => {
     const seq = String(sent.json<Sent>().recipients[0]?.seq);
     const { ackDueAt } = (await bert.run("read", seq, "--json")).json<{ ackDueAt: string }>();
     expect((await bert.run("read", seq)).stdout).toContain(`\nAck: requested, due ${ackDueAt}\n`);
+  });
+
+  it("saves a file whose name is no file's by its hash", () => {
+    const names = [".", "..", "x/..", ".env"];
+    const files = names.map((name, i) => ({ name, sha256: `hash-${i}` }));
+    expect(fileNames(files)).toEqual(["hash-0", "hash-1", "hash-2", ".env"]);
   });
 
   it("saves two files of one name under two names", async () => {

@@ -210,6 +210,18 @@ function attachments(office: () => PostOffice): void {
     });
   });
 
+  it.each([".", "..", "a/b", "a\\b", "a\0b", "a\ud800b"])(
+    "refuses a file by the name %j, by which it could not be saved",
+    async (name) => {
+      const { red } = await office().agents("red", "blue");
+      const { sha256 } = await red.putAttachment({ content: bytes("x") });
+      const send = (as: string) =>
+        red.send({ body: { to: ["blue"], ...note, attachments: [{ sha256, name: as }] } });
+      await expect(send(name)).rejects.toThrow("must be a file name without folders");
+      await send(".env...");
+    },
+  );
+
   it("refuses a file over 10 MiB", async () => {
     const { red } = await office().agents("red");
     const content = Buffer.alloc(10 * 1_048_576 + 1);
