@@ -101,7 +101,11 @@ function defineFollowVerbs(thread: CommandUnknownOpts, cli: Cli): void {
       "Get mail at the first failure and the end of the thread's sweep, and digests between",
       "follow",
     ],
-    ["mute <id>", "Get nothing more of a thread", "mute"],
+    [
+      "mute <id>",
+      "Get no news of the thread's sweep; what others send you in it still comes",
+      "mute",
+    ],
     ["unfollow <id>", "Neither follow nor mute it", "none"],
   ] as const;
   for (const [usage, summary, state] of verbs)
