@@ -27,7 +27,8 @@ const OPEN = /^\s*(?:[-*]\s+\[ \]\s+(.+)|(?:[-*]\s+)?((?:TODO|ACTION|BLOCKED)\b.
 const DONE = /^\s*[-*]\s+\[[xX]\]\s+(.+)$/;
 const MENTION = /(?<![\w.@/-])@([A-Za-z0-9][A-Za-z0-9._-]{0,63})/g;
 const LINK = /\b(?:sweep|cell|run|lease):[A-Za-z0-9][A-Za-z0-9_-]{3,127}/g;
-const FENCE = /^\s*(?:```|~~~)/;
+/** A line that begins or ends a block of code: its fence, and what follows, which with more ` is code within the line. */
+const FENCE = /^\s*(`{3,}(?=[^`]*$)|~{3,})(.*)$/;
 
 /** Picks decisions, tasks, mentions and links out of messages, newest first; code blocks say nothing. */
 export function digest(newestFirst: readonly DigestSource[]): Digest {
@@ -63,10 +64,14 @@ function take(found: Digest, line: string, by: Pick<Said, "message" | "from">): 
 }
 
 function* prose(body: string): Generator<string> {
-  let code = false;
+  let opened: string | null = null;
   for (const line of body.split("\n")) {
-    if (FENCE.test(line)) code = !code;
-    else if (!code && !line.startsWith(">")) yield line.trimEnd();
+    const [, fence, rest = ""] = FENCE.exec(line) ?? [];
+    if (opened !== null) {
+      // Only a fence of the same kind, at least as long and with nothing behind it, ends the block.
+      if (fence?.startsWith(opened) === true && rest.trim() === "") opened = null;
+    } else if (fence !== undefined) opened = fence;
+    else if (!line.startsWith(">")) yield line.trimEnd();
   }
 }
 

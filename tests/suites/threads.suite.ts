@@ -169,6 +169,22 @@ function threads(office: () => PostOffice): void {
     });
   });
 
+  it("digests nothing of a block of code, which ends where a fence such as its first one stands alone", async () => {
+    const { red } = await office().agents("red", "blue");
+    const inside = [
+      "````md\nTODO: a\n```\nTODO: b\n```\nTODO: c\n````",
+      "~~~\n```\nTODO: d\n~~~",
+      "```sh\nTODO: e\n```sh\nTODO: f\n  ```  ",
+      "```not a block```",
+    ];
+    const body = [...inside.map((code, i) => `${code}\nTODO: after ${i}`), "```\nTODO: g"].join(
+      "\n",
+    );
+    await red.send({ body: { to: ["blue"], thread: "plan", subject: "code", body } });
+    const { open } = await red.threadDigest({ params: { thread: "plan" } });
+    expect(open.map(({ text }) => text)).toEqual(inside.map((_, i) => `TODO: after ${i}`));
+  });
+
   it("tells followers each notice once, or again after its time, and those who mute nothing", async () => {
     const { red, blue } = await office().agents("red", "blue", "gray");
     const thread = { params: { thread: "sweep-1" } };
