@@ -28,14 +28,17 @@ function editDistance(a: string, b: string, limit: number): number {
   let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
+    const next = Array<number>(b.length + 1).fill(Infinity);
+    next[0] = i;
     let least = i;
-    for (let j = 1; j <= b.length; j += 1) {
+    // As far from the diagonal as that, the rest would exceed the limit alone.
+    const end = Math.min(b.length, i + limit);
+    for (let j = Math.max(1, i - limit); j <= end; j += 1) {
       const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
       const swaps = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
       const swapped = swaps ? (before[j - 2] ?? 0) + 1 : Infinity;
       const distance = Math.min(substituted, swapped, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1);
-      next.push(distance);
+      next[j] = distance;
       least = Math.min(least, distance);
     }
     // What follows is no less: a swap costs more than the row before last, and that is at most one less than this.
