@@ -20,9 +20,12 @@ export interface Following {
   readonly lastedMs: number | null;
 }
 
-/** When bytes last came. */
+/** What is heard of an execution. */
 interface Pulse {
+  /** When bytes last came, or its log was opened. */
   at: number;
+  /** False while the engine gives no log. */
+  open: boolean;
 }
 
 /**
@@ -38,7 +41,7 @@ export async function followExecution(
   const { node, launcher } = parts;
   const over = new AbortController();
   const silent = new AbortController();
-  const pulse: Pulse = { at: node.clock.monotonic() };
+  const pulse: Pulse = { at: node.clock.monotonic(), open: true };
   const reading = readLog(parts, following, {
     pulse,
     signal: AbortSignal.any([silent.signal, node.detach]),
@@ -69,7 +72,7 @@ async function lastWords(
   const read = reading.finally(() => {
     done = true;
   });
-  while (!done && node.clock.monotonic() - pulse.at < LAST_WORDS_MS)
+  while (!done && (!pulse.open || node.clock.monotonic() - pulse.at < LAST_WORDS_MS))
     await Promise.race([read, sleep(LAST_WORDS_MS / 4, node.detach)]);
 }
 
@@ -79,10 +82,18 @@ async function readLog(
   { pulse, signal }: { readonly pulse: Pulse; readonly signal: AbortSignal },
 ): Promise<void> {
   await node.engines.answered(signal, async () => {
-    for await (const chunk of launcher.logs(id, { from: log.position, signal })) {
-      pulse.at = node.clock.monotonic();
-      log.push(chunk);
-      if (signal.aborted) return;
+    // What was printed while the engine was away comes only now.
+    pulse.at = node.clock.monotonic();
+    pulse.open = true;
+    try {
+      for await (const chunk of launcher.logs(id, { from: log.position, signal })) {
+        pulse.at = node.clock.monotonic();
+        log.push(chunk);
+        if (signal.aborted) return;
+      }
+    } catch (error) {
+      pulse.open = false;
+      throw error;
     }
   });
 }
@@ -100,7 +111,7 @@ async function guard(
   while (!over.aborted && !node.detach.aborted) {
     await node.disk.look();
     const asked = parts.stopReason();
-    if (asked === null) passed = limitPassed(parts, following, pulse);
+    if (asked === null) passed = await limitPassed(parts, following, pulse);
     const reason = asked ?? passed;
     if (reason !== null) {
       node.stops.request(attempt, reason);
@@ -110,6 +121,24 @@ async function guard(
     await sleep(TICK_MS, AbortSignal.any(signals));
   }
   return passed;
+}
+
+/** What an engine that does not answer keeps to itself is no silence: that counts anew from its next answer. */
+async function fellSilent(
+  { node, run, launcher }: AttemptParts,
+  { id }: Following,
+  pulse: Pulse,
+): Promise<boolean> {
+  const { silence = Number.POSITIVE_INFINITY } = run.phases.run;
+  const passed = (): boolean => pulse.open && node.clock.monotonic() - pulse.at > silence;
+  if (!passed()) return false;
+  try {
+    await launcher.inspect(id);
+    return passed();
+  } catch {
+    pulse.at = node.clock.monotonic();
+    return false;
+  }
 }
 
 /** Repeated by the guard's loop until it has ended: a kill that failed is never forgotten. */
@@ -128,18 +157,20 @@ async function stopExecution(
 }
 
 /** The limit that the execution has passed, if any. All by the monotonic clock. */
-function limitPassed(
-  { node, run }: AttemptParts,
-  { n, log, lastedMs }: Following,
+async function limitPassed(
+  parts: AttemptParts,
+  following: Following,
   pulse: Pulse,
-): StopReason | null {
+): Promise<StopReason | null> {
+  const { node, run } = parts;
+  const { n, log, lastedMs } = following;
   const now = node.clock.monotonic();
   const { run: limits, stop } = run.phases;
   const startedAt = node.spool.executions(run.attempt.id).find((row) => row.n === n)?.startedAt;
   if ((lastedMs ?? now - (startedAt ?? now)) > limits.timeout)
     return { outcome: "timed_out", message: `ran for longer than ${seconds(limits.timeout)}` };
-  if (limits.silence !== undefined && now - pulse.at > limits.silence)
-    return { outcome: "silent", message: `printed nothing for ${seconds(limits.silence)}` };
+  if (await fellSilent(parts, following, pulse))
+    return { outcome: "silent", message: `printed nothing for ${seconds(limits.silence ?? 0)}` };
   if (log.position.stdout + log.position.stderr > MOST_LOG_BYTES)
     return { outcome: "failed", message: "printed more than 1 GiB" };
   // The node's fault, not the cell's: another node may try.

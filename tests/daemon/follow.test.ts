@@ -1,7 +1,9 @@
+import { EventEmitter, once } from "node:events";
 import { pino } from "pino";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { AttemptParts } from "../../daemon/execution.ts";
 import { followExecution } from "../../daemon/follow.ts";
+import { EngineGoneError } from "../../daemon/launcher.ts";
 import type { StopReason } from "../../daemon/spool-rows.ts";
 import { TestClock } from "../support/clock.ts";
 
@@ -13,12 +15,14 @@ function execution() {
   let ends = (): void => undefined;
   const ended = new Promise<void>((resolve) => (ends = resolve));
   const asked = new AbortController();
+  const clock = new TestClock();
+  const engine = makeEngine();
   const parts = {
     node: {
-      clock: new TestClock(),
+      clock,
       log: pino({ level: "silent" }),
       detach: new AbortController().signal,
-      engines: { answered: (_: AbortSignal, call: () => Promise<unknown>) => call() },
+      engines: { answered: engine.answered },
       disk: { look: () => Promise.resolve(), exhausted: null },
       spool: { executions: () => [] },
       contact: { stopAt: () => Number.POSITIVE_INFINITY },
@@ -29,14 +33,16 @@ function execution() {
     },
     run: {
       attempt: { id: "a" },
-      phases: { run: { timeout: 1_000 }, stop: { timeout: 10 } },
+      phases: { run: { timeout: 60_000, silence: 2_000 }, stop: { timeout: 10 } },
       lostAfterMs: 600_000,
     },
     launcher: {
+      inspect: () => engine.ask(),
       wait: () => ended,
       stop: () => Promise.resolve(ends()),
       logs: async function* () {
-        await ended;
+        await engine.ask();
+        await Promise.race([ended, engine.dies()]);
         await new Promise(setImmediate);
         lastWords();
         yield* [];
@@ -56,7 +62,37 @@ function execution() {
       log: { position: { stdout: 0, stderr: 0 } } as never,
       lastedMs,
     });
-  return { ask, ends, follow, whileItsLogIsRead: (act: () => void) => (lastWords = act) };
+  const whileItsLogIsRead = (act: () => void) => (lastWords = act);
+  return { ask, ends, follow, whileItsLogIsRead, clock, engine, told: () => reason };
+}
+
+/** An engine that goes away, and its log streams with it or without a word, and comes back. */
+function makeEngine() {
+  const gone = new EngineGoneError("test", new Error("away"));
+  const news = new EventEmitter();
+  let answers = true;
+  return {
+    ask: () => (answers ? Promise.resolve(null) : Promise.reject(gone)),
+    dies: () => once(news, "death").then(() => Promise.reject(gone)),
+    answered: async (signal: AbortSignal, call: () => Promise<unknown>) => {
+      for (;;) {
+        try {
+          return await call();
+        } catch {
+          await once(news, "return", { signal });
+        }
+      }
+    },
+    hang: () => void (answers = false),
+    die: () => {
+      answers = false;
+      news.emit("death");
+    },
+    comeBack: () => {
+      answers = true;
+      news.emit("return");
+    },
+  };
 }
 
 describe("the end of an execution", () => {
@@ -78,6 +114,52 @@ describe("the end of an execution", () => {
   it("came too late when it had lasted too long, though nobody was there to stop it", async () => {
     const { ends, follow } = execution();
     ends();
-    expect(await follow(1_001)).toMatchObject({ outcome: "timed_out" });
+    expect(await follow(60_001)).toMatchObject({ outcome: "timed_out" });
+  });
+});
+
+describe("the silence of an execution", () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+  afterEach(() => void vi.useRealTimers());
+
+  it.each(["hang", "die"] as const)(
+    "is not what an engine does not tell that begins to %s, and counts from its return",
+    async (fail) => {
+      const { follow, clock, engine, told } = execution();
+      const pass = async (ms: number): Promise<void> => {
+        clock.advance(ms);
+        await vi.advanceTimersByTimeAsync(1_000);
+      };
+      const following = follow();
+      await pass(1_500);
+      engine[fail]();
+      for (let i = 0; i < 5; i += 1) await pass(10_000);
+      expect(told()).toBeNull();
+      engine.comeBack();
+      await pass(0);
+      await pass(1_500);
+      expect(told()).toBeNull();
+      await pass(1_500);
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(await following).toMatchObject({ outcome: "silent" });
+    },
+  );
+
+  it("after its end is no reason to miss its last words, which an engine that was away tells late", async () => {
+    const { ends, follow, clock, engine, whileItsLogIsRead } = execution();
+    const heard: string[] = [];
+    whileItsLogIsRead(() => heard.push("last words"));
+    const following = follow().then(() => heard);
+    await vi.advanceTimersByTimeAsync(0);
+    engine.die();
+    await vi.advanceTimersByTimeAsync(1_000);
+    ends();
+    for (let i = 0; i < 5; i += 1) {
+      clock.advance(10_000);
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    engine.comeBack();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(await following).toEqual(["last words"]);
   });
 });
