@@ -3,11 +3,18 @@ const SHORTEST_SECRET = 6;
 const SECRET_NAME =
   /(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|APIKEY|KEY|PAT|AUTH)(_|$)/i;
 
-/** Values of the variables whose names say that they are secret. */
+/** Values of the variables whose names say that they are secret, and each of their lines. */
 export function secretsOf(env: Readonly<Record<string, string>>): string[] {
-  return Object.entries(env)
-    .filter(([name, value]) => SECRET_NAME.test(name) && value.length >= SHORTEST_SECRET)
-    .map(([, value]) => value);
+  const secrets = Object.entries(env)
+    .filter(([name]) => SECRET_NAME.test(name))
+    .flatMap(([, value]) => partsOf(value));
+  return [...new Set(secrets)].filter((secret) => secret.length >= SHORTEST_SECRET);
+}
+
+/** Who prints a secret leaves out the line end of its file, writes its line ends in the plain way, or prints one line. */
+function partsOf(value: string): string[] {
+  const plain = value.replaceAll("\r\n", "\n");
+  return [value, plain, ...plain.split("\n")].map((part) => part.trim());
 }
 
 /** Every form in which a secret may show up in a log: raw, JSON, URI, shell-quoted, base64 at each of the three shifts. */

@@ -101,6 +101,27 @@ describe("the redactor", () => {
   });
 });
 
+describe("a secret with line ends", () => {
+  const masked = (value: string, printed: string): string =>
+    redact(secretsOf({ API_TOKEN: value }), [plain([Buffer.from(printed)])]);
+
+  it.each(["s3cret-value\n", "s3cret-value\r\n", " s3cret-value \n\n"])(
+    "is masked without what YAML's | or an editor has put around it: %j",
+    (value) => {
+      expect(masked(value, "got s3cret-value\nnext")).toBe("got [redacted]\nnext");
+      expect(masked(value, `got ${value.trimEnd()}, and`)).not.toContain("s3cret");
+      expect(masked(value, Buffer.from(value).toString("base64"))).toContain("[redacted]");
+    },
+  );
+
+  it.each(["\n", "\r\n"])("is masked whole and line by line, with lines that end in %j", (end) => {
+    const value = ["first-half", "  second-half", "}", ""].join(end);
+    expect(masked(value, `got ${value}next }`)).toBe("got [redacted]\nnext }");
+    expect(masked(value, "x second-half }\ny first-half")).toBe("x [redacted] }\ny [redacted]");
+    expect(masked(value, JSON.stringify(value))).not.toMatch(/first|second/);
+  });
+});
+
 describe("plain text", () => {
   it("is the same wherever the bytes are cut", () => {
     const unit = fc.oneof(
