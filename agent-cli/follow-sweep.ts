@@ -22,14 +22,17 @@ export interface Follow {
 export async function followSweep({ api, project, sweep, onChange }: Follow): Promise<Sweep> {
   let seen = "";
   let lastAnswer = performance.now();
+  // A name may come to mean a newer sweep meanwhile.
+  let followed = sweep;
   for (;;) {
     try {
       const view = await api(
         "GET /v1/projects/:project/sweeps/:sweep",
-        { params: { project, sweep }, query: { wait: POLL_MS } },
+        { params: { project, sweep: followed }, query: { wait: POLL_MS } },
         { timeoutMs: POLL_MS + 30_000 },
       );
       lastAnswer = performance.now();
+      followed = view.sweep;
       const states = JSON.stringify([view.state, view.states]);
       if (states !== seen) onChange(view);
       seen = states;
