@@ -67,7 +67,7 @@ export class Contact {
     const beat = new AbortController();
     const resolve = (): void => beat.abort();
     this.waiting.add(resolve);
-    await sleep(ms, AbortSignal.any([signal, beat.signal]));
+    await sleep(ms, signal, beat.signal);
     this.waiting.delete(resolve);
   }
 }

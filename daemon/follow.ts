@@ -117,8 +117,7 @@ async function guard(
       node.stops.request(attempt, reason);
       await stopExecution(parts, following.id, over);
     }
-    const signals = [over, node.detach, ...(told.aborted ? [] : [told])];
-    await sleep(TICK_MS, AbortSignal.any(signals));
+    await sleep(TICK_MS, over, node.detach, ...(told.aborted ? [] : [told]));
   }
   return passed;
 }

@@ -59,7 +59,7 @@ async function look({ engines, disk, detach }: Node): Promise<void> {
   await disk.look();
   const patience = new AbortController();
   const looked = engines.look().finally(() => patience.abort());
-  await Promise.race([looked, sleep(LOOK_MS, AbortSignal.any([detach, patience.signal]))]);
+  await Promise.race([looked, sleep(LOOK_MS, detach, patience.signal)]);
 }
 
 function report({ log, detach }: Node, error: unknown, failures: number): void {

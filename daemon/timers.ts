@@ -12,17 +12,20 @@ export const jitter = (ms: number, share: number, random = Math.random): number 
 export const backoff = (failures: number, random = Math.random): number =>
   random() * Math.min(60_000, 1_000 * 2 ** Math.min(failures, 16));
 
-/** Waits; an abort ends the wait early, without an error. */
-export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+/**
+ * Waits; an abort of any of the signals ends the wait early, without an error. Leaves nothing behind on them, as one made
+ * of them by `AbortSignal.any` would on a signal that lives long.
+ */
+export function sleep(ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
+    if (signals.some(({ aborted }) => aborted)) return resolve();
     const done = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", done);
+      for (const signal of signals) signal.removeEventListener("abort", done);
       resolve();
     };
     const timer = setTimeout(done, clampDelay(ms));
-    signal.addEventListener("abort", done);
+    for (const signal of signals) signal.addEventListener("abort", done);
   });
 }
 
@@ -41,7 +44,7 @@ export class Alarm {
     if (!this.rung) {
       const woken = new AbortController();
       this.ring = () => woken.abort();
-      await sleep(ms, AbortSignal.any([signal, woken.signal]));
+      await sleep(ms, signal, woken.signal);
       this.ring = undefined;
     }
     this.rung = false;

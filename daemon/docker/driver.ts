@@ -9,6 +9,7 @@ import {
   type LogsOptions,
   specOf,
 } from "../launcher.ts";
+import { sleep } from "../timers.ts";
 import { engineCall, problemOf } from "./engine-call.ts";
 import { type ContainerOwner, createOptions, LABELS } from "./host-config.ts";
 import { listImages, resolveImage } from "./images.ts";
@@ -136,15 +137,18 @@ async function wait(
   inspect: (id: string) => Promise<Launched | null>,
 ): Promise<void> {
   while (!signal.aborted) {
-    const look = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
+    const look = new AbortController();
+    void sleep(LOOK_MS, signal, look.signal).then(() => look.abort());
     try {
-      await container.wait({ abortSignal: look });
+      await container.wait({ abortSignal: look.signal });
       return;
     } catch (error) {
       if (signal.aborted) return;
       const problem = problemOf(error);
       if (problem?.statusCode === 404) return;
-      if (problem === undefined && !look.aborted) throw new EngineGoneError("wait", error);
+      if (problem === undefined && !look.signal.aborted) throw new EngineGoneError("wait", error);
+    } finally {
+      look.abort();
     }
     const state = (await inspect(container.id))?.state;
     if (state !== "running") return;

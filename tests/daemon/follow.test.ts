@@ -118,6 +118,22 @@ describe("the end of an execution", () => {
   });
 });
 
+it("an execution that is followed for long leaves nothing behind on the daemon's signals", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const any = vi.spyOn(AbortSignal, "any");
+  const { ends, follow } = execution();
+  const following = follow();
+  await vi.advanceTimersByTimeAsync(1_000);
+  const made = any.mock.calls.length;
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(any).toHaveBeenCalledTimes(made);
+  ends();
+  await vi.advanceTimersByTimeAsync(1_000);
+  await following;
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
 describe("the silence of an execution", () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
   afterEach(() => void vi.useRealTimers());
