@@ -35,6 +35,7 @@ export async function measure(place: Workplace, row: AttemptRow): Promise<KeptRe
   const { node } = place;
   const over = new AbortController();
   let { plan } = row;
+  if (plan !== null) node.cores.hold(row.id, plan.cores);
   try {
     plan ??= await begin(place, row);
     return plan === null ? null : await runSteps(place, { row, plan, over: over.signal });
@@ -45,6 +46,7 @@ export async function measure(place: Workplace, row: AttemptRow): Promise<KeptRe
     return setUpFailed(plan, stopReasonOf(place, row), error);
   } finally {
     over.abort();
+    node.cores.release(row.id);
   }
 }
 
@@ -175,6 +177,7 @@ async function partsOf(place: Workplace, { row, plan, over }: Running): Promise<
       files: folder.files,
       mounts: await allowedMounts(cell.mounts, node.options.mountRoots),
       ...place.gpuCare.access(gpus),
+      cores: plan.cores,
       limits: cell.resources,
     },
   };

@@ -21,6 +21,8 @@ export interface Launch {
   /** The GPUs that it may use; device nodes only where the vendor's way needs them. */
   readonly gpus: readonly Pick<Gpu, "uuid" | "vendor">[];
   readonly devices: readonly { readonly path: string; readonly gid: number }[];
+  /** The cores that it runs on, of a runtime that keeps it there; empty: any. */
+  readonly cores: readonly number[];
   /** Bytes, cores and counts; null: no limit of its own. */
   readonly limits: {
     readonly memory: number | null;

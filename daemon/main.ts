@@ -27,8 +27,9 @@ import { removeLeftFolders } from "./left-folders.ts";
 import type { Node } from "./node.ts";
 import { DaemonOptions } from "./options.ts";
 import type { Log, SpoolDb } from "./ports.ts";
+import { Cores } from "./process/cores.ts";
 import { processLauncher } from "./process/driver.ts";
-import { processObstacle } from "./process/limits.ts";
+import { allowedCores, processObstacle } from "./process/limits.ts";
 import { openSpool } from "./open-spool.ts";
 import { reapAll, reapLoop } from "./reaper.ts";
 import { noteReboot } from "./reboot.ts";
@@ -94,6 +95,7 @@ export async function startDaemon(
       spool,
       engines,
       disk,
+      cores: new Cores(allowedCores()),
       clock,
       log,
       contact: new Contact({ clock, spool, bootId }),

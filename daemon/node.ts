@@ -5,6 +5,7 @@ import type { Engines } from "./engines.ts";
 import type { Disk } from "./disk.ts";
 import type { DaemonOptions } from "./options.ts";
 import type { Log, Server } from "./ports.ts";
+import type { Cores } from "./process/cores.ts";
 import type { Spool } from "./spool.ts";
 import type { Stops } from "./stops.ts";
 import type { Alarm } from "./timers.ts";
@@ -16,6 +17,7 @@ export interface Node {
   readonly spool: Spool;
   readonly engines: Engines;
   readonly disk: Disk;
+  readonly cores: Cores;
   readonly contact: Contact;
   readonly stops: Stops;
   readonly clock: Clock;

@@ -22,13 +22,17 @@ export async function makePlan(
   if (runtime === "process" && cell.mounts.length > 0)
     throw new LaunchError("the process runtime cannot mount folders");
   const environment = provenance(node, runtime, options.gpus);
-  if (runtime === "process") return { runtime, image: null, environment };
+  if (runtime === "process") {
+    const cores = await node.cores.take(run.attempt.id, cell.resources.cpus, options.signal);
+    const used = cores.length === 0 ? {} : { coresUsed: cores.join(",") };
+    return { runtime, image: null, cores, environment: { ...environment, ...used } };
+  }
   const launcher = await node.engines.launcher("docker");
   const reference = run.image ?? cell.image ?? "";
   const image = await node.engines.answered(options.signal, () =>
     launcher.resolveImage(reference, options.signal),
   );
-  return { runtime, image, environment };
+  return { runtime, image, cores: [], environment };
 }
 
 /** The cell's choice among what this node offers; containers before processes. */

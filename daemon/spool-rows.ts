@@ -7,6 +7,8 @@ export const Plan = z.object({
   runtime: z.enum(["docker", "process"]),
   /** What containers are created from, and what results name. */
   image: z.object({ id: z.string(), frozen: z.string() }).nullable(),
+  /** The cores that its processes have for themselves; empty: any, or a container's share. */
+  cores: z.array(z.int()).default([]),
   environment: z.record(z.string(), z.string()),
 });
 export type Plan = z.infer<typeof Plan>;

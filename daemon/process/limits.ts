@@ -21,10 +21,9 @@ export function processObstacle(root: boolean): string | undefined {
 
 /**
  * The commands in front of a cell's own: a process group of its own, another user when the daemon is root, and the
- * limits that exist without a container. Memory is the writable private memory of each process; cores are the first
- * ones that the daemon may use.
+ * limits that exist without a container. Memory is the writable private memory of each process.
  */
-export function confinement({ limits }: Launch, root: boolean): string[] {
+export function confinement({ limits, cores }: Launch, root: boolean): string[] {
   const id = String(UNPRIVILEGED_ID);
   const user = [
     TOOLS.setpriv,
@@ -37,7 +36,7 @@ export function confinement({ limits }: Launch, root: boolean): string[] {
     TOOLS.setsid,
     ...(root ? user : []),
     ...resourceLimits(limits, root),
-    ...cores(limits.cpus),
+    ...(cores.length === 0 ? [] : [TOOLS.taskset, "-c", cores.join(",")]),
   ];
 }
 
@@ -52,14 +51,9 @@ function resourceLimits({ memory, pids }: Launch["limits"], root: boolean): stri
   ];
 }
 
-function cores(cpus: number | null): string[] {
-  if (cpus === null || !existsSync(TOOLS.taskset)) return [];
-  const allowed = allowedCores();
-  const count = Math.ceil(cpus);
-  return count >= allowed.length ? [] : [TOOLS.taskset, "-c", allowed.slice(0, count).join(",")];
-}
-
-function allowedCores(): number[] {
+/** The cores that the daemon may use and keep processes on. */
+export function allowedCores(): number[] {
+  if (!existsSync(TOOLS.taskset)) return [];
   const status = readFileSync("/proc/self/status", "utf8");
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(status)?.[1] ?? "";
   return list.split(",").flatMap((range) => {

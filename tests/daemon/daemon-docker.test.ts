@@ -92,6 +92,7 @@ describeWithEngine("a daemon with containers", ({ docker, image }) => {
         mounts: [],
         gpus: [],
         devices: [],
+        cores: [],
         limits: { memory: null, cpus: null, shm: null, pids: null },
       },
       { install: newId(), user: "65532:65532" },

@@ -84,6 +84,7 @@ describeWithEngine("an engine that lies or goes away", ({ docker, image }) => {
       mounts: [],
       gpus: [],
       devices: [],
+      cores: [],
       limits: { memory: null, cpus: null, shm: null, pids: null },
     };
   });

@@ -18,6 +18,7 @@ const good: Launch = {
   mounts: [],
   gpus: [],
   devices: [],
+  cores: [],
   limits: { memory: 1 << 30, cpus: 1.5, shm: 1 << 20, pids: 100 },
 };
 
@@ -71,6 +72,7 @@ const anyLaunch: fc.Arbitrary<Launch> = fc.record({
     maxLength: 2,
   }),
   devices: fc.array(fc.record({ path: mostly("/dev/kfd"), gid: fc.nat() }), { maxLength: 2 }),
+  cores: fc.constant([]),
   limits: fc.record({ memory: limit, cpus: limit, shm: limit, pids: limit }),
 });
 

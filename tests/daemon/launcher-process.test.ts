@@ -106,6 +106,7 @@ function launchOf(folder: string, script: string): Launch {
     mounts: [],
     gpus: [],
     devices: [],
+    cores: [],
     limits: { memory: null, cpus: null, shm: null, pids: null },
   };
 }

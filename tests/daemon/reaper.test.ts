@@ -49,6 +49,7 @@ describe.runIf(process.platform === "linux")("the reaper", () => {
       mounts: [],
       gpus: [],
       devices: [],
+      cores: [],
       limits: { memory: null, cpus: null, shm: null, pids: null },
     };
     const { id } = await launcher.create(one);

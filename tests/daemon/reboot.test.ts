@@ -29,7 +29,7 @@ describe("a reboot that the daemon did not see", () => {
     const session = grantedSession([]);
     attempt = session.runs[0]?.attempt.id ?? "";
     spool.endClaim(session);
-    spool.setPlan(attempt, { runtime: "process", image: null, environment: {} });
+    spool.setPlan(attempt, { runtime: "process", image: null, cores: [], environment: {} });
     spool.creating(attempt, 1, "spec");
     spool.setMeta("boot", "before");
   });

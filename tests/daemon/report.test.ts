@@ -33,7 +33,7 @@ it("reports a failure with the reason when a run gave more values than the serve
   const report = async (repeats: number): Promise<AttemptReport> => {
     const { report: made } = await reportOf({
       row: { id: "a", session: "s", run: {} as GrantedRun, plan: null, stop: null, report: null },
-      plan: { runtime: "process", image: null, environment: {} },
+      plan: { runtime: "process", image: null, cores: [], environment: {} },
       ended: Array.from({ length: repeats }, (_, i) => repeat(i + 1, 10_000)),
       invalid: null,
       log: "",

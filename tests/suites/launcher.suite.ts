@@ -63,6 +63,7 @@ export function launcherSuite(driver: LauncherUnderTest): void {
       mounts: [],
       gpus: [],
       devices: [],
+      cores: [],
       limits: { memory: null, cpus: null, shm: null, pids: null },
       ...more,
     };
