@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { LeaseId } from "../../contract/ids.ts";
 import { ProblemError } from "../../contract/problem.ts";
-import type { LeaseConflict } from "../../contract/reservations.ts";
+import type { EndpointOutput } from "../../contract/endpoint.ts";
+import type { LeaseConflict, reservations } from "../../contract/reservations.ts";
 import {
   formatResource,
   MAX_RESOURCES,
@@ -10,6 +11,8 @@ import {
 } from "../../contract/resource.ts";
 import { given } from "./mail-tools.ts";
 import { type McpCall, toolsFor } from "./tool.ts";
+
+type Lease = EndpointOutput<typeof reservations.lease>;
 
 const tool = toolsFor<McpCall>();
 /** Of each resource; the command line lists more. */
@@ -127,11 +130,9 @@ async function historyOf(
 }
 
 async function releaseAll(call: McpCall): Promise<string[]> {
-  const ids = await mine(call);
-  for (const id of ids)
-    await call.client.reservations.release({
-      params: { project: call.project, lease: id as LeaseId },
-    });
+  const ids = (await mine(call)).map(({ id }) => id);
+  for (const lease of ids)
+    await call.client.reservations.release({ params: { project: call.project, lease } });
   return ids;
 }
 
@@ -164,20 +165,20 @@ const ranOut = (conflicts: readonly LeaseConflict[]): ProblemError =>
     next: conflicts[0]?.ask ?? "try again with a longer `waitSeconds`",
   });
 
-/** The ids of all leases that the caller holds. */
-export async function mine({
-  client,
-  project,
-}: Pick<McpCall, "client" | "project">): Promise<string[]> {
-  const ids: string[] = [];
+/** All leases that the caller holds, or those of one kind. */
+export async function mine(
+  { client, project }: Pick<McpCall, "client" | "project">,
+  kind?: Resource["kind"],
+): Promise<Lease[]> {
+  const leases: Lease[] = [];
   let after: string | undefined;
   do {
     const page = await client.reservations.leases({
       params: { project },
-      query: { mine: "true", limit: 500, ...given({ after }) },
+      query: { mine: "true", limit: 500, ...given({ after, kind }) },
     });
-    ids.push(...page.leases.map(({ id }) => id));
+    leases.push(...page.leases);
     after = page.next ?? undefined;
   } while (after !== undefined);
-  return ids;
+  return leases;
 }

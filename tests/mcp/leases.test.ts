@@ -1,6 +1,8 @@
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Connection } from "../../server/mcp/agent-mail/connection.ts";
+import { reservationTools } from "../../server/mcp/agent-mail/reservations.ts";
 import { leaseTools } from "../../server/mcp/lease-tools.ts";
 import type { McpCall } from "../../server/mcp/tool.ts";
 import { callTool, connectMcp } from "../support/mcp.ts";
@@ -148,5 +150,64 @@ describe("leases over MCP", () => {
     const call = { client: { reservations: { history } }, project: "default" };
     await reserve?.run({ resources: ["a", "b", "c"], history: true }, call as unknown as McpCall);
     expect(most).toBe(1);
+  });
+
+  describe("in the agent-mail profile", () => {
+    const project_key = "/data/app";
+    async function bound(agent_name: string): Promise<Client> {
+      const url = `${server.url}/mcp?profile=agent-mail`;
+      const client = await connectMcp(url, `Bearer ${await server.admin.token()}`);
+      open.push(client);
+      const start = { human_key: project_key, program: "p", model: "m", agent_name };
+      expect(await callTool(client, "macro_start_session", start)).toMatchObject({
+        isError: false,
+      });
+      return client;
+    }
+
+    it("leaves nothing reserved when one of several paths is refused, and keeps what was held before", async () => {
+      const [one, two] = [await bound("Delta"), await bound("Epsilon")];
+      const before = await callTool(one, "file_reservation_paths", {
+        project_key,
+        paths: ["kept"],
+      });
+      expect(before.isError).toBe(false);
+      const paths = ["kept", "src/a.ts", "/abs/path"];
+      const start = { human_key: project_key, program: "p", model: "m", agent_name: "Delta" };
+      for (const [tool, args] of [
+        ["file_reservation_paths", { project_key, paths }],
+        ["macro_file_reservation_cycle", { project_key, paths }],
+        ["macro_start_session", { ...start, file_reservation_paths: paths }],
+      ] as const)
+        expect(await callTool(one, tool, args), tool).toMatchObject({
+          isError: true,
+          value: { message: expect.stringContaining("/abs/path") },
+        });
+      const asked = { project_key, paths: ["src/a.ts", "kept"] };
+      expect((await callTool(two, "file_reservation_paths", asked)).value).toMatchObject({
+        granted: [{ path_pattern: "src/a.ts" }],
+        conflicts: [{ path: "kept", holders: [{ agent: "Delta" }] }],
+      });
+    });
+
+    it("releases all that its agent holds, however many", async () => {
+      const held = Array.from({ length: 600 }, (_, i) => ({ id: `l${i}`, resources: [] }));
+      const leases = ({ query }: { query: { after?: string } }) => {
+        const from = Number(query.after ?? 0);
+        const next = from + 500 < held.length ? String(from + 500) : null;
+        return Promise.resolve({ leases: held.slice(from, from + 500), next });
+      };
+      const released: string[] = [];
+      const release = ({ params }: { params: { lease: string } }) =>
+        Promise.resolve(void released.push(params.lease));
+      const connection = {
+        bound: () => Promise.resolve({ project: "p", agent: "a" }),
+        as: () => Promise.resolve({ reservations: { leases, release } }),
+      };
+      const tool = reservationTools.find(({ name }) => name === "release_file_reservations");
+      const answer = await tool?.run({ project_key: "p" }, connection as unknown as Connection);
+      expect(answer).toMatchObject({ released: 600 });
+      expect(released).toEqual(held.map(({ id }) => id));
+    });
   });
 });

@@ -23,7 +23,7 @@ const cycleTool = (name: string) =>
     run: async ({ project_key, agent_name, auto_release, ...wanted }, connection) => {
       const me = await actor(connection, project_key, agent_name);
       const reserved = await reservePaths(me, { ...wanted, session: connection.leaseSession });
-      const ids = reserved.granted.map(({ id }) => String(id));
+      const ids = reserved.granted.map(({ id }) => id);
       return {
         file_reservations: reserved,
         released: auto_release ? await releaseLeases(me, ids) : null,

@@ -3,6 +3,7 @@ import type { EndpointOutput } from "../../../contract/endpoint.ts";
 import { ProblemError } from "../../../contract/problem.ts";
 import type { reservations } from "../../../contract/reservations.ts";
 import { formatResource, type Resource } from "../../../contract/resource.ts";
+import { mine } from "../lease-tools.ts";
 import { given } from "../mail-tools.ts";
 import { type Actor, actor, agentMailTool, projectOf } from "./connection.ts";
 
@@ -20,16 +21,29 @@ interface Wanted {
 }
 
 interface Reserved {
-  readonly granted: Record<string, unknown>[];
+  readonly granted: ReturnType<typeof shapeOf>[];
   readonly conflicts: { path: string; holders: unknown[] }[];
 }
 
-/** One lease per path, so that each can be released alone; a conflicting path is never granted. */
-export async function reservePaths(
+/** One lease per path, so that each can be released alone; a conflicting path is never granted, and none is when one is refused. */
+export async function reservePaths(me: Actor, wanted: Wanted): Promise<Reserved> {
+  const reserved: Reserved = { granted: [], conflicts: [] };
+  try {
+    await reserveEach(me, wanted, reserved);
+    return reserved;
+  } catch (error) {
+    const ids = reserved.granted.map(({ id }) => id);
+    // What is wrong with the request is worth more than what may be wrong with the release.
+    await releaseLeases(me, ids).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function reserveEach(
   { client, project }: Actor,
   { paths, ttl_seconds, exclusive, reason, session }: Wanted,
-): Promise<Reserved> {
-  const reserved: Reserved = { granted: [], conflicts: [] };
+  reserved: Reserved,
+): Promise<void> {
   for (const path of paths) {
     try {
       const lease = await client.reservations.acquire({
@@ -47,7 +61,6 @@ export async function reservePaths(
       reserved.conflicts.push({ path, holders: error.details.map(holderOf) });
     }
   }
-  return reserved;
 }
 
 /** Of these tools a path is always a file's, whatever it starts with. */
@@ -79,13 +92,10 @@ interface Selection {
 
 /** The caller's leases that a call names; all of them when it names none. */
 async function selected(
-  { client, project }: Actor,
+  me: Actor,
   { paths, file_reservation_ids: ids }: Selection,
 ): Promise<Lease[]> {
-  const { leases } = await client.reservations.leases({
-    params: { project },
-    query: { mine: "true", kind: "file", limit: 500 },
-  });
+  const leases = await mine(me, "file");
   if (paths === undefined && ids === undefined) return leases;
   return leases.filter(
     (lease) =>
