@@ -1,5 +1,6 @@
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { projectOf } from "../../server/mcp/agent-mail/connection.ts";
 import { callTool, connectMcp } from "../support/mcp.ts";
 import { type Member, startTestServer, type TestServer } from "../support/server.ts";
 
@@ -49,6 +50,37 @@ describe("the agent-mail profile", () => {
   const inbox = async (client: Client, args: object): Promise<readonly Entry[]> =>
     (await callTool(client, "fetch_inbox", { project_key: key, ...args })).value;
 
+  it("names the project of an ordinary path by its parts, and of no other path by the same", () => {
+    expect(projectOf("/data/proj")).toBe("data-proj");
+    expect(projectOf("/data/proj/")).toBe("data-proj");
+    expect(projectOf("data-proj")).toBe("data-proj");
+    const long = `/${"deep/".repeat(20)}`;
+    const keys = [
+      "/home/anna/foo/bar",
+      "/home/anna/foo-bar",
+      "/home/anna/foo_bar",
+      "/home/anna/foo.bar",
+      "/HOME/anna/foo/bar",
+      "/app",
+      "/日本/app",
+      "/中国/app",
+      "/日本",
+      "/中国",
+      "/",
+      "/-app",
+      "C:\\app",
+      "/c/app",
+      `${long}x`,
+      `${long}y`,
+      key,
+    ];
+    const slugs = keys.map((one) => projectOf(one));
+    expect(new Set(slugs).size).toBe(keys.length);
+    for (const slug of slugs) expect(slug).toMatch(/^[a-z0-9][a-z0-9-]{0,63}$/);
+    // Stable: mail lies under it.
+    expect(projectOf(key)).toBe("home-anna-code-kernel-bench-e9a022a4");
+  });
+
   it("carries a whole session of a user that binds its connections to agents it owns", async () => {
     const token = await anna.token();
     const [a, b] = [
@@ -57,7 +89,7 @@ describe("the agent-mail profile", () => {
     ];
     const session = await callTool(a, "macro_start_session", { ...start, agent_name: "GreenLake" });
     expect(session.value).toMatchObject({
-      project: { slug: "home-anna-code-kernel-bench" },
+      project: { slug: projectOf(key), human_key: key },
       agent: { name: "GreenLake" },
       inbox: [],
     });
@@ -161,7 +193,7 @@ describe("the agent-mail profile", () => {
   });
 
   it("lets no user bind to an agent of another user", async () => {
-    const bob = await server.join("user", "bob", { project: "home-anna-code-kernel-bench" });
+    const bob = await server.join("user", "bob", { project: projectOf(key) });
     const client = await connect(await bob.token(), "?profile=agent-mail");
     const answer = await callTool(client, "macro_start_session", {
       ...start,

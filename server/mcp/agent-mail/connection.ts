@@ -33,10 +33,11 @@ export const agentMailTool = <S extends z.ZodObject>(
   toolsFor<Connection>()({ ...tool, ignores: [...(tool.ignores ?? []), ...IGNORED] });
 
 const MAX_NAME = 64;
+const HASH = 8;
 
 /**
- * The project of an agent-mail key: a name stands for itself; an absolute path becomes a stable slug, lower-case with
- * `-` for everything else, ended by a hash when it would be too long.
+ * The project of an agent-mail key: a name stands for itself; an absolute path becomes a stable slug, its lower-case
+ * parts joined by `-`, ended by a hash unless the slug leads back to no other path than this one.
  */
 export function projectOf(key: string): string {
   if (Name.safeParse(key).success) return key;
@@ -48,15 +49,16 @@ export function projectOf(key: string): string {
         next: "give the absolute path of the working folder",
       },
     );
-  const slug = key
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, "-")
-    .replaceAll(/^-+|-+$/g, "");
-  if (slug !== "" && slug.length <= MAX_NAME) return slug;
-  return `${slug.slice(-(MAX_NAME - 9)).replace(/^-+/, "")}-${sha256(key).slice(0, 8)}`.replace(
-    /^-/,
-    "",
-  );
+  const folder = key.replace(/(?<=.)[\\/]$/, "");
+  const slug =
+    folder
+      .toLowerCase()
+      .match(/[a-z0-9]+/g)
+      ?.join("-") ?? "";
+  if (slug.length <= MAX_NAME && folder === `/${slug.replaceAll("-", "/")}` && slug !== "")
+    return slug;
+  const end = slug.slice(-(MAX_NAME - HASH - 1)).replace(/^-/, "");
+  return [end, sha256(folder).slice(0, HASH)].filter((part) => part !== "").join("-");
 }
 
 /**
