@@ -12,18 +12,18 @@ import { leaseTools } from "./lease-tools.ts";
 import { mailTools } from "./mail-tools.ts";
 import { registerResources } from "./resources.ts";
 import { sweepTools } from "./sweep-tools.ts";
-import { type McpCall, type OnFault, registerTool } from "./tool.ts";
+import { type McpCall, type OnFault, registerTools, type Tool } from "./tool.ts";
 
-const instructions = (reading: string): string =>
+const instructionsOf = (reading: string): string =>
   `Gridpost: mail, leases and benchmark sweeps. ${reading} ` +
   "Reserve files before you change them and release them after. Errors say in `next` what to do.";
 
 /** What an agent is told when it connects, with the names of the tools that its profile has. */
 const INSTRUCTIONS = {
-  default: instructions(
+  default: instructionsOf(
     "First `inbox` {`after`: 0, `unread`: true}; keep its `next` as the `after` of the next call, which is due at once while it says `more`.",
   ),
-  "agent-mail": instructions(
+  "agent-mail": instructionsOf(
     "Begin with `macro_start_session`, which shows the newest mail only. First `fetch_inbox` {`after_seq`: 0, `unread_only`: true}; keep the highest `seq` as the `after_seq` of the next call, until nothing comes.",
   ),
 };
@@ -50,41 +50,44 @@ async function callFor(
   return { client, project: wanted, agent: bound.agent, leaseSession };
 }
 
-const serverOf = ({ version }: ProfileContext, profile: keyof typeof INSTRUCTIONS): McpServer =>
-  new McpServer({ name: "gridpost", version }, { instructions: INSTRUCTIONS[profile] });
+interface Profile<C> {
+  readonly tools: readonly Tool<C>[];
+  readonly call: () => Promise<C>;
+}
+
+function serverOf<C>(
+  context: ProfileContext,
+  profile: keyof typeof INSTRUCTIONS,
+  { tools, call }: Profile<C>,
+): McpServer {
+  const { version, onFault } = context;
+  const instructions = INSTRUCTIONS[profile];
+  const server = new McpServer({ name: "gridpost", version }, { instructions });
+  registerTools(server, tools, { call, onFault });
+  registerResources(server, { call: (project) => callFor(context, project), onFault });
+  return server;
+}
 
 /** Twelve tools over the same handlers as HTTP. */
-function defaultProfile(context: ProfileContext): McpServer {
-  const server = serverOf(context, "default");
-  const call = (): Promise<McpCall> => callFor(context, null);
-  for (const tool of [...mailTools, ...leaseTools, ...claimTools, ...sweepTools])
-    registerTool(server, tool, { call, onFault: context.onFault });
-  registerResources(server, {
-    call: (project) => callFor(context, project),
-    onFault: context.onFault,
+const defaultProfile = (context: ProfileContext): McpServer =>
+  serverOf(context, "default", {
+    tools: [...mailTools, ...leaseTools, ...claimTools, ...sweepTools],
+    call: () => callFor(context, null),
   });
-  return server;
-}
 
 /** The tool names and shapes that users of MCP Agent Mail have in their prompts, over the same handlers. */
-function agentMailProfile(context: ProfileContext): McpServer {
-  const server = serverOf(context, "agent-mail");
-  const call = (): Promise<Connection> => Promise.resolve(context.connection);
-  const tools = [
-    ...agentTools,
-    ...messageTools,
-    ...inboxTools,
-    ...threadTools,
-    ...contactTools,
-    ...reservationTools,
-    ...macroTools,
-  ];
-  for (const tool of tools) registerTool(server, tool, { call, onFault: context.onFault });
-  registerResources(server, {
-    call: (project) => callFor(context, project),
-    onFault: context.onFault,
+const agentMailProfile = (context: ProfileContext): McpServer =>
+  serverOf(context, "agent-mail", {
+    tools: [
+      ...agentTools,
+      ...messageTools,
+      ...inboxTools,
+      ...threadTools,
+      ...contactTools,
+      ...reservationTools,
+      ...macroTools,
+    ],
+    call: () => Promise.resolve(context.connection),
   });
-  return server;
-}
 
 export const profiles = { default: defaultProfile, "agent-mail": agentMailProfile } as const;

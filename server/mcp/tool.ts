@@ -1,8 +1,9 @@
 import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
-import type { CallToolResult } from "@modelcontextprotocol/sdk/types.js";
-import { z } from "zod";
+import { CallToolRequestSchema, type CallToolResult } from "@modelcontextprotocol/sdk/types.js";
+import type { z } from "zod";
 import type { Client } from "../../contract/client.ts";
 import { ProblemError } from "../../contract/problem.ts";
+import { didYouMean } from "../../contract/suggest.ts";
 import { toProblemError } from "../problems.ts";
 
 /** The connection that a tool is called on: everything a tool can do goes through `client`, with the caller's own token. */
@@ -26,52 +27,79 @@ export interface ToolParts<C, S extends z.ZodObject = z.ZodObject> {
   readonly run: (args: z.output<S>, call: C) => Promise<unknown>;
 }
 
-export interface Tool<C> extends ToolParts<C> {
-  /** Looks like `input` in the list of tools, but lets everything pass. */
-  readonly listed: z.ZodObject;
-}
+export type Tool<C> = ToolParts<C>;
 
-/**
- * Keeps the type of the arguments while tools of one kind of call are listed together. The SDK would answer wrong
- * arguments in a text of its own, so it does not get to see that they are wrong.
- */
+/** Keeps the type of the arguments while tools of one kind of call are listed together. */
 export const toolsFor =
   <C>() =>
-  <S extends z.ZodObject>(tool: ToolParts<C, S>): Tool<C> => {
-    const shown = z.toJSONSchema(tool.input, { io: "input", target: "draft-7" });
-    // What `registerTool` hands to `run` it has parsed by `input`.
-    return { ...(tool as unknown as ToolParts<C>), listed: z.looseObject({}).meta(shown) };
-  };
+  <S extends z.ZodObject>(tool: ToolParts<C, S>): Tool<C> =>
+    // What is handed to `run` was parsed by `input`.
+    tool as unknown as Tool<C>;
 
 export type OnFault = (error: unknown, tool: string) => void;
 
-/** Registers a tool; what it throws becomes an error answer that says what to do next. */
-export function registerTool<C>(
-  server: McpServer,
-  tool: Tool<C>,
-  context: { readonly call: () => Promise<C>; readonly onFault: OnFault },
-): void {
-  const { name, description, input, listed, ignores = [], run } = tool;
-  const next = `see the arguments of ${name} in tools/list`;
-  server.registerTool(
-    name,
-    { description, inputSchema: listed },
-    async (args): Promise<CallToolResult> => {
-      try {
-        const ignored = ignores.filter((key) => Object.hasOwn(args, key));
-        const parsed = input.safeParse(without(args, ignored));
-        if (!parsed.success) throw wrongArguments(parsed.error, next);
-        const answer = await run(parsed.data, await context.call());
-        return { content: saying(answer, ignored) };
-      } catch (error) {
-        const said = explain(error, { name, next, onFault: context.onFault });
-        return { isError: true, content: [{ type: "text", text: JSON.stringify(said) }] };
-      }
-    },
-  );
+interface ToolContext<C> {
+  readonly call: () => Promise<C>;
+  readonly onFault: OnFault;
 }
 
-const without = (args: Record<string, unknown>, keys: readonly string[]): object =>
+type Arguments = Record<string, unknown>;
+
+/** Registers the tools of a profile. The SDK would answer wrong names and arguments in a text of its own, so no call gets to it. */
+export function registerTools<C>(
+  server: McpServer,
+  tools: readonly Tool<C>[],
+  context: ToolContext<C>,
+): void {
+  const calls = new Map<string, (args: Arguments) => Promise<CallToolResult>>();
+  for (const tool of tools) {
+    const { name, description, input: inputSchema } = tool;
+    const answer = (args: Arguments): Promise<CallToolResult> => answerOf(tool, args, context);
+    server.registerTool(name, { description, inputSchema }, answer);
+    calls.set(name, answer);
+  }
+  server.server.setRequestHandler(CallToolRequestSchema, ({ params }) => {
+    const call = calls.get(params.name);
+    return call === undefined
+      ? refusal(brief(unknownTool(params.name, calls.keys())))
+      : call(params.arguments ?? {});
+  });
+}
+
+/** What a call answers; what the tool throws becomes an error that says what to do next. */
+async function answerOf<C>(
+  { name, input, ignores = [], run }: Tool<C>,
+  args: Arguments,
+  { call, onFault }: ToolContext<C>,
+): Promise<CallToolResult> {
+  const next = `see the arguments of ${name} in tools/list`;
+  try {
+    const ignored = ignores.filter((key) => Object.hasOwn(args, key));
+    const parsed = input.safeParse(without(args, ignored));
+    if (!parsed.success) throw wrongArguments(parsed.error, next);
+    const answer = await run(parsed.data, await call());
+    return { content: saying(answer, ignored) };
+  } catch (error) {
+    return refusal(explain(error, { name, next, onFault }));
+  }
+}
+
+const refusal = (said: Said): CallToolResult => ({
+  isError: true,
+  content: [{ type: "text", text: JSON.stringify(said) }],
+});
+
+/** More than the name of any tool: the rest of a long name is not looked at. */
+const LONGEST = 100;
+
+function unknownTool(name: string, known: Iterable<string>): ProblemError {
+  const asked = name.slice(0, LONGEST);
+  return new ProblemError("NOT_FOUND", `there is no tool "${asked}"${didYouMean(asked, known)}`, {
+    next: "see tools/list",
+  });
+}
+
+const without = (args: Arguments, keys: readonly string[]): object =>
   Object.fromEntries(Object.entries(args).filter(([key]) => !keys.includes(key)));
 
 /** An answer with the arguments that were ignored; beside it where it is a list. */

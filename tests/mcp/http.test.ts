@@ -99,6 +99,25 @@ describe("the default profile", () => {
     expect(long).toMatchObject({ isError: true, value: { code: "BAD_REQUEST", next } });
   });
 
+  it("answers the name of no tool with the one that was meant, and where they are listed", async () => {
+    const client = await asAgent("speller");
+    const answer = (name: string) => callTool(client, name, {});
+    expect(await answer("inbx")).toEqual({
+      isError: true,
+      value: {
+        code: "NOT_FOUND",
+        message: 'there is no tool "inbx"; did you mean "inbox"?',
+        next: "see tools/list",
+      },
+    });
+    for (const name of ["__proto__", "constructor", "", "x".repeat(100_000)])
+      expect(await answer(name)).toMatchObject({ isError: true, value: { code: "NOT_FOUND" } });
+    const mail = await connect(await anna.token(), "?profile=agent-mail");
+    expect((await callTool(mail, "fetch_inbx", {})).value).toMatchObject({
+      message: expect.stringContaining('did you mean "fetch_inbox"?') as unknown,
+    });
+  });
+
   it("follows a thread, and sends a block for programs", async () => {
     const client = await asAgent("follower");
     const payload = { kind: "build.result", data: { ok: true } };
