@@ -2,7 +2,9 @@ import { randomUUID } from "node:crypto";
 import { ProblemError } from "../../contract/problem.ts";
 import type { EventLog } from "../../storage/event-log.ts";
 
-const KEEP_MS = 7 * 86_400_000;
+const DAY_MS = 86_400_000;
+/** From the last use on, which is noted at most once a day: nearly every call only reads. */
+const KEEP_MS = 7 * DAY_MS;
 
 /** The agent that a connection acts as. */
 export interface Binding {
@@ -14,7 +16,7 @@ export interface Binding {
 export interface McpSessions {
   /** Makes a session for the principal that sent `initialize`. */
   open(principal: string): Promise<string>;
-  /** What the session is bound to. @throws ProblemError NOT_FOUND for a session that is gone or another principal's */
+  /** What the session that is used is bound to. @throws ProblemError NOT_FOUND for a session that is gone or another principal's */
   binding(id: string, principal: string): Promise<Binding | null>;
   bind(id: string, binding: Binding): Promise<void>;
   close(id: string, principal: string): Promise<void>;
@@ -22,10 +24,18 @@ export interface McpSessions {
 
 const INSERT = "insert into e_mcp_sessions (id, principal, at) values ($1, $2, $3)";
 const FORGET = "delete from e_mcp_sessions where at < $1";
-const SELECT = "select project, agent from e_mcp_sessions where id = $1 and principal = $2";
+const SELECT = "select project, agent, at from e_mcp_sessions where id = $1 and principal = $2";
 const BIND = "update e_mcp_sessions set project = $2, agent = $3, at = $4 where id = $1";
+const TOUCH = "update e_mcp_sessions set at = $2 where id = $1";
 const DELETE = "delete from e_mcp_sessions where id = $1 and principal = $2";
 
+interface SessionRow {
+  readonly project: string | null;
+  readonly agent: string | null;
+  readonly at: number;
+}
+
+/** The sessions over the database of a log. */
 export function mcpSessions(log: EventLog): McpSessions {
   return {
     open: async (principal) => {
@@ -37,15 +47,16 @@ export function mcpSessions(log: EventLog): McpSessions {
       return id;
     },
     binding: async (id, principal) => {
-      const [row] = await log.query<{ project: string | null; agent: string | null }>(SELECT, [
-        id,
-        principal,
-      ]);
+      const [row] = await log.query<SessionRow>(SELECT, [id, principal]);
       if (row === undefined)
         throw new ProblemError("NOT_FOUND", "this MCP session has ended", {
           next: "begin a new one with initialize",
         });
-      const { project, agent } = row;
+      const { project, agent, at } = row;
+      if (at <= log.now() - DAY_MS)
+        await log.tx([`mcp:${id}`], async ({ query, now }) => {
+          await query(TOUCH, [id, now]);
+        });
       return project === null || agent === null ? null : { project, agent };
     },
     bind: (id, { project, agent }) =>
