@@ -5,7 +5,7 @@ import type { LogTx } from "../storage/log.ts";
 const HEAD_BYTES = 256 * 1_024;
 const TAIL_BYTES = 1_024 * 1_024;
 /** The most bytes in one answer; the reader asks on. */
-const PAGE_BYTES = 256 * 1_024;
+export const PAGE_BYTES = 256 * 1_024;
 /** Live logs are forgotten after so long; the log that backs the result is evidence. */
 export const LOG_KEPT_MS = 7 * 86_400_000;
 
@@ -14,6 +14,12 @@ const APPEND = "insert into e_logs (attempt, start, size, text) values ($1, $2, 
 const TRIM = "delete from e_logs where attempt = $1 and start >= $2 and start + size <= $3";
 const FORGET = "delete from e_logs where attempt = $1";
 const READ = `select start, size, text from e_logs where attempt = $1 and start + size > $2 order by start limit 64`;
+
+export interface LogPage {
+  readonly text: string;
+  /** The offset to go on from. */
+  readonly next: number;
+}
 
 interface Chunk {
   readonly start: number;
@@ -52,11 +58,7 @@ export async function forgetLog(tx: LogTx, attempt: string): Promise<void> {
 }
 
 /** The log from a byte offset on, with a line in place of what was dropped. */
-export async function readLog(
-  query: Query,
-  attempt: string,
-  after: number,
-): Promise<{ readonly text: string; readonly next: number }> {
+export async function readLog(query: Query, attempt: string, after: number): Promise<LogPage> {
   const chunks = await query<Chunk>(READ, [attempt, after]);
   let text = "";
   let next = after;

@@ -3,10 +3,10 @@ import type { EndpointReply } from "../contract/endpoint.ts";
 import type { EvidenceFile } from "../contract/run.ts";
 import type { Query } from "../storage/db.ts";
 import { bytesOf } from "./evidence.ts";
-import { readLog } from "./logs.ts";
+import { type LogPage, PAGE_BYTES, readLog } from "./logs.ts";
 import type { CellsDeps } from "./ports.ts";
 import { findRun } from "./sweep-store.ts";
-import { isTaken } from "./state.ts";
+import { isFinal } from "./state.ts";
 import { waitUntil } from "./wait.ts";
 
 export interface LogRequest {
@@ -25,8 +25,9 @@ const REPORT = "select report from p_attempts where id = $1";
 const LOG_NAME = "log.txt";
 
 /**
- * The log of a run's latest attempt from an offset on: live while it runs, and once that is forgotten, from evidence.
- * With `wait` it answers when there is more, or when the attempt has ended.
+ * A page of the log of a run's latest attempt from an offset on: live while it runs, and once the run has ended, from the
+ * evidence, which lacks least. With `wait` it answers when there is more, or when the run has ended. It is done when the
+ * run has ended and nothing follows.
  */
 export async function readRunLog(
   { log, blobs }: Pick<CellsDeps, "log" | "blobs">,
@@ -35,9 +36,11 @@ export async function readRunLog(
   const { project, run, after, wait, signal } = request;
   const look = async (): Promise<LogReply> => {
     const { attempt_id: attempt, state } = await findRun(log.query, project, run);
-    const done = !isTaken(state) && state !== "queued";
-    if (attempt === null) return { attempt, text: "", next: after, done };
-    return { attempt, ...(await readLog(log.query, attempt, after)), done };
+    const ended = isFinal(state);
+    if (attempt === null) return { attempt, text: "", next: after, done: ended };
+    const kept = ended ? await evidenceLog({ query: log.query, blobs }, attempt) : null;
+    const page = kept === null ? await readLog(log.query, attempt, after) : pageOf(kept, after);
+    return { attempt, ...page, done: ended && page.text === "" };
   };
   await waitUntil(
     log.db,
@@ -47,18 +50,24 @@ export async function readRunLog(
     },
     { ms: wait, signal },
   );
-  const live = await look();
-  if (live.text !== "" || !live.done || after > 0 || live.attempt === null) return live;
-  const kept = await evidenceLog({ query: log.query, blobs }, live.attempt);
-  return { ...live, text: kept.toString(), next: kept.length };
+  return look();
 }
 
+/** A page of whole characters. */
+function pageOf(bytes: Buffer, after: number): LogPage {
+  let end = Math.min(after + PAGE_BYTES, bytes.length);
+  while (end > after && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+  return { text: bytes.subarray(after, end).toString(), next: Math.max(after, end) };
+}
+
+/** What the attempt's report has of its log; null if that is nothing. */
 async function evidenceLog(
   { query, blobs }: { readonly query: Query; readonly blobs: CellsDeps["blobs"] },
   attempt: string,
-): Promise<Buffer> {
+): Promise<Buffer | null> {
   const [row] = await query<{ report: string | null }>(REPORT, [attempt]);
   const { evidence } = JSON.parse(row?.report ?? `{"evidence":[]}`) as { evidence: EvidenceFile[] };
   const file = evidence.find(({ name }) => name === LOG_NAME);
-  return file === undefined ? Buffer.alloc(0) : bytesOf(await blobs.get(file.sha256));
+  if (file === undefined || !(await blobs.has(file.sha256))) return null;
+  return bytesOf(await blobs.get(file.sha256));
 }

@@ -1,8 +1,8 @@
 import { Option, type Command } from "@commander-js/extra-typings";
-import type { Answer } from "../api.ts";
 import { count, given } from "../arguments.ts";
 import { type Cli, type Define, examples, group, leaf } from "../command.ts";
 import { axesText, SHORT_ID } from "../cell-view.ts";
+import { followLog, type LogPart, wholeLog } from "../run-log.ts";
 import { at, record, table } from "../view.ts";
 
 const stateOption = () =>
@@ -92,40 +92,25 @@ function defineShow(run: Command, cli: Cli): void {
   });
 }
 
-type Logs = Answer<"GET /v1/projects/:project/runs/:run/logs">;
-
 const POLL_MS = 20_000;
 
 function defineLogs(run: Command, cli: Cli): void {
   leaf(run, "logs <run>", "Print the log of a run's latest attempt")
-    .option("--follow", "go on until the attempt has ended")
+    .option("--follow", "go on until the run has ended")
     .option("--after <offset>", "from this byte on", count)
     .addHelpText("after", examples("run logs 01991c7e-… --follow"))
     .action(async (id, { follow, after, ...common }) => {
       const context = cli.context(common);
       const api = await context.caller();
-      const page = (from: number, wait: number): Promise<Logs> =>
+      const wait = follow ? POLL_MS : 0;
+      const page = (from: number): Promise<LogPart> =>
         api(
           "GET /v1/projects/:project/runs/:run/logs",
           { params: { project: context.project, run: id }, query: { after: from, wait } },
           { timeoutMs: wait + 30_000 },
         );
-      let part = await page(after ?? 0, 0);
-      if (!follow) part = await allOf(part, (from) => page(from, 0));
-      cli.out.write(part, part.text);
-      while (follow && !part.done) {
-        part = await page(part.next, POLL_MS);
-        if (part.text !== "" || part.done) cli.out.write(part, part.text);
-      }
+      if (follow) return followLog(page, after ?? 0, cli.out);
+      const whole = await wholeLog(page, after ?? 0);
+      cli.out.write(whole, whole.text);
     });
-}
-
-/** The server answers with a bounded piece; a log that has not grown ends the list. */
-async function allOf(first: Logs, page: (after: number) => Promise<Logs>): Promise<Logs> {
-  let whole = first;
-  for (let more = first; more.text !== "" && !more.done;) {
-    more = await page(whole.next);
-    whole = { ...more, text: whole.text + more.text };
-  }
-  return whole;
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { duration } from "../../agent-cli/arguments.ts";
 import { parseCommandLine } from "../../agent-cli/command-line.ts";
 import { restoredView } from "../../agent-cli/commands/archive.ts";
+import { followLog, type LogPart, wholeLog } from "../../agent-cli/run-log.ts";
 import { describe as described, failureOf } from "../../agent-cli/failure.ts";
 import { ProblemError } from "../../contract/problem-error.ts";
 import { UnreachableError } from "../../contract/transport.ts";
@@ -13,6 +14,47 @@ describe("a duration on the command line", () => {
     expect(duration("1.5h")).toBe(5_400_000);
     expect(() => duration("30")).toThrow("a number with a unit");
     expect(() => duration("200000000000d")).toThrow("it is more than 365d");
+  });
+});
+
+describe("the log of a run", () => {
+  /** Pages of four characters, as the server gives them of the log that there is at each call. */
+  const paged = (logs: { attempt: string; text: string; ended: boolean }[]) => {
+    let calls = 0;
+    return (after: number): Promise<LogPart> => {
+      const { attempt, text, ended } = logs[Math.min(calls++, logs.length - 1)]!;
+      const part = text.slice(after, after + 4);
+      const next = after + part.length;
+      return Promise.resolve({
+        attempt: attempt as LogPart["attempt"],
+        text: part,
+        next,
+        done: ended && part === "",
+      });
+    };
+  };
+
+  it("is printed to its end, also after the run has ended", async () => {
+    const page = paged([{ attempt: "a", text: "the whole log", ended: true }]);
+    expect((await wholeLog(page, 0)).text).toBe("the whole log");
+    const printed: string[] = [];
+    await followLog(page, 4, { write: (_, text) => printed.push(text), note: () => undefined });
+    expect(printed.join("")).toBe("whole log");
+  });
+
+  it("is begun again when another attempt takes over, and says so", async () => {
+    const first = { attempt: "a", text: "first attempt", ended: false };
+    const page = paged([first, first, { attempt: "b", text: "second", ended: true }]);
+    const printed: string[] = [];
+    await followLog(page, 0, {
+      write: (_, text) => printed.push(text),
+      note: (line) => printed.push(`[${line}]`),
+    });
+    expect(printed.join("")).toBe(
+      "first at[the run is tried again; this is the log of attempt b:]second",
+    );
+    const whole = await wholeLog(paged([first, { attempt: "b", text: "second", ended: false }]), 0);
+    expect(whole.text).toBe("firs");
   });
 });
 

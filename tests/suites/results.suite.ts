@@ -266,6 +266,30 @@ function files(fleet: () => Fleet): void {
     expect(text).toMatch(/\n\[\d+ bytes dropped\]\n/);
     expect(text.length).toBeLessThan(1_700_000);
     await n1.finish(session);
+    expect(await logs(0)).toMatchObject({ done: false });
     expect(await logs(next)).toMatchObject({ text: "", done: true });
+  });
+
+  it("have the log of an ended run, which is read from there to its end by pages of whole characters", async () => {
+    const { submit, node, caller } = fleet();
+    await submit(1);
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    const { id: attempt = "", run = "" } = session.runs[0]?.attempt ?? {};
+    const log = `begin ${"ö".repeat(400_000)} end`;
+    const bytes = Buffer.from(log);
+    const hash = sha256(bytes);
+    await n1.appendLog({ params: { attempt }, body: { offset: 0, text: "begin [… the rest]" } });
+    const content = bytes.toString("base64");
+    await n1.putEvidence({ params: { attempt, sha256: hash }, body: { content } });
+    const evidence = [{ name: "log.txt", sha256: hash, size: bytes.length }];
+    await n1.finish(session, { evidence });
+    const page = (after: number) =>
+      caller("user:anna").runLogs({ params: { run }, query: { after } });
+    let text = "";
+    let part = await page(0);
+    for (; !part.done; part = await page(part.next)) text += part.text;
+    expect(text).toBe(log);
+    expect(part.next).toBe(bytes.length);
   });
 }
