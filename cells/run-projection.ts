@@ -15,6 +15,9 @@ const START_ATTEMPT = `update p_attempts set state = 'running', started_at = $2,
 const START_RUN = "update p_runs set state = 'running', started_at = $2 where id = $1";
 const END_ATTEMPT = `update p_attempts set state = $2, finished_at = $3, runtime = $4, image = $5, outcome = $6,
   message = $7, measured_id = $8, report = $9 where id = $1`;
+/** Why it was given up stays known. */
+const SUPERSEDE = `update p_attempts set state = 'superseded', finished_at = $2, runtime = $3, image = $4,
+  outcome = coalesce(outcome, $5), message = coalesce(message, $6), report = $7 where id = $1`;
 const LOSE_ATTEMPT = `update p_attempts set state = 'lost', finished_at = $2, outcome = 'lost', message = $3
   where id = $1`;
 const LANE = "select lane from p_runs where id = $1";
@@ -77,7 +80,9 @@ async function finishAttempt(query: Query, at: number, end: End): Promise<void> 
 
 async function superseded(query: Query, { at, body }: Event): Promise<void> {
   const { attempt, report } = body as EventBody<"attempt.superseded">;
-  await query(END_ATTEMPT, endOf(attempt, ["superseded", at], [report, null]));
+  const { runtime, image, message } = report;
+  const outcome = report.outcome === "ok" ? "superseded" : report.outcome;
+  await query(SUPERSEDE, [attempt, at, runtime, image, outcome, message, JSON.stringify(report)]);
 }
 
 const endOf = (

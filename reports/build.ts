@@ -96,7 +96,7 @@ function failures({ runs, cells, attempts }: SweepRecord): Report["failures"] {
   const cellOf = new Map(runs.map(({ id, cell }) => [id, cell]));
   const axesOf = new Map(cells.map(({ id, axes }) => [id as string, axes]));
   return attempts
-    .filter(({ outcome }) => outcome !== "ok")
+    .filter(({ accepted }) => !accepted)
     .sort((a, b) => (a.run === b.run ? a.n - b.n : compare(a.run, b.run)))
     .map(({ run, n, outcome, message, holder }: AttemptRecord) => ({
       run,

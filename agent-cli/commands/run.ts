@@ -85,7 +85,7 @@ function defineShow(run: Command, cli: Cli): void {
         ["finished", at(shown.finishedAt)],
         ...shown.attempts.map(({ n, holder, state, report }): [string, string] => [
           `attempt ${n}`,
-          `${holder}, ${report?.outcome ?? state}`,
+          `${holder}, ${state === "finished" ? (report?.outcome ?? state) : state}`,
         ]),
       ]),
     );

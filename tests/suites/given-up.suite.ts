@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { sweepRecord } from "../../cells/ledger.ts";
 import type { Session } from "../../contract/cells.ts";
 import type { LeaseId } from "../../contract/ids.ts";
+import { buildReport } from "../../reports/build.ts";
 import { endLease } from "../../reservations/ending.ts";
 import { grantNew } from "../../reservations/grant.ts";
 import { DEFAULT_LEASE_SETTINGS } from "../../reservations/settings.ts";
@@ -66,6 +68,34 @@ function runs(fleet: () => Fleet): void {
     const told = await counts();
     expect(told).toMatchObject({ "run.failed": 1, "sweep.finished": 1 });
     expect(told["run.succeeded"]).toBeUndefined();
+  });
+
+  it("that failed so keeps its reason, in lists and in the report, when a late report comes", async () => {
+    const { submit, node, pass, caller, log } = fleet();
+    const { sweep } = await submit(1, { lostAfter: "5m" });
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    await pass(6 * MINUTE);
+    await pass(6 * MINUTE);
+    const run = async () => (await caller("user:anna").runs({ params: { sweep } })).runs[0];
+    const { outcome, message } = (await run()) ?? {};
+    const why = { outcome, message };
+    expect(why).toEqual({ outcome: "lost", message: expect.any(String) as unknown });
+    expect((await n1.finish(session)).accepted).toBe(false);
+    expect(await run()).toMatchObject({ state: "failed", ...why });
+    const record = await sweepRecord(log.query, "default", sweep);
+    expect(record && buildReport(record).failures).toMatchObject([{ attempt: 1, ...why }]);
+  });
+
+  it("that was taken away is called superseded when its holder reports that all went well", async () => {
+    const { submit, node, caller } = fleet();
+    const { sweep } = await submit(1);
+    const n1 = await node("n1");
+    const session = must(await n1.take());
+    await takeAway(fleet(), session);
+    await n1.finish(session);
+    const { runs } = await caller("user:anna").runs({ params: { sweep } });
+    expect(runs).toMatchObject([{ outcome: "superseded" }]);
   });
 
   it("is not spoiled a second time by a node that only says that it was given up", async () => {
