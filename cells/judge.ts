@@ -11,10 +11,11 @@ export interface Expected {
 
 /**
  * The report as it counts: an `ok` without a value for each repeat, or of another image than the frozen one, is none.
- * @throws ProblemError UNPROCESSABLE for two values of one (repeat, metric, statistic)
+ * @throws ProblemError UNPROCESSABLE for two values of one (repeat, metric, statistic), or one of a repeat too many
  */
 export function judged(report: AttemptReport, expected: Expected): AttemptReport {
   refuseDoubles(report.samples);
+  refuseFurther(report.samples, expected.repeats);
   if (report.outcome !== "ok") return report;
   const { frozenImage, primaryMetric, repeats } = expected;
   if (report.runtime === "docker" && frozenImage !== null && report.image !== frozenImage) {
@@ -41,6 +42,16 @@ function refuseDoubles(samples: readonly Sample[]): void {
       { next: "report one value for each repeat, metric and statistic" },
     );
   }
+}
+
+function refuseFurther(samples: readonly Sample[], repeats: number): void {
+  const further = samples.find(({ repeat }) => repeat > repeats);
+  if (further === undefined) return;
+  throw new ProblemError(
+    "UNPROCESSABLE",
+    `a value of repeat ${further.repeat}, but the sweep asks for ${repeats} in a run`,
+    { next: `report repeats 1 to ${repeats}; those of warm-ups are thrown away` },
+  );
 }
 
 function missingRepeats(samples: readonly Sample[], metric: string, repeats: number): number[] {
