@@ -1,6 +1,7 @@
 import type { Handlers } from "../contract/handlers.ts";
 import type { Contract } from "../contract/index.ts";
 import { ProblemError } from "../contract/problem.ts";
+import type { RunState } from "../contract/run.ts";
 import type { Query } from "../storage/db.ts";
 import { callOf } from "../storage/idempotency.ts";
 import type { LogTx } from "../storage/log.ts";
@@ -11,6 +12,7 @@ import { completeAttempt, endOf } from "./complete.ts";
 import { loseAttempt } from "./end.ts";
 import type { CellsDeps, LeasePort } from "./ports.ts";
 import { type Grant, grantSession, type SessionReply, sessionView } from "./session.ts";
+import { isFinal } from "./state.ts";
 import { findSweep } from "./sweep-store.ts";
 
 type HandHandlers = Pick<
@@ -20,13 +22,14 @@ type HandHandlers = Pick<
 
 const CLAIMS = "claims";
 /** A session by hand has one run. */
-const SESSION = `select a.id as attempt, a.holder, a.lease from p_attempts a join p_runs r on r.id = a.run
+const SESSION = `select a.id as attempt, a.holder, a.lease, r.state as run_state from p_attempts a join p_runs r on r.id = a.run
   where a.session = $1 and r.project = $2`;
 
 interface Held {
   readonly attempt: string;
   readonly holder: string;
   readonly lease: string;
+  readonly run_state: RunState;
 }
 
 interface Own {
@@ -43,11 +46,19 @@ async function ownSession(query: Query, { project, session, holder }: Own): Prom
   throw new ProblemError("FORBIDDEN", `the claim ${session} was not granted to ${holder}`);
 }
 
-/** @throws ProblemError LEASE_NOT_HELD */
-async function liveView(query: Query, session: string): Promise<SessionReply> {
-  const view = await sessionView(query, session);
-  if (view !== null) return view;
-  throw new ProblemError("LEASE_NOT_HELD", `the claim ${session} has ended`, {
+/**
+ * The caller's claim as it is now, with its lease.
+ * @throws ProblemError NOT_FOUND, FORBIDDEN, LEASE_NOT_HELD when it has ended, or its run without it
+ */
+async function liveClaim(
+  query: Query,
+  own: Own,
+): Promise<{ readonly view: SessionReply; readonly lease: string }> {
+  const { lease, run_state: state } = await ownSession(query, own);
+  const view = await sessionView(query, own.session);
+  if (view !== null && !isFinal(state)) return { view, lease };
+  const why = view === null ? "" : `: its run is ${state}`;
+  throw new ProblemError("LEASE_NOT_HELD", `the claim ${own.session} has ended${why}`, {
     next: "gridpost cell claim",
   });
 }
@@ -103,12 +114,12 @@ export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
       );
       return { session };
     },
-    renewClaim: ({ params: { project, session }, body: { ttlMs }, principal, idempotency }) =>
-      log.once(
+    renewClaim: ({ params: { project, session }, body: { ttlMs }, principal, idempotency }) => {
+      const own = { project, session, holder: principal.id };
+      return log.once(
         callOf({ principal, idempotency }, [CLAIMS], session),
         async (tx) => {
-          const { lease } = await ownSession(tx.query, { project, session, holder: principal.id });
-          const view = await liveView(tx.query, session);
+          const { view, lease } = await liveClaim(tx.query, own);
           const renewed = await leases.renew(tx, lease, ttlMs);
           if (!renewed && !(await leases.accepts(tx.query, lease)))
             throw new ProblemError(
@@ -118,8 +129,9 @@ export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
           await tx.setDeadline("claim.end", session, tx.now + ttlMs);
           return livingFor(view, ttlMs);
         },
-        async (query) => livingFor(await liveView(query, session), ttlMs),
-      ),
+        async (query) => livingFor((await liveClaim(query, own)).view, ttlMs),
+      );
+    },
     completeClaim: async ({ params: { project, session }, body, principal, idempotency }) => {
       const { id: holder } = principal;
       const { attempt } = await ownSession(log.query, { project, session, holder });

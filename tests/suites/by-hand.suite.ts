@@ -55,6 +55,21 @@ function byHand(fleet: () => Fleet): void {
     expect(late).toMatchObject({ accepted: false, state: "claimed" });
   });
 
+  it("cannot be renewed once its sweep was cancelled, and says why", async () => {
+    const { submit, caller } = fleet();
+    const { sweep } = await submit(1);
+    const blue = caller("agent:default/blue");
+    const { id } = must((await blue.claimByHand()).session);
+    await caller("user:anna").cancelSweep({ params: { sweep }, body: {} });
+    const params = { session: id };
+    await expect(blue.renewClaim({ params, body: {} })).rejects.toMatchObject({
+      code: "LEASE_NOT_HELD",
+      message: `the claim ${id} has ended: its run is cancelled`,
+    });
+    const late = await blue.completeClaim({ params, body: { report: { samples } } });
+    expect(late).toMatchObject({ accepted: false, state: "cancelled" });
+  });
+
   it("is answered alike when a call is repeated", async () => {
     const { submit, caller } = fleet();
     await submit(1);
