@@ -6,17 +6,17 @@ import { Outcome, RunState } from "./run.ts";
 /** Version of `report.json`; raised when a field changes its meaning or goes. */
 export const REPORT_VERSION = 1;
 
-/** Median and spread of one metric of one cell over all accepted repeats of all its blocks. */
+/** Median and spread of one metric of one cell over all accepted repeats of all its blocks; null is beyond all numbers. */
 export const MetricSummary = z.object({
   metric: z.string(),
   statistic: z.string(),
   unit: z.string(),
   n: z.int(),
-  median: z.number(),
+  median: z.number().nullable(),
   min: z.number(),
   max: z.number(),
   /** Median absolute deviation x 1.4826, in the unit. */
-  mad: z.number(),
+  mad: z.number().nullable(),
   /** Coefficient of variation in percent; null below two values or around zero. */
   cvPercent: z.number().nullable(),
 });

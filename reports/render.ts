@@ -68,7 +68,8 @@ function render(report: Report, style: Style): string {
 /** Four significant digits: more would claim a precision that a few repeats do not have. */
 const DIGITS = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 4 });
 
-const number = (value: number): string => DIGITS.format(Number(value.toPrecision(4)));
+const number = (value: number | null): string =>
+  value === null ? "" : DIGITS.format(Number(value.toPrecision(4)));
 
 function results({ cells, axes, metrics }: Report, style: Style): string {
   const head = [...axes, "metric", "median", "unit", "n", "min", "max", "CV %", "runtime", "node"];

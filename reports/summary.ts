@@ -38,14 +38,17 @@ function summaryOf(group: readonly Sample[]): Summary[] {
       statistic: first.statistic,
       unit: first.unit,
       n: values.length,
-      median: median(values),
+      median: finite(median(values)),
       min: min(values),
       max: max(values),
-      mad: MAD_TO_SIGMA * medianAbsoluteDeviation(values),
+      mad: finite(MAD_TO_SIGMA * medianAbsoluteDeviation(values)),
       cvPercent:
         values.length < 2 || average === 0
           ? null
-          : (100 * sampleStandardDeviation(values)) / Math.abs(average),
+          : finite((100 * sampleStandardDeviation(values)) / Math.abs(average)),
     },
   ];
 }
+
+/** Sums and squares of the largest numbers are none; JSON has no word for that. */
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);

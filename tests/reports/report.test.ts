@@ -172,6 +172,23 @@ describe("a report", () => {
     );
   });
 
+  it("fits its schema with values near the end of the range of numbers, too", () => {
+    const big = 1.7e308;
+    for (const values of [
+      [big, big],
+      [big, big, big],
+      [-big, 0, big, big],
+      [1e200, -1e200, 3e200],
+    ]) {
+      const report = buildReport(record({ attempts: [attempt("r1", values)] }));
+      expect(Report.parse(report)).toEqual(report);
+      expect(report.cells[0]?.summaries[0]).toMatchObject({ n: values.length, cvPercent: null });
+      expect(renderText(report)).not.toMatch(/NaN|∞|Infinity/);
+    }
+    const { median, max } = summarise([sample(1, big), sample(2, big), sample(3, 1)])[0] ?? {};
+    expect([median, max]).toEqual([big, big]);
+  });
+
   it("renders a cell without a result as such, never as 0", () => {
     const report = buildReport(record({ attempts: [attempt("r1", [1])] }));
     expect(renderText(report)).toMatch(/10\s+speed\s+no result/);
