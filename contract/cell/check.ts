@@ -23,6 +23,7 @@ export interface SweepProblem {
 export function checkSweep(sweep: SweepFile): SweepProblem[] {
   const problems = [
     ...axisProblems(sweep),
+    ...valueProblems(sweep),
     ...excludeProblems(sweep),
     ...placeholderProblems(sweep),
     ...templateProblems(sweep),
@@ -44,6 +45,32 @@ function axisProblems({ matrix }: SweepFile): SweepProblem[] {
   const message = `there is no axis "${curve}"${didYouMean(curve, names)}`;
   return [...problems, { path: ["matrix", "curve"], message, reads: namesRead(curve) }];
 }
+
+/** Values that would be another measurement than the one that was written, or the same once more. */
+function valueProblems({ matrix: { axes, include } }: SweepFile): SweepProblem[] {
+  const onAxes = Object.entries(axes).flatMap(([axis, values]) =>
+    values.map((value, i) => {
+      const first = values.indexOf(value);
+      const twice = first < i ? `${JSON.stringify(value)} is on the axis twice` : undefined;
+      return { path: ["matrix", "axes", axis, i], message: unsafe(value) ?? twice };
+    }),
+  );
+  const added = include.flatMap((entry, i) =>
+    Object.entries(entry).map(([axis, value]) => ({
+      path: ["matrix", "include", i, axis],
+      message: unsafe(value),
+    })),
+  );
+  return [...onAxes, ...added].flatMap(({ path, message }) =>
+    message === undefined ? [] : [{ path, message, reads: [] }],
+  );
+}
+
+/** Beyond this, whole numbers are read as one of their neighbours. */
+const unsafe = (value: AxisValue): string | undefined =>
+  typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER
+    ? `a number so large is read as ${value}: write it in quotes`
+    : undefined;
 
 /** What makes an axis name known. */
 const namesRead = (name: string): SweepProblem["reads"] => [

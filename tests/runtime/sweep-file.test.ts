@@ -101,6 +101,31 @@ requires: { gpus: 1, memory: 99999999TiB }
     ]);
   });
 
+  test("refuses numbers that would be read as others, and values that are on an axis twice", () => {
+    const text = GOOD.replace(
+      "axes: { threads: [1, 2] }",
+      `axes:
+    threads:
+      - 1
+      - 2
+      - 1.0
+    seed:
+      - "12345678901234567891"
+      - 12345678901234567891
+      - 12345678901234567892
+      - 9007199254740991
+  include:
+    - seed: -9007199254740993`,
+    );
+    const large = "a number so large is read as";
+    expect(problems(text)).toEqual([
+      "s.yaml:7 matrix.axes.threads.2: 1 is on the axis twice",
+      `s.yaml:10 matrix.axes.seed.1: ${large} 12345678901234567000: write it in quotes`,
+      `s.yaml:11 matrix.axes.seed.2: ${large} 12345678901234567000: write it in quotes`,
+      `s.yaml:14 matrix.include.0.seed: ${large} -9007199254740992: write it in quotes`,
+    ]);
+  });
+
   test("reports nothing that only follows from another mistake", () => {
     const text = GOOD.replace("{ threads: [1, 2] }", "{ threads: 1 }");
     expect(problems(text)).toEqual([
