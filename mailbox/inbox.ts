@@ -51,13 +51,13 @@ export interface Page {
 export const IS_UNREAD = "(d.read_at is null) = true";
 const IS_READ = "(d.read_at is null) = false";
 
-/** The last place before a time: places are given in the order of time. Read from the newest on backwards. */
-const BEFORE = `select coalesce(max(seq), 0) as seq from (${[IS_UNREAD, IS_READ]
+/** When the first message from a place on came. */
+const CAME = `select at from (${[IS_UNREAD, IS_READ]
   .map(
-    (part) => `select * from (select d.seq from p_deliveries d
-      where d.project = $1 and d.agent = $2 and ${part} and d.at < $3 order by d.seq desc limit 1) one`,
+    (part) => `select * from (select d.seq, d.at from p_deliveries d
+      where d.project = $1 and d.agent = $2 and ${part} and d.seq >= $3 order by d.seq limit 1) one`,
   )
-  .join(" union all ")}) two`;
+  .join(" union all ")}) two order by seq limit 1`;
 
 /** That a delivery `d` has not expired: what has is in no inbox any more, and takes no room there. */
 export const LIVE = "(d.expires_after is null or d.at + d.expires_after > now_ms())";
@@ -139,15 +139,23 @@ function entries(
   );
 }
 
-/** The place that a page follows; undefined for the newest. */
+/** The place that a page follows; undefined for the newest. Places are given in the order of time, so that halving finds it. */
 async function placeBefore(
   query: Query,
-  { project, agent }: InboxAddress,
+  inbox: InboxAddress,
   { after, since }: Page,
 ): Promise<number | undefined> {
   if (since === undefined) return after;
-  const [row] = await query<{ seq: number }>(BEFORE, [project, agent, Date.parse(since)]);
-  return Math.max(after ?? 0, row?.seq ?? 0);
+  const time = Date.parse(since);
+  let place = after ?? 0;
+  let last = await headOf(query, inbox);
+  while (place < last) {
+    const middle = Math.ceil((place + last) / 2);
+    const [row] = await query<{ at: number }>(CAME, [inbox.project, inbox.agent, middle]);
+    if (row !== undefined && row.at < time) place = middle;
+    else last = middle - 1;
+  }
+  return place;
 }
 
 /** The highest seq that was given in the inbox; 0 before the first. */
