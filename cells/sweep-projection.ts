@@ -1,5 +1,6 @@
 import type { SweepFile } from "../contract/cell/sweep-file.ts";
 import type { EventBody } from "../contract/events/index.ts";
+import { groupBy } from "../contract/group-by.ts";
 import type { Query } from "../storage/db.ts";
 import type { Apply, Event } from "../storage/log.ts";
 import { insertRows } from "./insert-rows.ts";
@@ -62,9 +63,10 @@ async function insertQueuesAndRuns(query: Query, { project, at, body }: Event): 
     return [id, project, sweep, ord, cell, block, queue, "queued", "", 0, 0, at];
   });
   const demand = JSON.stringify(demandOf(source));
+  const runsOf = groupBy(placed, (run) => run[6]);
   const queues = names.map((image) => {
     const queue = queueOf.get(image);
-    const open = placed.filter((run) => run[6] === queue).length;
+    const open = runsOf.get(queue)?.length ?? 0;
     const frozen = image === null ? null : (images[image] ?? null);
     return [queue, project, sweep, image, frozen, source.priority, at, demand, open, 0, 0];
   });
