@@ -1,3 +1,4 @@
+import { MessageId } from "../contract/ids.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Dialect, Query } from "../storage/db.ts";
 import { type Viewer, visible } from "./visibility.ts";
@@ -69,7 +70,8 @@ export async function seeThread(
 
 /**
  * The place in the thread of the message that a cursor names; 0 without one. The place itself is nobody's to know: it
- * counts messages that the viewer does not see.
+ * counts messages that the viewer does not see. A message that is not there, as after a restore, leads to where it would
+ * be by its id, and so does one that the viewer does not see.
  * @throws ProblemError BAD_REQUEST
  */
 export async function placeOf(
@@ -78,13 +80,20 @@ export async function placeOf(
   { viewer, thread, after }: ThreadView & { readonly after: string | undefined },
 ): Promise<number> {
   if (after === undefined) return 0;
-  const [row] = await query<{ n: number }>(
-    `select m.n from p_messages m
-     where m.id = $1 and m.project = $2 and m.thread = $3 and ${visible("m", dialect.list("$4"))}`,
-    [after, viewer.project, thread, JSON.stringify(viewer.agents)],
+  if (!MessageId.safeParse(after).success) throw noCursor(after);
+  const seen = `from p_messages m
+    where m.project = $1 and m.thread = $2 and ${visible("m", dialect.list("$3"))}`;
+  const values = [viewer.project, thread, JSON.stringify(viewer.agents), after];
+  const [exact] = await query<{ n: number }>(`select m.n ${seen} and m.id = $4`, values);
+  if (exact !== undefined) return exact.n;
+  const [near] = await query<{ n: number | null }>(
+    `select max(m.n) as n ${seen} and m.id < $4`,
+    values,
   );
-  if (row !== undefined) return row.n;
-  throw new ProblemError("BAD_REQUEST", `after=${after} is no cursor of a thread`, {
+  return near?.n ?? 0;
+}
+
+const noCursor = (after: string): ProblemError =>
+  new ProblemError("BAD_REQUEST", `after=${after} is no cursor of a thread`, {
     next: "use the next of a page of this same thread",
   });
-}

@@ -186,12 +186,15 @@ describe("a restore from the journal", () => {
     const folder = clone();
     for (let i = 0; i < 3; i += 1) await post(blue, "longer");
     for (let i = 0; i < 3; i += 1) await post(blue, "gone");
+    const turned = async (thread: string) =>
+      (await blue.mailbox.thread({ params: { ...project, thread }, query: { limit: 2 } })).next;
+    const pages = [await turned("longer"), await turned("gone")];
     const again = await startRestored((await restoreServer(folder, join(work, "new"))).data);
     const back = memberAt(again.url, anna, systemClock);
     const [writer, reader] = [await back.asAgent("blue"), await back.asAgent("red")];
-    for (const thread of ["longer", "gone"]) {
+    for (const [i, thread] of ["longer", "gone"].entries()) {
       await post(writer, thread);
-      const at = { params: { ...project, thread }, query: { after: "3" } };
+      const at = { params: { ...project, thread }, query: { after: pages[i] ?? "" } };
       expect((await reader.mailbox.thread(at)).messages, thread).toHaveLength(1);
     }
     const whole = await reader.mailbox.thread({ params: { ...project, thread: "longer" } });
