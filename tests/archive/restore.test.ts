@@ -184,21 +184,19 @@ describe("a restore from the journal", () => {
     await post(blue, "longer");
     await server.running.archive.flush();
     const folder = clone();
-    for (let i = 0; i < 3; i += 1) await post(blue, "longer");
-    for (let i = 0; i < 3; i += 1) await post(blue, "gone");
+    for (const thread of ["longer", "longer", "gone", "gone", "gone"]) await post(blue, thread);
+    const at = (thread: string, query: object) => ({ params: { ...project, thread }, query });
     const turned = async (thread: string) =>
-      (await blue.mailbox.thread({ params: { ...project, thread }, query: { limit: 2 } })).next;
-    const pages = [await turned("longer"), await turned("gone")];
-    const again = await startRestored((await restoreServer(folder, join(work, "new"))).data);
-    const back = memberAt(again.url, anna, systemClock);
-    const [writer, reader] = [await back.asAgent("blue"), await back.asAgent("red")];
-    for (const [i, thread] of ["longer", "gone"].entries()) {
+      (await blue.mailbox.thread(at(thread, { limit: 2 }))).next ?? "";
+    const pages = { longer: await turned("longer"), gone: await turned("gone") };
+    const { url } = await startRestored((await restoreServer(folder, join(work, "new"))).data);
+    const { asAgent } = memberAt(url, anna, systemClock);
+    const [writer, reader] = [await asAgent("blue"), await asAgent("red")];
+    for (const [thread, after] of Object.entries(pages)) {
       await post(writer, thread);
-      const at = { params: { ...project, thread }, query: { after: pages[i] ?? "" } };
-      expect((await reader.mailbox.thread(at)).messages, thread).toHaveLength(1);
+      expect((await reader.mailbox.thread(at(thread, { after }))).messages).toHaveLength(1);
     }
-    const whole = await reader.mailbox.thread({ params: { ...project, thread: "longer" } });
-    expect(whole.summary?.messages).toBe(2);
+    expect((await reader.mailbox.thread(at("longer", {}))).summary?.messages).toBe(2);
   });
 
   it("gives a run that was claimed by hand five minutes, after which it is queued again", async () => {
