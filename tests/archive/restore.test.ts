@@ -190,8 +190,8 @@ describe("a restore from the journal", () => {
       (await blue.mailbox.thread(at(thread, { limit: 2 }))).next ?? "";
     const pages = { longer: await turned("longer"), gone: await turned("gone") };
     const { url } = await startRestored((await restoreServer(folder, join(work, "new"))).data);
-    const { asAgent } = memberAt(url, anna, systemClock);
-    const [writer, reader] = [await asAgent("blue"), await asAgent("red")];
+    const back = memberAt(url, anna, systemClock);
+    const [writer, reader] = [await back.asAgent("blue"), await back.asAgent("red")];
     for (const [thread, after] of Object.entries(pages)) {
       await post(writer, thread);
       expect((await reader.mailbox.thread(at(thread, { after }))).messages).toHaveLength(1);
