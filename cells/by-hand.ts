@@ -10,6 +10,7 @@ import { orNothing } from "./claim.ts";
 import { claimable, frozenImage, nextByHand } from "./claim-store.ts";
 import { completeAttempt, endOf } from "./complete.ts";
 import { loseAttempt } from "./end.ts";
+import { notBusy } from "./not-busy.ts";
 import type { CellsDeps, LeasePort } from "./ports.ts";
 import { type Grant, grantSession, type SessionReply, sessionView } from "./session.ts";
 import { isFinal } from "./state.ts";
@@ -83,17 +84,16 @@ async function claimOne(
   leases: LeasePort,
   { project, sweep, wanted, ...caller }: HandClaim,
 ): Promise<SessionReply | null> {
-  for (const next of await nextByHand(tx.query, project, { sweep, run: wanted })) {
-    const run = await claimable(tx.query, next);
-    if (run === undefined) continue;
-    const image = await frozenImage(tx.query, run.queue);
-    const grant = { ...caller, image, gpus: [] };
-    const granted = await orNothing(grantSession(tx, leases, { run, grant }));
-    if (granted === null) continue;
-    await tx.setDeadline("claim.end", caller.id, tx.now + caller.ttlMs);
-    return granted;
-  }
-  return null;
+  const queued = await nextByHand(tx.query, project, { sweep, run: wanted });
+  const look = { tx, leases, project, holder: caller.holder };
+  const [free] = await notBusy(queued, (run) => ({ kind: "cell", run }), look);
+  const run = free === undefined ? undefined : await claimable(tx.query, free);
+  if (run === undefined) return null;
+  const image = await frozenImage(tx.query, run.queue);
+  const grant = { ...caller, image, gpus: [] };
+  const granted = await orNothing(grantSession(tx, leases, { run, grant }));
+  if (granted !== null) await tx.setDeadline("claim.end", caller.id, tx.now + caller.ttlMs);
+  return granted;
 }
 
 /** Claims by somebody without a daemon, by the rules of every claim; they live by their time alone. */

@@ -83,8 +83,8 @@ export async function lanesOf(query: Query, queue: string): Promise<string[]> {
   return rows.map(({ lane }) => lane);
 }
 
-/** So many runs are tried before a claim gives up: somebody may hold a lease on a queued run. */
-export const MAX_TRIES = 8;
+/** So many runs are looked at together when somebody holds a lease on the first of them. */
+const PAGE = 100;
 
 const BY_HAND = `select r.id from p_queues q join p_runs r on r.queue = q.id
   where q.project = $1 and q.open > q.taken and r.state = 'queued' and ($2 = '' or q.sweep = $2) and ($3 = '' or r.id = $3)
@@ -96,7 +96,7 @@ export async function nextByHand(
   project: string,
   { sweep, run }: { readonly sweep: string; readonly run: string },
 ): Promise<string[]> {
-  const rows = await query<{ id: string }>(BY_HAND, [project, sweep, run, MAX_TRIES]);
+  const rows = await query<{ id: string }>(BY_HAND, [project, sweep, run, PAGE]);
   return rows.map(({ id }) => id);
 }
 
@@ -130,6 +130,16 @@ export async function firstOfLane(
   const [row] = await query<ClaimableRow>(FIRST_OF_LANE, [queue, lane, after]);
   return row;
 }
+
+const BEHIND = `select id, ord from p_runs
+  where queue = $1 and state = 'queued' and lane = $2 and ord > $3 order by ord limit $4`;
+
+/** Queued runs of a lane, in their order. */
+export const runsOfLane = (
+  query: Query,
+  { queue, lane, after }: Lane,
+): Promise<{ readonly id: string; readonly ord: number }[]> =>
+  query(BEHIND, [queue, lane, after, PAGE]);
 
 export async function claimable(query: Query, run: string): Promise<ClaimableRow | undefined> {
   const [row] = await query<ClaimableRow>(RUN, [run]);

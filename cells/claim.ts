@@ -3,7 +3,16 @@ import type { Capacity } from "../contract/cells.ts";
 import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import type { z } from "zod";
-import { firstOfLane, heldGpus, lanesOf, MAX_TRIES, openQueues } from "./claim-store.ts";
+import {
+  claimable,
+  firstOfLane,
+  heldGpus,
+  lanesOf,
+  openQueues,
+  type QueueRow,
+  runsOfLane,
+} from "./claim-store.ts";
+import { notBusy } from "./not-busy.ts";
 import { type Candidate, pickGpus, ranked } from "./match.ts";
 import { nodeState, SESSION_TTL_MS } from "./node-state.ts";
 import { takerByName } from "./node-store.ts";
@@ -15,6 +24,8 @@ type Offered = z.output<typeof Capacity>;
 
 /** The lane of the runs that no node has failed yet. */
 const FRESH = "";
+/** So many pages of runs under leases are passed over in one claim. */
+const MAX_PAGES = 20;
 
 export interface NodeClaim {
   /** The node's name. */
@@ -42,52 +53,92 @@ export async function claimNext(
   const offer = { ...capacity, gpus: capacity.gpus.filter((uuid) => !taken.includes(uuid)) };
   const candidate: Candidate = { inventory: node.inventory, images: node.images, offer };
   for (const queue of ranked(queues, candidate)) {
-    const gpus = pickGpus(queue.demand, node.inventory, offer.gpus);
-    if (gpus === undefined) continue;
-    const grant: Grant = {
-      id: session,
-      holder,
-      actor: holder,
-      image: queue.imageId,
-      gpus,
-      ttlMs: SESSION_TTL_MS,
-    };
-    const granted = await claimFrom(tx, leases, { grant, queue: queue.id, node: name });
+    const granted = await claimFor(tx, leases, { queue, candidate, node: name, session });
     if (granted !== null) return granted;
   }
   return null;
+}
+
+interface Wish {
+  readonly queue: QueueRow;
+  readonly candidate: Candidate;
+  readonly node: string;
+  readonly session: string;
+}
+
+/** A session of one queue on GPUs of the node; on others if somebody holds a lease on the first that suit. */
+async function claimFor(
+  tx: LogTx,
+  leases: LeasePort,
+  { queue, candidate: { inventory, offer }, node, session }: Wish,
+): Promise<SessionReply | null> {
+  const { demand, project } = queue;
+  const holder = `node:${node}`;
+  // Written out: a spread copy costs several times as much, and this is done for every claim.
+  const on = (gpus: readonly string[]): Promise<SessionReply | null> =>
+    claimFrom(tx, leases, {
+      grant: {
+        id: session,
+        holder,
+        actor: holder,
+        image: queue.imageId,
+        gpus,
+        ttlMs: SESSION_TTL_MS,
+      },
+      queue: queue.id,
+      project,
+      node,
+    });
+  const first = pickGpus(demand, inventory, offer.gpus);
+  if (first === undefined) return null;
+  const granted = await on(first);
+  if (granted !== null || first.length === 0) return granted;
+  const look = { tx, leases, project, holder };
+  const free = await notBusy(offer.gpus, (uuid) => ({ kind: "gpu", node, uuid }), look);
+  const others = free.length === offer.gpus.length ? undefined : pickGpus(demand, inventory, free);
+  return others === undefined ? null : on(others);
 }
 
 /** A grant whose run is yet to be found. */
 interface Claim {
   readonly grant: Grant;
   readonly queue: string;
+  readonly project: string;
 }
 
 /** The first run of the queue whose lease the node can have: those that no node has failed before those that others have. */
 async function claimFrom(
   tx: LogTx,
   leases: LeasePort,
-  { grant, queue, node }: Claim & { readonly node: string },
+  { grant, queue, project, node }: Claim & { readonly node: string },
 ): Promise<SessionReply | null> {
-  const fresh = await claimInLane(tx, leases, { grant, queue, lane: FRESH });
+  const fresh = await claimInLane(tx, leases, { grant, queue, project, lane: FRESH });
   if (fresh !== null) return fresh;
   const lane = await openLane(tx.query, queue, node);
-  return lane === undefined ? null : claimInLane(tx, leases, { grant, queue, lane });
+  return lane === undefined ? null : claimInLane(tx, leases, { grant, queue, project, lane });
 }
 
+/** The first run of a lane, or else the first on which nobody holds a lease. */
 async function claimInLane(
   tx: LogTx,
   leases: LeasePort,
-  { grant, queue, lane }: Claim & { readonly lane: string },
+  claim: Claim & { readonly lane: string },
 ): Promise<SessionReply | null> {
-  let after = -1;
-  for (let tries = 0; tries < MAX_TRIES; tries += 1) {
-    const run = await firstOfLane(tx.query, { queue, lane, after });
-    if (run === undefined) return null;
-    const granted = await orNothing(grantSession(tx, leases, { run, grant }));
-    if (granted !== null) return granted;
-    after = run.ord;
+  const { grant, queue, project, lane } = claim;
+  const run = await firstOfLane(tx.query, { queue, lane, after: -1 });
+  if (run === undefined) return null;
+  const granted = await orNothing(grantSession(tx, leases, { run, grant }));
+  if (granted !== null) return granted;
+  let after = run.ord;
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const behind = await runsOfLane(tx.query, { queue, lane, after });
+    const look = { tx, leases, project, holder: grant.holder };
+    const [free] = await notBusy(behind, ({ id }) => ({ kind: "cell", run: id }), look);
+    const found = free === undefined ? undefined : await claimable(tx.query, free.id);
+    if (found !== undefined) return orNothing(grantSession(tx, leases, { run: found, grant }));
+    const last = behind.at(-1);
+    if (last === undefined) return null;
+    after = last.ord;
   }
   return null;
 }

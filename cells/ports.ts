@@ -21,6 +21,15 @@ export interface LeasePort {
       readonly kept: boolean;
     },
   ): Promise<{ readonly id: string; readonly fence: number }>;
+  /** Which of the resources a lease would be refused for now. */
+  busy(
+    tx: LogTx,
+    request: {
+      readonly project: string;
+      readonly holder: string;
+      readonly resources: readonly Resource[];
+    },
+  ): Promise<readonly Resource[]>;
   /** Ends the lease, unless it has ended already; tells whether work under it counted until now, as `accepts` does. */
   release(
     tx: LogTx,

@@ -22,6 +22,13 @@ export interface PortGrant {
   readonly kept?: boolean;
 }
 
+export interface PortLook {
+  readonly project: string;
+  /** Who asks. */
+  readonly holder: string;
+  readonly resources: readonly Resource[];
+}
+
 export interface PortRelease {
   readonly lease: string;
   readonly actor: string;
@@ -33,6 +40,8 @@ export interface PortRelease {
 export interface LeasePort {
   /** An exclusive lease on all resources or none. @throws ProblemError RESERVATION_CONFLICT */
   grant(tx: LogTx, request: PortGrant): Promise<{ id: string; fence: number }>;
+  /** Which of the resources nobody can be granted exclusively now but those who hold them. */
+  busy(tx: LogTx, request: PortLook): Promise<Resource[]>;
   /** Ends the lease, unless it has ended already; tells whether work under it counted until now, see `acceptsWork`. */
   release(tx: LogTx, end: PortRelease): Promise<boolean>;
   /** Lets a held lease expire now, without a lock-delay: the caller has waited long enough for its holder. */
@@ -70,6 +79,11 @@ export function leasePort(context: EndContext): LeasePort {
       if (!isFree(obstacles)) throw conflict(obstacles.rivals);
       const { fence, supersedes } = obstacles;
       return grantNew(tx, order, { fence, supersedes, kept: request.kept ?? false });
+    },
+    busy: async ({ query, now }, request) => {
+      const demand = { ...request, mode: "exclusive" as const, refs: null };
+      const { rivals, ahead } = await obstaclesOf({ query, dialect }, demand, { now });
+      return [...rivals, ...ahead].map(({ wanted }) => wanted);
     },
     release: async (tx, { lease: id, actor, kept = false }) => {
       const lease = await leaseCore(tx.query, id);

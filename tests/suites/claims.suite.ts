@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Session } from "../../contract/cells.ts";
+import type { Resource } from "../../contract/resource.ts";
+import { leasePort } from "../../reservations/lease-port.ts";
+import { DEFAULT_LEASE_SETTINGS } from "../../reservations/settings.ts";
 import type { Driver } from "../support/drivers.ts";
 import { type Fleet, gpu, must, sweepOf, useFleet } from "../support/fleet.ts";
 
@@ -9,6 +12,14 @@ export function claimsSuite(driver: Driver): void {
     const fleet = useFleet(driver);
     describe("a claim", () => claims(fleet));
   });
+}
+
+/** An agent takes an exclusive lease. */
+async function lease({ log, db }: Fleet, resources: readonly Resource[]): Promise<void> {
+  const port = leasePort({ dialect: db.dialect, settings: DEFAULT_LEASE_SETTINGS });
+  const red = { project: "default", holder: "agent:default/red", actor: "agent:default/red" };
+  const terms = { ttlMs: 3_600_000, reason: null, thread: null };
+  await log.tx([], (tx) => port.grant(tx, { ...red, ...terms, resources }));
 }
 
 const runIds = (sessions: readonly (Session | null)[]): (string | undefined)[] =>
@@ -139,5 +150,39 @@ function claims(fleet: () => Fleet): void {
     const view = await caller("user:anna").node({ params: { node: "n1" } });
     expect(view.gpus.map(({ busy }) => busy)).toEqual([true, true, true, true]);
     expect(view.running).toBe(2);
+  });
+
+  it("passes over runs under somebody's lease, however many stand before the others", async () => {
+    const { submit, node, caller } = fleet();
+    const { sweep } = await submit(150);
+    const { runs } = await caller("user:anna").runs({ params: { sweep }, query: { limit: 200 } });
+    const cells = runs.map(({ id }): Resource => ({ kind: "cell", run: id }));
+    await lease(fleet(), cells.slice(0, 148));
+    const n1 = await node("n1");
+    expect(runIds([await n1.take()])).toEqual([runs[148]?.id]);
+    expect(runIds([await n1.take()])).toEqual([runs[149]?.id]);
+    expect(await n1.take()).toBeNull();
+  });
+
+  it("takes GPUs on which nobody else holds a lease", async () => {
+    const { submit, node } = fleet();
+    const n1 = await node("n1", { gpus: [gpu("a"), gpu("b"), gpu("c")] });
+    await lease(fleet(), [{ kind: "gpu", node: "n1", uuid: "a" }]);
+    await submit(2, { requires: { gpus: 2 } });
+    const offer = { gpus: ["a", "b", "c"], slots: 0, runtimes: ["process" as const] };
+    expect(must(await n1.take(offer)).gpus).toEqual(["b", "c"]);
+    expect(await n1.take(offer)).toBeNull();
+  });
+
+  it("by hand passes over leased runs as well", async () => {
+    const { submit, caller } = fleet();
+    const { sweep } = await submit(20);
+    const { runs } = await caller("user:anna").runs({ params: { sweep } });
+    await lease(
+      fleet(),
+      runs.slice(0, 19).map(({ id }): Resource => ({ kind: "cell", run: id })),
+    );
+    const { session } = await caller("agent:default/blue").claimByHand();
+    expect(runIds([session])).toEqual([runs[19]?.id]);
   });
 }
