@@ -175,7 +175,8 @@ function cellBytes({ matrix, cell }: SweepFile): number {
   );
 }
 
-const jsonBytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+const jsonBytes = (value: unknown): number =>
+  new TextEncoder().encode(JSON.stringify(value)).length;
 
 /** A placeholder of an axis that some combination, made by `include`, has no value for. */
 function missingValues({ cell }: SweepFile, all: ReturnType<typeof combinations>): SweepProblem[] {
