@@ -57,6 +57,12 @@ export async function inboxOf(
 const bodyOf = async (client: Client, project: string, message: string): Promise<string> =>
   (await client.mailbox.message({ params: { project, message } })).body;
 
+const oneMessage = z.strictObject({
+  project_key: z.string(),
+  agent_name: z.string().optional(),
+  message_id: messageId,
+});
+
 export const inboxTools = [
   agentMailTool({
     name: "fetch_inbox",
@@ -89,11 +95,7 @@ export const inboxTools = [
   agentMailTool({
     name: "mark_message_read",
     description: "Mark a message read; the first time wins",
-    input: z.strictObject({
-      project_key: z.string(),
-      agent_name: z.string().optional(),
-      message_id: messageId,
-    }),
+    input: oneMessage,
     run: async (args, connection) => {
       const { client, project } = await actor(connection, args.project_key, args.agent_name);
       const { readAt } = await client.mailbox.markRead({
@@ -105,11 +107,7 @@ export const inboxTools = [
   agentMailTool({
     name: "acknowledge_message",
     description: "Accept responsibility for a message; marks it read too",
-    input: z.strictObject({
-      project_key: z.string(),
-      agent_name: z.string().optional(),
-      message_id: messageId,
-    }),
+    input: oneMessage,
     run: async (args, connection) => {
       const { client, project } = await actor(connection, args.project_key, args.agent_name);
       const { ackedAt, readAt } = await client.mailbox.ack({
