@@ -37,7 +37,7 @@ export const LeaseConflict = z
     held: z.string(),
     /** A path that both cover; null for what is not a file. */
     witness: z.string().nullable(),
-    /** null: an earlier waiter, who holds nothing yet. */
+    /** null: an earlier waiter, who holds nothing yet, or a lease of another project on a GPU, of which no more is told. */
     lease: LeaseId.nullable(),
     holder: z.string(),
     program: z.string().nullable(),
@@ -53,8 +53,8 @@ export const LeaseConflict = z
     queue: z.int(),
     /** The command that waits for it. */
     wait: z.string(),
-    /** The command that asks its holder. */
-    ask: z.string(),
+    /** The command that asks its holder; null: it is no agent of the project. */
+    ask: z.string().nullable(),
   })
   .meta({ id: "LeaseConflict" });
 export type LeaseConflict = z.infer<typeof LeaseConflict>;

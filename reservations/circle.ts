@@ -25,14 +25,14 @@ interface Need {
 /** Finds whether a demand with these obstacles would wait for ever, because whoever it needs waits for its holder. */
 export async function circleFrom(
   query: Query,
-  { project, holder }: Pick<Demand, "project" | "holder">,
+  { holder }: Pick<Demand, "holder">,
   obstacles: Obstacles,
 ): Promise<Circle | undefined> {
   const needs = new Map([[holder, firstNeeds(holder, obstacles)]]);
   // A map hands out what is added to it during the walk.
   for (const [, all] of needs) {
     for (const other of all.flatMap(({ holders }) => holders))
-      if (!needs.has(other)) needs.set(other, await needsOf(query, project, other));
+      if (!needs.has(other)) needs.set(other, await needsOf(query, other));
   }
   return circleIn(stuckNeeds(needs), holder);
 }
@@ -55,9 +55,10 @@ function firstNeeds(holder: string, { rivals, ahead }: Obstacles): Need[] {
 }
 
 /** Empty for who waits for nothing. A second unit of a semaphore may come from another process of the same agent. */
-async function needsOf(query: Query, project: string, holder: string): Promise<Need[]> {
+async function needsOf(query: Query, holder: string): Promise<Need[]> {
   const needs: Need[] = [];
-  for (const by of await waitsOf(query, project, holder)) {
+  for (const by of await waitsOf(query, holder)) {
+    const { project } = by;
     const slot = semaphoreOf(project, by.blocker);
     const holders = slot === undefined ? [by.holder] : await holdersOf(query, project, slot);
     const known = holders.filter((one) => one !== null);

@@ -7,7 +7,7 @@ import type { Demand, Meeting } from "./demand.ts";
 import type { Ahead, Obstacles } from "./obstacles.ts";
 import type { AgentDirectory, AgentFacts } from "./ports.ts";
 import type { Rival } from "./rivals.ts";
-import { holderName, isHeld } from "./rules.ts";
+import { holderName, isAgentOf, isHeld } from "./rules.ts";
 import { queueLength } from "./tickets.ts";
 
 /** More would be a list that nobody reads; the rest shows up when these are gone. */
@@ -52,24 +52,32 @@ const known = (facts: AgentFacts | undefined): Known => ({
 function fromRival(demand: Demand, rival: Rival): Described {
   const { lease } = rival;
   const ends = isHeld(lease.state) ? lease.due : lease.unlock;
-  const holder = holderName(lease.holder, lease.project);
   return {
-    ...shown(demand, rival, holder),
+    ...shown(demand, rival, lease.holder),
+    ...(lease.project === demand.project ? told(lease) : UNTOLD),
     blocker: lease.id,
-    lease: lease.id as LeaseConflict["lease"],
     mode: lease.mode,
     state: lease.state,
-    fence: lease.fence,
     expiresAt: ends === null ? null : toTime(ends),
-    reason: lease.reason,
-    thread: lease.thread,
   };
 }
+
+type Told = Pick<LeaseConflict, "lease" | "fence" | "reason" | "thread">;
+
+const told = ({ id, fence, reason, thread }: Rival["lease"]): Told => ({
+  lease: id as LeaseConflict["lease"],
+  fence,
+  reason,
+  thread,
+});
+
+/** Of a lease of another project on a GPU of the fleet: what that project does is not for others. */
+const UNTOLD: Told = { lease: null, fence: null, reason: null, thread: null };
 
 function fromWaiter(demand: Demand, waiter: Ahead): Described {
   const { ticket, order } = waiter;
   return {
-    ...shown(demand, waiter, holderName(ticket.holder, ticket.project)),
+    ...shown(demand, waiter, ticket.holder),
     blocker: ticket.id,
     lease: null,
     mode: order.mode,
@@ -81,16 +89,26 @@ function fromWaiter(demand: Demand, waiter: Ahead): Described {
   };
 }
 
-function shown(demand: Demand, { wanted, theirs, witness }: Meeting, holder: string) {
+function shown(demand: Demand, { wanted, theirs, witness }: Meeting, principal: string) {
+  const holder = seenHolder(principal, demand.project);
+  const question = `when will you release ${formatResource(theirs)}?`;
   return {
     pattern: formatResource(wanted),
     held: formatResource(theirs),
     witness: witness === "" ? null : witness,
     holder,
     wait: waitFor(wanted, demand),
-    ask: `gridpost send ${holder} -s ${quote(`when will you release ${formatResource(theirs)}?`)}`,
+    ask: isAgentOf(principal, demand.project)
+      ? `gridpost send ${holder} -s ${quote(question)}`
+      : null,
   };
 }
+
+/** A holder as the members of a project may see it. */
+const seenHolder = (principal: string, project: string): string =>
+  principal.startsWith("agent:") && !isAgentOf(principal, project)
+    ? "an agent of another project"
+    : holderName(principal, project);
 
 /** The command that asks for the same from any folder, and waits for it. */
 const waitFor = (wanted: Resource, { mode, refs }: Demand): string =>
@@ -120,7 +138,7 @@ export function conflictProblem(conflicts: readonly LeaseConflict[]): ProblemErr
 
 /** The refusal of a wait that could never end. */
 export function circleProblem(holders: readonly string[], project: string): ProblemError {
-  const names = holders.map((holder) => holderName(holder, project));
+  const names = holders.map((holder) => seenHolder(holder, project));
   return new ProblemError("WAIT_CYCLE", `waiting would never end: ${names.join(" waits for ")}`, {
     details: [{ holders: names }],
     next: `release what ${names.at(-2) ?? "the other"} waits for, or ask ${names[1] ?? "the other"} to release first`,

@@ -101,6 +101,6 @@ export async function placeOf(tx: LogTx, order: Order, ticket?: number): Promise
 async function findOwnShared(tx: LogTx, order: Order): Promise<LeaseRow[]> {
   const [first] = order.resources;
   if (first === undefined || order.mode === "shared") return [];
-  const { scope, keys } = keysOf(first);
+  const { scope, keys } = keysOf(first, order.project);
   return ownShared(tx.query, order, { scope, key: keys[0] ?? "" });
 }

@@ -24,7 +24,7 @@ const LAST_LEASE = "~";
 export async function lookAround(reader: Reader, demand: Demand): Promise<Look | null> {
   const asHits = hitsFor(demand);
   const above = new Map<string, Hit[]>();
-  for (const [scope, keys] of keysAbove(demand.resources)) {
+  for (const [scope, keys] of keysAbove(demand)) {
     for (const hit of asHits(await hitsAt(reader, demand, { scope, keys }))) {
       const place = `${scope}\n${hit.key}`;
       const here = above.get(place);
@@ -34,7 +34,7 @@ export async function lookAround(reader: Reader, demand: Demand): Promise<Look |
   }
   if (above.size === 0 && demand.resources.every(({ kind }) => kind !== "file")) return null;
   return async function* look(wanted) {
-    const { scope, keys } = keysOf(wanted);
+    const { scope, keys } = keysOf(wanted, demand.project);
     for (const key of keys) {
       for (const one of pathTo(wanted, key)) yield* above.get(`${scope}\n${one}`) ?? [];
       if (wanted.kind !== "file") continue;
@@ -50,11 +50,11 @@ export async function lookAround(reader: Reader, demand: Demand): Promise<Look |
 }
 
 /** By scope, each key at or above a resource. Semaphores are counted, not looked for. */
-function keysAbove(resources: readonly Resource[]): Map<string, Set<string>> {
+function keysAbove({ project, resources }: Demand): Map<string, Set<string>> {
   const above = new Map<string, Set<string>>();
   for (const wanted of resources) {
     if (wanted.kind === "slot") continue;
-    const { scope, keys } = keysOf(wanted);
+    const { scope, keys } = keysOf(wanted, project);
     const all = above.get(scope) ?? new Set();
     for (const key of keys) for (const one of pathTo(wanted, key)) all.add(one);
     above.set(scope, all);

@@ -44,11 +44,11 @@ export async function obstaclesOf(
 const NO_RIVALS: Rivals = { blocking: [], supersedes: [] };
 
 /** Where everything is found that a demand may meet, if that is one place: it asks for one thing, and no pattern or semaphore. */
-function onlyPlace({ resources }: Demand): Place | undefined {
+function onlyPlace({ project, resources }: Demand): Place | undefined {
   const [wanted] = resources;
   if (wanted === undefined || resources.length > 1) return undefined;
   if (wanted.kind === "file" || wanted.kind === "slot") return undefined;
-  const { scope, keys } = keysOf(wanted);
+  const { scope, keys } = keysOf(wanted, project);
   return { scope, key: keys[0] ?? "" };
 }
 

@@ -7,8 +7,8 @@ import { keepPast } from "./past.ts";
 const INSERT = `insert into p_leases
   (id, project, holder, mode, state, fence, resources, refs, session, reason, thread, ttl_ms, granted_at)
   values ($1, $2, $3, $4, 'held', $5, $6, $7, $8, $9, $10, $11, $12)`;
-const INSERT_KEY = `insert into p_lease_keys (lease, n, project, scope, key, resource, refs)
-  values ($1, $2, $3, $4, $5, $6, $7)`;
+const INSERT_KEY = `insert into p_lease_keys (lease, n, scope, key, resource, refs)
+  values ($1, $2, $3, $4, $5, $6)`;
 const DELETE_KEYS = "delete from p_lease_keys where lease = $1";
 const COUNT_UP = `insert into p_fences (project, fence) values ($1, $2)
   on conflict (project) do update set fence = excluded.fence`;
@@ -43,9 +43,8 @@ async function granted(query: Query, { project, at, body }: Event): Promise<void
     at,
   ]);
   for (const [n, resource] of lease.resources.entries()) {
-    const { scope, keys } = keysOf(resource);
-    for (const key of keys)
-      await query(INSERT_KEY, [lease.id, n, project, scope, key, texts[n], refs]);
+    const { scope, keys } = keysOf(resource, project ?? "");
+    for (const key of keys) await query(INSERT_KEY, [lease.id, n, scope, key, texts[n], refs]);
   }
   await query(COUNT_UP, [project, lease.fence]);
   await supersede(query, lease.supersedes);

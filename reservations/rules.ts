@@ -22,11 +22,15 @@ export const fullRef = (ref: string): string =>
   ref.startsWith("refs/") ? ref : `refs/heads/${ref}`;
 
 /** A holder as the wire shows it: the name of an agent, the principal of anybody else. */
-export function holderName(principal: string, project: string): string {
-  const prefix = `agent:${project}/`;
-  return principal.startsWith(prefix) ? principal.slice(prefix.length) : principal;
-}
+export const holderName = (principal: string, project: string): string =>
+  isAgentOf(principal, project) ? principal.slice(agentsOf(project).length) : principal;
+
+/** Whether a principal is an agent of the project. */
+export const isAgentOf = (principal: string, project: string): boolean =>
+  principal.startsWith(agentsOf(project));
+
+const agentsOf = (project: string): string => `agent:${project}/`;
 
 /** The principal that `holderName` shows as this. */
 export const holderPrincipal = (name: string, project: string): string =>
-  name.includes(":") ? name : `agent:${project}/${name}`;
+  name.includes(":") ? name : `${agentsOf(project)}${name}`;

@@ -1,6 +1,7 @@
 import type { LeaseMode } from "../contract/resource.ts";
 import type { Dialect, Query } from "../storage/db.ts";
 import type { Demand } from "./demand.ts";
+import { filesOf, slotsOf } from "./keys.ts";
 import { SESSION_ENDS_MS } from "./settings.ts";
 
 /** What reads the store: in a transaction its query, else the read-only one. */
@@ -53,7 +54,7 @@ const ENDS = `left join e_deadlines e on e.kind = 'lease.expire' and e.subject =
 const LEASE = `select l.*, ${DUE} from p_leases l ${ENDS}`;
 const BY_ID = `${LEASE} where l.id = $1`;
 const CORE = `select id, project, holder, state, fence, session, resources,
-    exists (select 1 from e_lease_tickets t where t.project = p_leases.project and t.state = 'waiting') as queued
+    exists (select 1 from e_lease_tickets where state = 'waiting') as queued
   from p_leases where id = $1`;
 const HELD = `${LEASE} where l.project = $1 and l.state in ('held', 'grace') and l.fence > $2
   and ($3 = '' or l.holder = $3) and ($4 = '' or l.resources like $4) order by l.fence limit $5`;
@@ -63,7 +64,7 @@ const STILL_HELD = (ids: string): string =>
 const OF_SESSION = `select id, state from p_leases where session = $1 and state in ('held', 'grace')`;
 const STANDING = `select coalesce((select fence from p_fences where project = $1), 0) as fence,
   exists (select 1 from e_lease_tickets where project = $1 and state = 'waiting') as queued,
-  $2 = '' or exists (select 1 from p_lease_keys where project = $1 and scope = $2 and key = $3) as near`;
+  $2 = '' or exists (select 1 from p_lease_keys where scope = $2 and key = $3) as near`;
 const PUSH_BACK = `update e_deadlines set due = $1 where kind = 'lease.expire' and subject = $2
   returning subject`;
 
@@ -71,7 +72,7 @@ const PUSH_BACK = `update e_deadlines set due = $1 where kind = 'lease.expire' a
 const OPEN = `select l.*, ${DUE}, k.resource, u.due as unlock from p_lease_keys k
   join p_leases l on l.id = k.lease ${ENDS}
   left join e_deadlines u on u.kind = 'lease.unlock' and u.subject = l.id
-  where k.project = $1 and k.scope = $2`;
+  where k.scope = $1`;
 const OPEN_BY_IDS = (
   ids: string,
 ): string => `select l.*, ${DUE}, u.due as unlock from p_leases l ${ENDS}
@@ -79,18 +80,18 @@ const OPEN_BY_IDS = (
 /** Leases of others, or taken away by force, of a mode that may clash. Narrow, because most of them do not meet. */
 const HITS = `select k.key, k.lease, k.n, k.resource, k.refs, l.state
   from p_lease_keys k join p_leases l on l.id = k.lease
-  where k.project = $1 and k.scope = $2 and ($3 = '' or k.refs is null or replace(k.refs, $3, '') <> k.refs)
-  and (l.holder <> $4 or l.state = 'released') and ($5 = 'exclusive' or l.mode = 'exclusive')`;
+  where k.scope = $1 and ($2 = '' or k.refs is null or replace(k.refs, $2, '') <> k.refs)
+  and (l.holder <> $3 or l.state = 'released') and ($4 = 'exclusive' or l.mode = 'exclusive')`;
 // Two statements: with both conditions in one, SQLite reads all keys of the scope.
-const AT_KEY = `${HITS} and k.key = $6`;
+const AT_KEY = `${HITS} and k.key = $5`;
 const AT_KEYS = (keys: string): string => `${HITS} and k.key in ${keys}`;
-const BETWEEN = `${HITS} and (k.key, k.lease, k.n) > ($6, $7, $8) and k.key < $9
-  order by k.key, k.lease, k.n limit $10`;
-const OF_SLOT = `${OPEN} and k.key = $3 order by l.fence`;
-const EXCLUSIVE = `${OPEN} and l.holder <> $3 and l.mode = 'exclusive' and l.state in ('held', 'grace')
+const BETWEEN = `${HITS} and (k.key, k.lease, k.n) > ($5, $6, $7) and k.key < $8
+  order by k.key, k.lease, k.n limit $9`;
+const OF_SLOT = `${OPEN} and k.key = $2 order by l.fence`;
+const EXCLUSIVE = `${OPEN} and l.holder <> $2 and l.mode = 'exclusive' and l.state in ('held', 'grace')
   order by l.fence, k.n`;
 const SAME_SHARED = `select l.*, ${DUE} from p_lease_keys k join p_leases l on l.id = k.lease ${ENDS}
-  where k.project = $1 and k.scope = $2 and k.key = $3 and l.holder = $4 and l.mode = 'shared'
+  where l.project = $1 and k.scope = $2 and k.key = $3 and l.holder = $4 and l.mode = 'shared'
   and l.state in ('held', 'grace') and l.resources = $5 and coalesce(l.refs, '') = $6
   order by l.fence`;
 const CAPACITY = "select capacity from p_slots where project = $1 and name = $2";
@@ -105,7 +106,7 @@ export interface LeaseCore extends Pick<
   LeaseRow,
   "id" | "project" | "holder" | "state" | "fence" | "session" | "resources"
 > {
-  /** 0: nobody in the project waits for a lease. Left out where it was not asked. */
+  /** 0: nobody waits for a lease. Left out where it was not asked. */
   readonly queued?: number;
 }
 
@@ -191,7 +192,7 @@ export function hitsAt(
 ): Promise<HitRow[]> {
   const all = [...keys];
   const [text, last] =
-    all.length === 1 ? [AT_KEY, all[0]] : [AT_KEYS(dialect.list("$6")), JSON.stringify(all)];
+    all.length === 1 ? [AT_KEY, all[0]] : [AT_KEYS(dialect.list("$5")), JSON.stringify(all)];
   return query<HitRow>(text, [...nearby(demand, scope), last]);
 }
 
@@ -214,8 +215,7 @@ export const hitsBetween = (
   query<HitRow>(BETWEEN, [...nearby(demand, scope), key, lease, n, end, limit]);
 
 /** The first parameters of `HITS`. One ref is looked for as text, which may say "maybe" too often; several by the caller. */
-const nearby = ({ project, refs, holder, mode }: Demand, scope: string): unknown[] => [
-  project,
+const nearby = ({ refs, holder, mode }: Demand, scope: string): unknown[] => [
   scope,
   refs?.length === 1 ? JSON.stringify(refs[0]) : "",
   holder,
@@ -234,7 +234,7 @@ export async function openLeases(
 
 /** Open leases of anybody on one semaphore, oldest first. */
 export const leasesOfSlot = (query: Query, project: string, name: string): Promise<OpenRow[]> =>
-  query<OpenRow>(OF_SLOT, [project, "slot", name]);
+  query<OpenRow>(OF_SLOT, [slotsOf(project), name]);
 
 export async function slotCapacity(query: Query, project: string, name: string): Promise<number> {
   const [row] = await query<{ capacity: number }>(CAPACITY, [project, name]);
@@ -261,4 +261,4 @@ export const exclusiveOf = (
   query: Query,
   of: { readonly project: string; readonly repo: string; readonly principal: string },
 ): Promise<(LeaseRow & Pick<HitRow, "resource">)[]> =>
-  query(EXCLUSIVE, [of.project, `file:${of.repo}`, of.principal]);
+  query(EXCLUSIVE, [filesOf(of.project, of.repo), of.principal]);

@@ -38,11 +38,11 @@ const DROP_BLOCKER = "delete from e_lease_waits where blocker = $1";
 const STILL_WAITS = "select 1 from e_lease_waits where ticket = $1 limit 1";
 const QUEUE_LENGTH = "select count(*) as length from e_lease_waits where blocker = $1";
 /** Who is away waits for nothing now. What has ended and is only locked is nobody's to let go. */
-const WAITS_OF = `select t.id as ticket, t.n, w.blocker, coalesce(l.holder, b.holder) as holder
+const WAITS_OF = `select t.id as ticket, t.n, t.project, w.blocker, coalesce(l.holder, b.holder) as holder
   from e_lease_tickets t join e_lease_waits w on w.ticket = t.id
   left join p_leases l on l.id = w.blocker and l.state in ('held', 'grace')
   left join e_lease_tickets b on b.id = w.blocker and b.state = 'waiting'
-  where t.project = $1 and t.holder = $2 and t.state = 'waiting' and t.present_until > now_ms()`;
+  where t.holder = $1 and t.state = 'waiting' and t.present_until > now_ms()`;
 
 export interface NewTicket {
   readonly id: string;
@@ -147,14 +147,15 @@ export async function queueLength(query: Query, blocker: string): Promise<number
 export interface WaitRow {
   readonly ticket: string;
   readonly n: number;
+  readonly project: string;
   readonly blocker: string;
   /** Of the lease or the earlier ticket; null for a semaphore, and for what is held no longer. */
   readonly holder: string | null;
 }
 
 /** What a holder waits for, by all of its tickets. */
-export const waitsOf = (query: Query, project: string, holder: string): Promise<WaitRow[]> =>
-  query<WaitRow>(WAITS_OF, [project, holder]);
+export const waitsOf = (query: Query, holder: string): Promise<WaitRow[]> =>
+  query<WaitRow>(WAITS_OF, [holder]);
 
 export const orderOf = ({ request }: TicketRow): Order => JSON.parse(request) as Order;
 

@@ -30,13 +30,12 @@ create index p_leases_by_session on p_leases (session) where session is not null
 create table p_lease_keys (
   lease    text   not null,
   n        bigint not null,
-  project  text   not null,
   scope    text   not null,
   key      text   not null,
   resource text   not null,
   -- As in the lease, so that most of those that lie near but on other refs are passed over without a look at it.
   refs     text,
-  primary key (project, scope, key, lease, n)
+  primary key (scope, key, lease, n)
 ) /*sqlite without rowid*/;
 create index p_lease_keys_by_lease on p_lease_keys (lease);
 

@@ -93,7 +93,10 @@ describe("in a repository that ignores case", () => {
         meeting += 1;
         for (const path of [one, one.toUpperCase()])
           if (!a.test.test(path) || !b.test.test(path)) wrong.push([a.pattern, b.pattern, path]);
-        const [of, from] = [keysOf(file(a.pattern)).keys, keysOf(file(b.pattern)).keys];
+        const [of, from] = [
+          keysOf(file(a.pattern), "default").keys,
+          keysOf(file(b.pattern), "default").keys,
+        ];
         if (!of.some((x) => from.some((y) => x.startsWith(y) || y.startsWith(x))))
           wrong.push([a.pattern, b.pattern, "not in the index"]);
       }

@@ -1,4 +1,5 @@
 import { leaseChangesSuite } from "../suites/lease-changes.suite.ts";
+import { leaseGpusSuite } from "../suites/lease-gpus.suite.ts";
 import { leaseQueueSuite } from "../suites/lease-queue.suite.ts";
 import { leaseUpgradesSuite } from "../suites/lease-upgrades.suite.ts";
 import { reservationsSuite } from "../suites/reservations.suite.ts";
@@ -9,4 +10,5 @@ for (const driver of drivers) {
   leaseQueueSuite(driver);
   leaseChangesSuite(driver);
   leaseUpgradesSuite(driver);
+  leaseGpusSuite(driver);
 }

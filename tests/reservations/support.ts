@@ -38,23 +38,25 @@ export const agents: AgentDirectory = {
     ),
 };
 
-/** Resolves after the next commit. */
-export const waitOn =
-  (log: EventLog): WaitForTicket =>
-  async (_ticket, { ms, signal }) => {
-    let unlisten: (() => Promise<void>) | undefined;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      signal.addEventListener("abort", () => resolve());
-      void log.db
-        .listen(() => {
-          clearTimeout(timer);
-          resolve();
-        })
-        .then((stop) => (unlisten = stop));
+/** Resolves after the next commit; who begins to wait as soon as it has looked misses none. */
+export function waitOn(log: EventLog): WaitForTicket {
+  const waiting = new Set<() => void>();
+  void log.db.listen(() => {
+    for (const wake of waiting) wake();
+  });
+  return (_ticket, { ms, signal }) =>
+    new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        waiting.delete(end);
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      signal.addEventListener("abort", end);
+      waiting.add(end);
     });
-    await unlisten?.();
-  };
+}
 
 export interface Bench {
   readonly log: EventLog;

@@ -15,9 +15,14 @@ export function claimsSuite(driver: Driver): void {
 }
 
 /** An agent takes an exclusive lease. */
-async function lease({ log, db }: Fleet, resources: readonly Resource[]): Promise<void> {
+async function lease(
+  { log, db }: Fleet,
+  resources: readonly Resource[],
+  project = "default",
+): Promise<void> {
   const port = leasePort({ dialect: db.dialect, settings: DEFAULT_LEASE_SETTINGS });
-  const red = { project: "default", holder: "agent:default/red", actor: "agent:default/red" };
+  const agent = `agent:${project}/red`;
+  const red = { project, holder: agent, actor: agent };
   const terms = { ttlMs: 3_600_000, reason: null, thread: null };
   await log.tx([], (tx) => port.grant(tx, { ...red, ...terms, resources }));
 }
@@ -164,15 +169,18 @@ function claims(fleet: () => Fleet): void {
     expect(await n1.take()).toBeNull();
   });
 
-  it("takes GPUs on which nobody else holds a lease", async () => {
-    const { submit, node } = fleet();
-    const n1 = await node("n1", { gpus: [gpu("a"), gpu("b"), gpu("c")] });
-    await lease(fleet(), [{ kind: "gpu", node: "n1", uuid: "a" }]);
-    await submit(2, { requires: { gpus: 2 } });
-    const offer = { gpus: ["a", "b", "c"], slots: 0, runtimes: ["process" as const] };
-    expect(must(await n1.take(offer)).gpus).toEqual(["b", "c"]);
-    expect(await n1.take(offer)).toBeNull();
-  });
+  it.each(["default", "other"])(
+    "takes GPUs on which nobody else holds a lease, in project %s",
+    async (project) => {
+      const { submit, node } = fleet();
+      const n1 = await node("n1", { gpus: [gpu("a"), gpu("b"), gpu("c")] });
+      await lease(fleet(), [{ kind: "gpu", node: "n1", uuid: "a" }], project);
+      await submit(2, { requires: { gpus: 2 } });
+      const offer = { gpus: ["a", "b", "c"], slots: 0, runtimes: ["process" as const] };
+      expect(must(await n1.take(offer)).gpus).toEqual(["b", "c"]);
+      expect(await n1.take(offer)).toBeNull();
+    },
+  );
 
   it("by hand passes over leased runs as well", async () => {
     const { submit, caller } = fleet();
