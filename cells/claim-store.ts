@@ -31,7 +31,8 @@ interface RawFacts extends Omit<QueueFacts, "id" | "submittedAt" | "demand"> {
   readonly demand: string;
 }
 
-const MAX_KNOWN = 1_000;
+/** More than are open at once: claims would read those beyond it again each time. */
+const MAX_KNOWN = 10_000;
 const knownQueues = new Map<string, QueueFacts>();
 
 /** The facts of a queue, read once: every claim needs those of all open ones. */
@@ -152,11 +153,12 @@ export async function frozenImage(query: Query, queue: string): Promise<string |
   return row?.image_id ?? null;
 }
 
-/** What of a sweep never changes. */
-export interface SweepTerms {
+/** What each claim and result asks of a sweep, and never changes; the list of its cells, which may be long, is not in it. */
+export interface SweepTerms extends Pick<SweepFile, "lostAfter" | "repeats" | "warmup"> {
   readonly name: string;
   readonly thread: string;
-  readonly source: SweepFile;
+  readonly primaryMetric: SweepFile["metrics"]["primary"];
+  readonly phases: SweepFile["cell"]["phases"];
 }
 
 const knownTerms = new Map<string, SweepTerms>();
@@ -167,7 +169,14 @@ export async function termsOf(query: Query, sweep: string): Promise<SweepTerms> 
   if (known !== undefined) return known;
   const [row] = await query<{ name: string; thread: string; source: string }>(SWEEP, [sweep]);
   if (row === undefined) throw new ProblemError("NOT_FOUND", `there is no sweep ${sweep}`);
-  return keep(knownTerms, sweep, { ...row, source: JSON.parse(row.source) as SweepFile });
+  const { lostAfter, repeats, warmup, metrics, cell } = JSON.parse(row.source) as SweepFile;
+  const { name, thread } = row;
+  const terms = { name, thread, lostAfter, repeats, warmup };
+  return keep(knownTerms, sweep, {
+    ...terms,
+    primaryMetric: metrics.primary,
+    phases: cell.phases,
+  });
 }
 
 /** The GPUs that the sessions of a holder have in use. */

@@ -72,12 +72,8 @@ async function judge(
   attempt: AttemptRow,
   report: AttemptReport,
 ): Promise<AttemptReport> {
-  const { source } = await termsOf(tx.query, attempt.sweep);
-  return judged(report, {
-    repeats: source.repeats,
-    primaryMetric: source.metrics.primary,
-    frozenImage: attempt.frozen_image,
-  });
+  const { repeats, primaryMetric } = await termsOf(tx.query, attempt.sweep);
+  return judged(report, { repeats, primaryMetric, frozenImage: attempt.frozen_image });
 }
 
 async function accept(tx: LogTx, attempt: AttemptRow, report: AttemptReport): Promise<Ended> {

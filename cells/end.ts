@@ -55,9 +55,9 @@ export async function settleRun(
   if (state === "queued") {
     const avoid = nodeOf(holder);
     await tx.append({ type: "run.requeued", project, actor, body: { ...body, avoid } });
-    const { source } = await termsOf(tx.query, sweep);
+    const { lostAfter } = await termsOf(tx.query, sweep);
     if (avoid !== null || attempt.lane !== "")
-      await tx.setDeadline("run.stranded", run, tx.now + source.lostAfter);
+      await tx.setDeadline("run.stranded", run, tx.now + lostAfter);
     return;
   }
   if (state === "succeeded") await tx.append({ type: "run.succeeded", project, actor, body });

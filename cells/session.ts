@@ -84,7 +84,7 @@ interface RunParts extends Pick<Grant, "image"> {
 }
 
 function grantedRun({ run, image, terms, attempt }: RunParts): SessionReply["runs"][number] {
-  const { name, thread, source } = terms;
+  const { name, thread, repeats, warmup, phases, lostAfter } = terms;
   return {
     project: run.project,
     sweep: run.sweep,
@@ -94,10 +94,10 @@ function grantedRun({ run, image, terms, attempt }: RunParts): SessionReply["run
     attempt,
     cell: JSON.parse(run.spec) as Cell,
     image,
-    repeats: source.repeats,
-    warmup: source.warmup,
-    phases: source.cell.phases,
-    lostAfterMs: source.lostAfter,
+    repeats,
+    warmup,
+    phases,
+    lostAfterMs: lostAfter,
   };
 }
 

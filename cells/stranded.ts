@@ -36,8 +36,8 @@ export async function onStranded(tx: LogTx, run: string): Promise<void> {
   };
   const able = (await knownNodes(tx.query)).filter((node) => isAble(ask, node));
   const heard = Math.max(row.queued_at, ...able.map(({ beatAt }) => beatAt ?? 0));
-  const { source } = await termsOf(tx.query, row.sweep);
-  const due = heard + source.lostAfter;
+  const { lostAfter } = await termsOf(tx.query, row.sweep);
+  const due = heard + lostAfter;
   if (able.length > 0 && due > tx.now) {
     await tx.setDeadline("run.stranded", run, due);
     return;
