@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ByteSize, Duration, moreThanNothing } from "../contract/duration.ts";
+import { ByteSize, Duration, durationUpTo, moreThanNothing } from "../contract/duration.ts";
 import { Name } from "../contract/ids.ts";
 import { areApart, OutsideIssuer } from "./identity/outside-rules.ts";
 
@@ -29,8 +29,8 @@ export const Settings = z.strictObject({
     .prefault({}),
   leases: z
     .strictObject({
-      /** The shortest lease that is granted. */
-      minTtl: Duration.prefault("60s"),
+      /** The shortest lease that is granted; the longest is 7 days. */
+      minTtl: durationUpTo(7).prefault("60s"),
       /** How long after a restart, or after half the fleet fell silent at once, nothing expires. */
       startFreeze: Duration.prefault("300s"),
       /** How long a resource stays ungrantable after an expiry or force-release; unset: 30s for files, 60s for others. */

@@ -30,3 +30,13 @@ describe("the time after which an idle sweep is cancelled", () => {
     expect(idle(`${"9".repeat(400)}d`)).toBe("must be at most 365d");
   });
 });
+
+describe("the shortest lease that is granted", () => {
+  const minTtl = (text: string) =>
+    Settings.safeParse({ data: "data", leases: { minTtl: text } }).error?.issues[0]?.message;
+
+  it("is not longer than the longest", () => {
+    expect(minTtl("7d")).toBeUndefined();
+    expect(minTtl("8d")).toBe("must be at most 7d");
+  });
+});
