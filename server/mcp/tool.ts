@@ -17,7 +17,7 @@ export interface McpCall {
 }
 
 /** A tool as it is written: its input schema refuses unknown arguments, its answer is sent as compact JSON. */
-export interface ToolParts<C, S extends z.ZodObject = z.ZodObject> {
+export interface Tool<C, S extends z.ZodObject = z.ZodObject> {
   readonly name: string;
   /** Under 300 characters: every agent pays for it in every session. */
   readonly description: string;
@@ -27,12 +27,10 @@ export interface ToolParts<C, S extends z.ZodObject = z.ZodObject> {
   readonly run: (args: z.output<S>, call: C) => Promise<unknown>;
 }
 
-export type Tool<C> = ToolParts<C>;
-
 /** Keeps the type of the arguments while tools of one kind of call are listed together. */
 export const toolsFor =
   <C>() =>
-  <S extends z.ZodObject>(tool: ToolParts<C, S>): Tool<C> =>
+  <S extends z.ZodObject>(tool: Tool<C, S>): Tool<C> =>
     // What is handed to `run` was parsed by `input`.
     tool as unknown as Tool<C>;
 

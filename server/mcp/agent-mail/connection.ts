@@ -4,7 +4,7 @@ import { Name } from "../../../contract/ids.ts";
 import { ProblemError } from "../../../contract/problem.ts";
 import { sha256 } from "../../../contract/cell/cell-id.ts";
 import type { Binding } from "../sessions.ts";
-import { type Tool, type ToolParts, toolsFor } from "../tool.ts";
+import { type Tool, toolsFor } from "../tool.ts";
 
 /** A connection in the agent-mail profile. */
 export interface Connection {
@@ -27,9 +27,7 @@ export interface Actor extends Binding {
 /** What every tool of that profile takes: the form of answers, and a secret that the connection's token stands for. */
 const IGNORED = ["format", "registration_token"];
 
-export const agentMailTool = <S extends z.ZodObject>(
-  tool: ToolParts<Connection, S>,
-): Tool<Connection> =>
+export const agentMailTool = <S extends z.ZodObject>(tool: Tool<Connection, S>): Tool<Connection> =>
   toolsFor<Connection>()({ ...tool, ignores: [...(tool.ignores ?? []), ...IGNORED] });
 
 const MAX_NAME = 64;
