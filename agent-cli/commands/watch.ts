@@ -36,7 +36,8 @@ takes nothing from the one that runs commands, of which an agent has one at a ti
       const context = cli.context(common);
       const { api, name } = await context.agent();
       const { project, home } = context;
-      const inbox = [await context.url(), project, name];
+      // An agent's name is the same in any case.
+      const inbox = [await context.url(), project, name.toLowerCase()];
       // Who only looks has a place of its own: nothing that it prints counts as handled.
       const own = JSON.stringify(exec === undefined ? [...inbox, "print"] : inbox);
       const place = join(home, "watch", digest(own));

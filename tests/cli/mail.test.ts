@@ -240,21 +240,21 @@ describe("gridpost watch", () => {
     await once(running, "close");
   });
 
-  it("runs commands once at a time for an inbox, and says who does; one that was killed is in nobody's way", async () => {
+  it("runs commands once at a time for an inbox, in whatever case it is named, and says who does; one that was killed is in nobody's way", async () => {
     await bert.run("agent", "register", "guarded");
-    const start = () =>
-      bert.start("watch", "--as", "guarded", "--exec", "echo $GRIDPOST_MESSAGE_SUBJECT >> guarded");
+    const start = (name = "guarded") =>
+      bert.start("watch", "--as", name, "--exec", "echo $GRIDPOST_MESSAGE_SUBJECT >> guarded");
     const ran = () => readFile(join(bert.home, "guarded"), "utf8").catch(() => "");
     await anna.run("send", "guarded", "-s", "one");
     const first = start();
     await expect.poll(ran).toBe("one\n");
-    const second = start();
+    const second = start("Guarded");
     let said = "";
     second.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
     await expect.poll(() => second.exitCode).toBe(3);
     await expect
       .poll(() => said)
-      .toContain(`process ${first.pid} runs commands for the inbox of guarded already`);
+      .toContain(`process ${first.pid} runs commands for the inbox of Guarded already`);
 
     first.kill("SIGKILL");
     await once(first, "close");
