@@ -17,14 +17,16 @@ const THREAD = `insert into p_threads (project, thread, open, subject, messages,
   on conflict (project, thread) do update
     set messages = p_threads.messages + 1, last_n = p_threads.last_n + 1, last_message = excluded.last_message
   returning last_n`;
-const MEMBERS = "insert into p_thread_members (project, thread, agent, subject, last_message)";
+const MEMBERS =
+  "insert into p_thread_members (project, thread, agent, subject, messages, last_message)";
 /** A message to all may be delivered after a newer one of its thread. */
 const SEEN = `
-  on conflict (project, thread, agent) do update set last_message = excluded.last_message
-    where excluded.last_message > p_thread_members.last_message`;
-const MEMBER = `${MEMBERS} values ($1, $2, $5, $3, $4) ${SEEN}`;
+  on conflict (project, thread, agent) do update set messages = p_thread_members.messages + 1,
+    last_message = case when excluded.last_message > p_thread_members.last_message
+      then excluded.last_message else p_thread_members.last_message end`;
+const MEMBER = `${MEMBERS} values ($1, $2, $5, $3, 1, $4) ${SEEN}`;
 /** A sender and its one recipient: nearly every message has no more. */
-const TWO_MEMBERS = `${MEMBERS} values ($1, $2, $5, $3, $4), ($1, $2, $6, $3, $4) ${SEEN}`;
+const TWO_MEMBERS = `${MEMBERS} values ($1, $2, $5, $3, 1, $4), ($1, $2, $6, $3, 1, $4) ${SEEN}`;
 const MESSAGE = `insert into p_messages (id, project, thread, n, reply_to, sender, to_list, cc_list, bcc_list,
     subject, body, importance, ack_required, ack_within, expires_after, payload, pending, at)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`;

@@ -1,7 +1,8 @@
 import { toTime } from "../contract/ids.ts";
-import type { Dialect, Query } from "../storage/db.ts";
+import type { Dialect } from "../storage/db.ts";
 import type { SearchDeps } from "./search.ts";
-import { type Viewer, visible } from "./visibility.ts";
+import { countSeen } from "./thread-rows.ts";
+import type { Viewer } from "./visibility.ts";
 
 /** A cursor above every message id. */
 const NEWEST = "g";
@@ -44,13 +45,13 @@ export async function threadPage(
   const page = newest.slice(0, limit);
   const threads = [];
   for (const row of page) {
-    const messages =
-      row.open === 1 ? row.messages : await countVisible(query, dialect, { viewer, ...row });
+    const { thread, subject, messages } = row;
+    const open = row.open === 1;
     threads.push({
-      thread: row.thread,
-      subject: row.subject,
-      open: row.open === 1,
-      messages,
+      thread,
+      subject,
+      open,
+      messages: await countSeen(query, dialect, { viewer, thread, open, messages }),
       lastAt: toTime(row.last_at),
     });
   }
@@ -69,16 +70,3 @@ const privateThreads = (dialect: Dialect): string =>
        where o.project = k.project and o.thread = k.thread and o.agent in ${dialect.list("$5")}
          and (o.last_message > k.last_message or (o.last_message = k.last_message and o.agent < k.agent)))
    order by k.last_message desc limit $4`;
-
-async function countVisible(
-  query: Query,
-  dialect: Dialect,
-  { viewer, thread }: { readonly viewer: Viewer; readonly thread: string },
-): Promise<number> {
-  const [row] = await query<{ count: number }>(
-    `select count(*) as count from p_messages m
-     where m.project = $1 and m.thread = $2 and ${visible("m", dialect.list("$3"))}`,
-    [viewer.project, thread, JSON.stringify(viewer.agents)],
-  );
-  return row?.count ?? 0;
-}

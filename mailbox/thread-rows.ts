@@ -48,12 +48,19 @@ export function threadMessages(
   );
 }
 
+/** A thread that a viewer sees something of. */
+export interface SeenThread {
+  readonly open: boolean;
+  /** All that it has, which is what everybody sees of an open one. */
+  readonly messages: number;
+}
+
 /** @throws ProblemError NOT_FOUND, the same for a private thread of others as for none */
 export async function seeThread(
   query: Query,
   dialect: Dialect,
   { viewer, thread }: ThreadView,
-): Promise<{ readonly open: boolean; readonly messages: number }> {
+): Promise<SeenThread> {
   const [row] = await query<{ open: number; messages: number }>(
     `select t.open, t.messages from p_threads t
      where t.project = $1 and t.thread = $2 and (t.open = 1 or exists (
@@ -66,6 +73,29 @@ export async function seeThread(
     details: [{ thread }],
     next: "list your threads: gridpost thread",
   });
+}
+
+/** How many messages of a thread the viewer sees: of a private one, where one agent sees it, what the agent's row has counted. */
+export async function countSeen(
+  query: Query,
+  dialect: Dialect,
+  { viewer: { project, agents }, thread, open, messages }: ThreadView & SeenThread,
+): Promise<number> {
+  if (open) return messages;
+  const values = [project, thread, JSON.stringify(agents)];
+  const members = await query<{ messages: number }>(
+    `select messages from p_thread_members
+     where project = $1 and thread = $2 and agent in ${dialect.list("$3")}`,
+    values,
+  );
+  const [only] = members;
+  if (members.length === 1 && only !== undefined) return only.messages;
+  const [row] = await query<{ count: number }>(
+    `select count(*) as count from p_messages m
+     where m.project = $1 and m.thread = $2 and ${visible("m", dialect.list("$3"))}`,
+    values,
+  );
+  return row?.count ?? 0;
 }
 
 /**

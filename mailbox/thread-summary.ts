@@ -2,32 +2,26 @@ import { toTime } from "../contract/ids.ts";
 import type { Dialect, Query } from "../storage/db.ts";
 import { LIVE } from "./inbox.ts";
 import { namesIn } from "./read-message.ts";
-import { threadMessages, type ThreadMessage, type ThreadView } from "./thread-rows.ts";
+import {
+  countSeen,
+  type SeenThread,
+  threadMessages,
+  type ThreadMessage,
+  type ThreadView,
+} from "./thread-rows.ts";
 import { visible } from "./visibility.ts";
 
 /** How many of the newest messages participants and unread counts are taken from. */
 const NEWEST = 1_000;
 const FOLLOWING = `select state from p_followers where project = $1 and thread = $2 and agent = $3`;
-/** Every reader of the project sees all of an open thread, which its row has counted. */
-const OPEN_TOTALS = `select t.messages, f.at as first_at, l.at as last_at from p_threads t
-    join p_messages f on f.project = t.project and f.thread = t.thread
-      and f.n = (select min(n) from p_messages where project = $1 and thread = $2)
-    join p_messages l on l.project = t.project and l.thread = t.thread
-      and l.n = (select max(n) from p_messages where project = $1 and thread = $2)
-  where t.project = $1 and t.thread = $2 and t.open = 1`;
-
-interface Totals {
-  readonly messages: number;
-  readonly first_at: number;
-  readonly last_at: number;
-}
-
 /** What a viewer is told about a thread before its messages. */
-export async function threadSummary(query: Query, dialect: Dialect, view: ThreadView) {
-  const { viewer, thread } = view;
-  const { messages, first_at, last_at } = await totals(query, dialect, view);
-  const newest = { ...view, after: Number.MAX_SAFE_INTEGER, limit: NEWEST, newest: true };
-  const rows = await participantRows(query, dialect, newest);
+export async function threadSummary(
+  query: Query,
+  dialect: Dialect,
+  view: ThreadView & { readonly seen: SeenThread },
+) {
+  const { viewer, thread, seen } = view;
+  const rows = await participantRows(query, dialect, { ...view, limit: NEWEST });
   const [first] = await threadMessages(query, dialect, { ...view, after: 0, limit: 1 });
   const [agent] = viewer.agents;
   const [followed] =
@@ -38,10 +32,10 @@ export async function threadSummary(query: Query, dialect: Dialect, view: Thread
     subject: first?.subject ?? "",
     following: followed?.state ?? null,
     participants: participants(rows),
-    messages,
+    messages: await countSeen(query, dialect, { ...view, ...seen }),
     unread: await unread(query, dialect, { ...view, after: rows.at(-1)?.n ?? 0 }),
-    firstAt: toTime(first_at),
-    lastAt: toTime(last_at),
+    firstAt: toTime(first?.at ?? 0),
+    lastAt: toTime(rows[0]?.at ?? 0),
   };
 }
 
@@ -56,7 +50,7 @@ export function participants(
   return [...names].toSorted();
 }
 
-type ParticipantRow = Pick<ThreadMessage, "sender" | "to_list" | "cc_list"> & {
+type ParticipantRow = Pick<ThreadMessage, "sender" | "to_list" | "cc_list" | "at"> & {
   readonly n: number;
 };
 
@@ -66,26 +60,11 @@ const participantRows = (
   { viewer, thread, limit }: ThreadView & { readonly limit: number },
 ): Promise<ParticipantRow[]> =>
   query(
-    `select m.n, m.sender, m.to_list, m.cc_list from p_messages m
+    `select m.n, m.at, m.sender, m.to_list, m.cc_list from p_messages m
      where m.project = $1 and m.thread = $2 and ${visible("m", dialect.list("$3"))}
      order by m.n desc limit $4`,
     [viewer.project, thread, JSON.stringify(viewer.agents), limit],
   );
-
-async function totals(
-  query: Query,
-  dialect: Dialect,
-  { viewer, thread }: ThreadView,
-): Promise<Totals> {
-  const [open] = await query<Totals>(OPEN_TOTALS, [viewer.project, thread]);
-  if (open !== undefined) return open;
-  const [row] = await query<Totals>(
-    `select count(*) as messages, coalesce(min(m.at), 0) as first_at, coalesce(max(m.at), 0) as last_at
-     from p_messages m where m.project = $1 and m.thread = $2 and ${visible("m", dialect.list("$3"))}`,
-    [viewer.project, thread, JSON.stringify(viewer.agents)],
-  );
-  return row ?? { messages: 0, first_at: 0, last_at: 0 };
-}
 
 async function unread(
   query: Query,

@@ -39,7 +39,7 @@ export function threadHandlers({ log, search }: SearchDeps): ThreadHandlers {
     },
     thread: async ({ params: { project, thread }, query: { after, limit }, principal }) => {
       const view = { viewer: await viewerOf(query, principal, project), thread };
-      const { open } = await seeThread(query, dialect, view);
+      const seen = await seeThread(query, dialect, view);
       const place = await placeOf(query, dialect, { ...view, after });
       const rows = await threadMessages(query, dialect, {
         ...view,
@@ -49,8 +49,10 @@ export function threadHandlers({ log, search }: SearchDeps): ThreadHandlers {
       const page = within(MAX_PAGE_CHARS, rows.slice(0, limit));
       return {
         thread,
-        open,
-        ...(after === undefined ? { summary: await threadSummary(query, dialect, view) } : {}),
+        open: seen.open,
+        ...(after === undefined
+          ? { summary: await threadSummary(query, dialect, { ...view, seen }) }
+          : {}),
         messages: page.map(messageOf),
         next: rows.length > page.length ? (page.at(-1)?.id ?? null) : null,
       };
@@ -64,8 +66,8 @@ export function threadHandlers({ log, search }: SearchDeps): ThreadHandlers {
 }
 
 async function digestOf({ query, db: { dialect } }: EventLog, view: ThreadView) {
-  await seeThread(query, dialect, view);
-  const { subject, messages, lastAt } = await threadSummary(query, dialect, view);
+  const seen = await seeThread(query, dialect, view);
+  const { subject, messages, lastAt } = await threadSummary(query, dialect, { ...view, seen });
   const newest = { after: Number.MAX_SAFE_INTEGER, newest: true, brief: true };
   const rows = await threadMessages(query, dialect, { ...view, ...newest, limit: DIGEST_MESSAGES });
   const read = within(MAX_CHARS, rows);

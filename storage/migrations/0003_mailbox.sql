@@ -38,6 +38,8 @@ create table p_thread_members (
   thread       text not null,
   agent        text not null,
   subject      text not null,
+  -- How many of its messages the agent sent or received.
+  messages     bigint not null,
   last_message text not null,
   primary key (project, thread, agent)
 ) /*sqlite without rowid*/;
