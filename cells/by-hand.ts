@@ -85,7 +85,7 @@ async function claimOne(
   { project, sweep, wanted, ...caller }: HandClaim,
 ): Promise<SessionReply | null> {
   const queued = await nextByHand(tx.query, project, { sweep, run: wanted });
-  const look = { tx, leases, project, holder: caller.holder };
+  const look = { at: tx, leases, project, holder: caller.holder };
   const [free] = await notBusy(queued, (run) => ({ kind: "cell", run }), look);
   const run = free === undefined ? undefined : await claimable(tx.query, free);
   if (run === undefined) return null;

@@ -85,7 +85,7 @@ export async function lanesOf(query: Query, queue: string): Promise<string[]> {
 }
 
 /** So many runs are looked at together when somebody holds a lease on the first of them. */
-const PAGE = 100;
+export const PAGE = 100;
 
 const BY_HAND = `select r.id from p_queues q join p_runs r on r.queue = q.id
   where q.project = $1 and q.open > q.taken and r.state = 'queued' and ($2 = '' or q.sweep = $2) and ($3 = '' or r.id = $3)

@@ -93,7 +93,7 @@ async function claimFor(
   if (first === undefined) return null;
   const granted = await on(first);
   if (granted !== null || first.length === 0) return granted;
-  const look = { tx, leases, project, holder };
+  const look = { at: tx, leases, project, holder };
   const free = await notBusy(offer.gpus, (uuid) => ({ kind: "gpu", node, uuid }), look);
   const others = free.length === offer.gpus.length ? undefined : pickGpus(demand, inventory, free);
   return others === undefined ? null : on(others);
@@ -132,7 +132,7 @@ async function claimInLane(
   let after = run.ord;
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const behind = await runsOfLane(tx.query, { queue, lane, after });
-    const look = { tx, leases, project, holder: grant.holder };
+    const look = { at: tx, leases, project, holder: grant.holder };
     const [free] = await notBusy(behind, ({ id }) => ({ kind: "cell", run: id }), look);
     const found = free === undefined ? undefined : await claimable(tx.query, free.id);
     if (found !== undefined) return orNothing(grantSession(tx, leases, { run: found, grant }));

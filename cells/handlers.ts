@@ -9,6 +9,7 @@ import { readRunLog } from "./run-log.ts";
 import type { CellsDeps } from "./ports.ts";
 import { storeFiles, submitSweep } from "./submit.ts";
 import { cellPage, findRun, findSweep, runPage, sweepPage } from "./sweep-store.ts";
+import type { Look } from "./under-leases.ts";
 import { attemptsOf, runView, sweepView } from "./views.ts";
 import { waitUntil } from "./wait.ts";
 import { workHandlers } from "./work-handlers.ts";
@@ -27,9 +28,10 @@ export function cellsHandlers(deps: CellsDeps): CellsHandlers {
 
 type SweepHandlers = Pick<CellsHandlers, "submitSweep" | "sweeps" | "sweep" | "cancelSweep">;
 
-function sweepHandlers({ log, blobs, threads, settings }: CellsDeps): SweepHandlers {
+function sweepHandlers({ log, leases, blobs, threads, settings }: CellsDeps): SweepHandlers {
+  const look = (query: Query): Look => ({ at: { query, now: log.now() }, leases });
   const show = async (query: Query, project: string, sweep: string): ReturnType<typeof sweepView> =>
-    sweepView(query, await findSweep(query, project, sweep), log.now());
+    sweepView(look(query), await findSweep(query, project, sweep));
   return {
     submitSweep: async ({ params: { project }, body, principal, idempotency }) => {
       const { sweep } = body;
@@ -54,7 +56,7 @@ function sweepHandlers({ log, blobs, threads, settings }: CellsDeps): SweepHandl
       const page = await sweepPage(log.query, project, { after, limit: limit + 1 });
       const shown = page.slice(0, limit);
       const sweeps = [];
-      for (const row of shown) sweeps.push(await sweepView(log.query, row, log.now()));
+      for (const row of shown) sweeps.push(await sweepView(look(log.query), row));
       return { sweeps, next: page.length > limit ? (shown.at(-1)?.id ?? null) : null };
     },
     sweep: async ({ params: { project, sweep }, query: { wait }, signal }) => {

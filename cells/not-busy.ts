@@ -1,9 +1,8 @@
 import type { Resource } from "../contract/resource.ts";
-import type { LogTx } from "../storage/log.ts";
-import type { LeasePort } from "./ports.ts";
+import type { LeasePort, Moment } from "./ports.ts";
 
 interface Look {
-  readonly tx: LogTx;
+  readonly at: Moment;
   readonly leases: LeasePort;
   readonly project: string;
   /** Who wants a lease. */
@@ -14,12 +13,12 @@ interface Look {
 export async function notBusy<T>(
   things: readonly T[],
   resourceOf: (thing: T) => Resource,
-  { tx, leases, project, holder }: Look,
+  { at, leases, project, holder }: Look,
 ): Promise<T[]> {
   if (things.length === 0) return [];
   const resources = things.map(resourceOf);
   const busy = new Set(
-    (await leases.busy(tx, { project, holder, resources })).map((one) => JSON.stringify(one)),
+    (await leases.busy(at, { project, holder, resources })).map((one) => JSON.stringify(one)),
   );
   return things.filter((_, i) => !busy.has(JSON.stringify(resources[i])));
 }

@@ -2,7 +2,7 @@ const MAX_TEXTS = 4_000;
 const parsed = new Map<string, unknown>();
 
 /**
- * `JSON.parse` for texts that are read over and over and seldom change: sweep files, demands, inventories. The value is
+ * `JSON.parse` for texts that are read over and over and seldom change: demands, inventories. The value is
  * shared, so nobody may change it.
  */
 export function parseOnce<T>(text: string): T {

@@ -4,6 +4,9 @@ import type { EventLog } from "../storage/event-log.ts";
 import type { Blobs } from "../storage/blobs.ts";
 import type { Event, LogTx } from "../storage/log.ts";
 
+/** When somebody looks, in a transaction or outside of one. */
+export type Moment = Pick<LogTx, "query" | "now">;
+
 /** Leases on a session's runs and GPUs, taken and given back in the transaction of the claim and of the result. */
 export interface LeasePort {
   /** An exclusive lease on all resources. @throws ProblemError RESERVATION_CONFLICT, before it has written anything */
@@ -23,7 +26,7 @@ export interface LeasePort {
   ): Promise<{ readonly id: string; readonly fence: number }>;
   /** Which of the resources a lease would be refused for now. */
   busy(
-    tx: LogTx,
+    at: Moment,
     request: {
       readonly project: string;
       readonly holder: string;

@@ -27,7 +27,7 @@ const BY_NAME = "select * from p_sweeps where project = $1 and name = $2 order b
 const PAGE = "select * from p_sweeps where project = $1 and id < $2 order by id desc limit $3";
 const CELLS = `select p.ord, c.spec from p_sweep_cells p join p_cells c on c.id = p.cell
   where p.sweep = $1 and p.ord > $2 order by p.ord limit $3`;
-const QUEUED = `select q.image, q.image_id, q.demand, q.taken, r.lane, count(*) as queued
+const QUEUED = `select q.id as queue, q.image, q.image_id, q.demand, q.taken, r.lane, count(*) as queued
   from p_queues q join p_runs r on r.queue = q.id
   where q.sweep = $1 and q.open > q.taken and r.state = 'queued'
   group by q.id, q.image, q.image_id, q.demand, q.taken, r.lane order by q.id, r.lane`;
@@ -78,6 +78,7 @@ export async function cellPage(
 
 /** Runs that wait for the same: of one queue, and failed by the same nodes. */
 export interface LaneRow {
+  readonly queue: string;
   readonly image: string | null;
   readonly image_id: string | null;
   readonly demand: string;

@@ -9,15 +9,12 @@ import { stateCounts } from "./finish.ts";
 import { nodeState } from "./node-state.ts";
 import type { Node } from "./node-store.ts";
 import type { RunRow, SweepRow } from "./sweep-store.ts";
+import type { Look } from "./under-leases.ts";
 import { waitingReasons } from "./waiting.ts";
 
 const timeOrNull = (ms: number | null): string | null => (ms === null ? null : toTime(ms));
 
-export async function sweepView(
-  query: Query,
-  row: SweepRow,
-  now: number,
-): Promise<z.input<typeof SweepView>> {
+export async function sweepView(look: Look, row: SweepRow): Promise<z.input<typeof SweepView>> {
   const over = row.states !== null;
   return {
     sweep: row.id,
@@ -30,8 +27,8 @@ export async function sweepView(
     primaryMetric: row.primary_metric,
     states: over
       ? (JSON.parse(row.states ?? "{}") as Partial<Record<RunState, number>>)
-      : await stateCounts(query, row.id),
-    waiting: over ? [] : await waitingReasons(query, row.id, now),
+      : await stateCounts(look.at.query, row.id),
+    waiting: over ? [] : await waitingReasons(look, row),
     submittedBy: row.submitted_by,
     submittedAt: toTime(row.submitted_at),
     finishedAt: timeOrNull(row.finished_at),

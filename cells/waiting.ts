@@ -1,11 +1,11 @@
-import type { Query } from "../storage/db.ts";
 import { isAble } from "./able.ts";
 import { couldRun, type Demand, imageFits, type Wanted } from "./match.ts";
 import { nodeState } from "./node-state.ts";
 import { knownNodes, type Node } from "./node-store.ts";
 import { parseOnce } from "./parse-once.ts";
 import { nodesOf } from "./state.ts";
-import { type LaneRow, waitingLanes } from "./sweep-store.ts";
+import { type LaneRow, type SweepRow, waitingLanes } from "./sweep-store.ts";
+import { type Look, underLeases } from "./under-leases.ts";
 
 /** How many nodes a reason names. */
 const NAMED = 5;
@@ -13,8 +13,12 @@ const BUSY = `select substr(holder, 6) as node, count(*) as attempts from p_atte
   where state in ('claimed', 'running') and holder like 'node:%' group by holder`;
 
 /** Why queued runs of a sweep do not start, one line per reason with how many runs it holds back. */
-export async function waitingReasons(query: Query, sweep: string, now: number): Promise<string[]> {
-  const lanes = await waitingLanes(query, sweep);
+export async function waitingReasons(
+  look: Look,
+  { id, project }: Pick<SweepRow, "id" | "project">,
+): Promise<string[]> {
+  const { query } = look.at;
+  const lanes = await waitingLanes(query, id);
   if (lanes.length === 0) return [];
   const nodes = await knownNodes(query);
   const busy = new Map<string, number>();
@@ -22,21 +26,26 @@ export async function waitingReasons(query: Query, sweep: string, now: number): 
     busy.set(node, attempts);
   const held = new Map<string, number>();
   for (const lane of lanes) {
-    const why = whyNot(lane, { nodes, busy, now });
+    const why = await whyNot(lane, { look, project, nodes, busy });
     if (why !== undefined) held.set(why, (held.get(why) ?? 0) + lane.queued);
   }
   return [...held].map(([why, runs]) => `${runs} queued: ${why}`);
 }
 
 interface Scene {
+  readonly look: Look;
+  readonly project: string;
   readonly nodes: readonly Node[];
   /** How many attempts each node works on. */
   readonly busy: ReadonlyMap<string, number>;
-  readonly now: number;
 }
 
 /** Undefined when a node in service could take them now, or works on others of the same queue. */
-function whyNot(row: LaneRow, { nodes, busy, now }: Scene): string | undefined {
+async function whyNot(
+  row: LaneRow,
+  { look, project, nodes, busy }: Scene,
+): Promise<string | undefined> {
+  const { now } = look.at;
   const { image, image_id: imageId, lane, taken } = row;
   const wanted = { image, imageId, demand: parseOnce<Demand>(row.demand) };
   const able = nodes.filter((node) => isAble({ ...wanted, lane }, node));
@@ -46,7 +55,15 @@ function whyNot(row: LaneRow, { nodes, busy, now }: Scene): string | undefined {
     const states = able.map((node) => `${node.name} is ${nodeState(node, now)}`);
     return `no ${lane === "" ? "" : "other "}node that could run them is ready (${some(states)})${failedBy(lane)}`;
   }
-  if (taken > 0 || ready.some(({ name }) => !busy.has(name))) return undefined;
+  if (taken > 0) return undefined;
+  const idle = ready.filter(({ name }) => !busy.has(name));
+  if (idle.length > 0) {
+    const leased = await underLeases(look, { project, lane: row, idle });
+    if (leased === "runs") return "others hold leases on them";
+    if (leased === "gpus")
+      return `others hold leases on GPUs of ${some(idle.map(({ name }) => name))}`;
+    return undefined;
+  }
   return `their turn has not come (${some(ready.map(({ name }) => `${name} works on ${busy.get(name)}`))})`;
 }
 

@@ -41,7 +41,7 @@ export interface LeasePort {
   /** An exclusive lease on all resources or none. @throws ProblemError RESERVATION_CONFLICT */
   grant(tx: LogTx, request: PortGrant): Promise<{ id: string; fence: number }>;
   /** Which of the resources nobody can be granted exclusively now but those who hold them. */
-  busy(tx: LogTx, request: PortLook): Promise<Resource[]>;
+  busy(at: Pick<LogTx, "query" | "now">, request: PortLook): Promise<Resource[]>;
   /** Ends the lease, unless it has ended already; tells whether work under it counted until now, see `acceptsWork`. */
   release(tx: LogTx, end: PortRelease): Promise<boolean>;
   /** Lets a held lease expire now, without a lock-delay: the caller has waited long enough for its holder. */

@@ -1,10 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Session } from "../../contract/cells.ts";
 import type { Resource } from "../../contract/resource.ts";
-import { leasePort } from "../../reservations/lease-port.ts";
-import { DEFAULT_LEASE_SETTINGS } from "../../reservations/settings.ts";
 import type { Driver } from "../support/drivers.ts";
 import { type Fleet, gpu, must, sweepOf, useFleet } from "../support/fleet.ts";
+import { lease } from "../support/leased.ts";
 
 /** What claims do on every driver. */
 export function claimsSuite(driver: Driver): void {
@@ -12,19 +11,6 @@ export function claimsSuite(driver: Driver): void {
     const fleet = useFleet(driver);
     describe("a claim", () => claims(fleet));
   });
-}
-
-/** An agent takes an exclusive lease. */
-async function lease(
-  { log, db }: Fleet,
-  resources: readonly Resource[],
-  project = "default",
-): Promise<void> {
-  const port = leasePort({ dialect: db.dialect, settings: DEFAULT_LEASE_SETTINGS });
-  const agent = `agent:${project}/red`;
-  const red = { project, holder: agent, actor: agent };
-  const terms = { ttlMs: 3_600_000, reason: null, thread: null };
-  await log.tx([], (tx) => port.grant(tx, { ...red, ...terms, resources }));
 }
 
 const runIds = (sessions: readonly (Session | null)[]): (string | undefined)[] =>

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { Resource } from "../../contract/resource.ts";
 import type { Driver } from "../support/drivers.ts";
 import { type Fleet, gpu, must, sweepOf, useFleet } from "../support/fleet.ts";
+import { lease } from "../support/leased.ts";
 
 /** What sweeps do on every driver. */
 export function sweepsSuite(driver: Driver): void {
@@ -164,6 +166,24 @@ function sweeps(fleet: () => Fleet): void {
     expect((await anna.sweep({ params: { sweep: local.sweep } })).waiting).toEqual([
       "1 queued: no node that could run them has local:1 as the sweep is frozen at (sha256:old)",
     ]);
+  });
+
+  it("says that others hold leases on what its runs need", async () => {
+    const { submit, node, caller } = fleet();
+    const anna = caller("user:anna");
+    await node("n1", { gpus: [gpu("a"), gpu("b")] });
+    const { sweep } = await submit(2, { requires: { gpus: 2 } });
+    const waiting = async () => (await anna.sweep({ params: { sweep } })).waiting;
+    expect(await waiting()).toEqual([]);
+    const giveBack = await lease(fleet(), [{ kind: "gpu", node: "n1", uuid: "a" }], "other");
+    expect(await waiting()).toEqual(["2 queued: others hold leases on GPUs of n1"]);
+    await giveBack();
+    const { runs } = await anna.runs({ params: { sweep } });
+    const cells = runs.map(({ id }): Resource => ({ kind: "cell", run: id }));
+    await lease(fleet(), cells.slice(0, 1));
+    expect(await waiting()).toEqual([]);
+    await lease(fleet(), cells.slice(1));
+    expect(await waiting()).toEqual(["2 queued: others hold leases on them"]);
   });
 
   it("of which nothing is taken up for a week is cancelled; one that goes on is not", async () => {
