@@ -1,24 +1,16 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { workerData } from "node:worker_threads";
+import { answerAll } from "../runtime/asked-thread.ts";
 import { FtsDocuments } from "./fts-documents.ts";
 import type { SearchRequest } from "./search.ts";
 
 /** When nobody has asked for so long, there is time to tidy up. */
 const REST_MS = 250;
 
-/** What the worker is asked. */
-export type SearchTask = { readonly id: number } & (
+/** What the worker is asked; it answers with what was found, or the rows, or null when it was to index only. */
+export type SearchTask =
   | { readonly kind: "index" }
   | { readonly kind: "search"; readonly request: SearchRequest }
-  | { readonly kind: "query"; readonly text: string; readonly values: readonly unknown[] }
-);
-
-export interface SearchAnswer {
-  readonly id: number;
-  /** What was found, or the rows; null when it was to index only. */
-  readonly result?: unknown;
-  /** Why it failed. */
-  readonly error?: string;
-}
+  | { readonly kind: "query"; readonly text: string; readonly values: readonly unknown[] };
 
 export interface SearchFiles {
   readonly file: string;
@@ -39,16 +31,6 @@ function resultOf(task: SearchTask): unknown {
   }
 }
 
-function answer(task: SearchTask): SearchAnswer {
-  const { id } = task;
-  try {
-    while (documents.advance());
-    return { id, result: resultOf(task) };
-  } catch (error) {
-    return { id, error: error instanceof Error ? error.message : String(error) };
-  }
-}
-
 let rest: NodeJS.Timeout | undefined;
 
 /** Goes on until nothing is left to do or somebody asks. */
@@ -60,13 +42,18 @@ function tidy(): void {
   }
 }
 
-parentPort?.on("message", (task: SearchTask | null) => {
-  clearTimeout(rest);
-  if (task !== null) {
-    parentPort?.postMessage(answer(task));
-    rest = setTimeout(tidy, REST_MS);
-    return;
-  }
-  documents.close();
-  parentPort?.close();
+answerAll<SearchTask, unknown>({
+  answer: (task) => {
+    clearTimeout(rest);
+    try {
+      while (documents.advance());
+      return resultOf(task);
+    } finally {
+      rest = setTimeout(tidy, REST_MS);
+    }
+  },
+  close: () => {
+    clearTimeout(rest);
+    documents.close();
+  },
 });
