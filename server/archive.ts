@@ -1,12 +1,10 @@
 import type { Logger } from "pino";
 import { type RunningArchive, startArchive } from "../archive/start.ts";
 import type { Signer } from "../archive/ports.ts";
-import { reportOf } from "../reports/handlers.ts";
-import { renderMarkdown } from "../reports/render.ts";
+import type { MakeReport } from "../reports/ports.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { openLocalFile } from "../storage/local-file.ts";
 import { archiveFolder } from "./data-folder.ts";
-import { reportsDeps } from "./domains.ts";
 import { openRemotes } from "./remotes.ts";
 import type { Settings } from "./settings.ts";
 import type { Identity } from "./identity/open.ts";
@@ -15,6 +13,7 @@ export interface OpenArchive {
   readonly settings: Settings;
   readonly eventLog: EventLog;
   readonly identity: Identity;
+  readonly report: MakeReport;
   readonly log: Logger;
 }
 
@@ -23,6 +22,7 @@ export const openArchive = async ({
   settings,
   eventLog,
   identity,
+  report: make,
   log,
 }: OpenArchive): Promise<RunningArchive> =>
   startArchive({
@@ -32,11 +32,9 @@ export const openArchive = async ({
     lock: openLocalFile,
     remotes: await openRemotes(settings),
     report: async (project, sweep) => {
-      const report = await reportOf(reportsDeps(eventLog), project, sweep);
-      return {
-        json: `${JSON.stringify(report, null, 2)}\n`,
-        markdown: renderMarkdown(report),
-      };
+      const { report } = await make({ project, sweep, format: "json" });
+      const { text } = await make({ project, sweep, format: "md" });
+      return { json: `${JSON.stringify(report, null, 2)}\n`, markdown: text ?? "" };
     },
     onError: (err) => log.error({ err }, "archiving failed"),
   });

@@ -2,14 +2,14 @@ import { archiveHandlers } from "../archive/handlers.ts";
 import type { RunningArchive } from "../archive/start.ts";
 import { cellsDeadlines } from "../cells/deadlines.ts";
 import { cellsHandlers } from "../cells/handlers.ts";
-import { sweepRecord } from "../cells/ledger.ts";
 import { nodesHandlers } from "../cells/node-handlers.ts";
 import type { CellsDeps } from "../cells/ports.ts";
 import { contract } from "../contract/index.ts";
 import { mailboxDeadlines } from "../mailbox/deadlines.ts";
 import { mailboxHandlers } from "../mailbox/handlers.ts";
 import { refusePrivate } from "../mailbox/open-threads.ts";
-import { type ReportsDeps, reportsHandlers } from "../reports/handlers.ts";
+import { reportsHandlers } from "../reports/handlers.ts";
+import type { MakeReport } from "../reports/ports.ts";
 import { reservationsDeadlines } from "../reservations/deadlines.ts";
 import { guardHandlers } from "../reservations/guard.ts";
 import { reservationsHandlers } from "../reservations/handlers.ts";
@@ -60,12 +60,6 @@ export function openDomainLog(db: Db, settings: Settings): EventLog {
   return openLog({ db, projections, deadlines });
 }
 
-/** Reports read the ledger of the cells. */
-export const reportsDeps = ({ query }: EventLog): ReportsDeps => ({
-  query,
-  source: { sweepRecord },
-});
-
 const SENDS = ["send", "reply"];
 /**
  * The calls whose text is no part of the archive, or proves the caller; and those of nodes, whose daemons have hidden the
@@ -96,6 +90,7 @@ export interface DomainParts {
   readonly settings: Settings;
   readonly identity: IdentityDeps;
   readonly archive: RunningArchive;
+  readonly report: MakeReport;
 }
 
 /** The handlers of all domains, each with the ports that it asks for. */
@@ -145,7 +140,7 @@ export function openDomains(parts: DomainParts): Domain[] {
         verify: (request, signal) => verifyInThread(settings.data, request, signal),
       }),
     ),
-    domain("reports", contract.reports, reportsHandlers(reportsDeps(log))),
+    domain("reports", contract.reports, reportsHandlers(parts.report)),
   ];
   return domains.map((one) => atTheBoundary(one, archive));
 }

@@ -2,7 +2,6 @@ import type { RunningArchive } from "../archive/start.ts";
 import type { LoggedEvent } from "../storage/log.ts";
 import type { SearchIndex } from "../storage/search.ts";
 import { openArchive } from "./archive.ts";
-import { reportsDeps } from "./domains.ts";
 import { startLeasePosts } from "./lease-posts.ts";
 import { openMail } from "./mail.ts";
 import type { Plumbing, State } from "./state.ts";
@@ -19,13 +18,13 @@ export interface Followers {
 /** Starts everything that follows the log: the archive, delivery and index of mail, posts about sweeps and leases. */
 export async function startFollowers(
   { settings, log, releasers }: Plumbing,
-  { eventLog, identity }: State,
+  { eventLog, identity, reports }: State,
 ): Promise<Followers> {
   const failed =
     (what: string) =>
     (err: unknown): void =>
       log.error({ err }, `${what} failed`);
-  const archive = await openArchive({ settings, eventLog, identity, log });
+  const archive = await openArchive({ settings, eventLog, identity, report: reports.make, log });
   releasers.push("archive", () => archive.stop());
   const mail = await openMail({
     log: eventLog,
@@ -41,7 +40,7 @@ export async function startFollowers(
   };
   const sweeps = await startSweepPosts({
     log: eventLog,
-    reports: reportsDeps(eventLog),
+    report: reports.make,
     onError: failed("posting to a sweep's thread"),
     onGivenUp,
   });

@@ -24,7 +24,7 @@ export async function serve(
   followers: Followers,
 ): Promise<string> {
   const { settings, log, releasers } = plumbing;
-  const { eventLog, identity, hub, blobs } = state;
+  const { eventLog, identity, hub, blobs, reports } = state;
   const stopping = new AbortController();
   // Every call that waits listens to it: more than ten of them are no leak.
   setMaxListeners(0, stopping.signal);
@@ -39,6 +39,7 @@ export async function serve(
       blobs,
       settings,
       identity: identity.deps,
+      report: reports.make,
       ...followers,
     }),
     gate,

@@ -18,6 +18,7 @@ import { openHub } from "./hub.ts";
 import { adminJoinFile } from "./identity/first-start.ts";
 import { openIdentity } from "./identity/open.ts";
 import { countProject } from "./project-counts.ts";
+import { openReports } from "./report-thread.ts";
 import type { Settings } from "./settings.ts";
 import type { Plumbing, State } from "./state.ts";
 import { changesIdentity, isTypeTopic, topicsOf, topicsOfType } from "./topics.ts";
@@ -76,6 +77,8 @@ async function open(
   const onError = (err: unknown): void => log.error({ err }, "a checkpoint failed");
   const checkpoints = await startCheckpoints(db, folder.database, onError);
   releasers.push("checkpoints", () => checkpoints.stop());
+  const reports = openReports(folder.database);
+  releasers.push("reports", () => reports.close());
   const blobs = await openFsBlobs(folder.blobs);
   const eventLog = openDomainLog(db, settings);
   const restarted = (await lastSeq(db.query)) > 0;
@@ -99,5 +102,5 @@ async function open(
   if (restarted) eventLog.deadlines.freezeUntil(eventLog.now() + settings.leases.startFreeze);
   eventLog.deadlines.start((err, deadline) => log.error({ err, deadline }, "deadline failed"));
   releasers.push("deadlines", () => eventLog.deadlines.stop());
-  return { eventLog, identity, hub, blobs };
+  return { eventLog, identity, hub, blobs, reports };
 }

@@ -4,6 +4,7 @@ import type { Blobs } from "../storage/blobs.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import type { Hub } from "./hub.ts";
 import type { Identity } from "./identity/open.ts";
+import type { Reports } from "./report-thread.ts";
 import type { Settings } from "./settings.ts";
 
 /** What every part of a starting server is given. */
@@ -20,4 +21,5 @@ export interface State {
   readonly identity: Identity;
   readonly hub: Hub;
   readonly blobs: Blobs;
+  readonly reports: Reports;
 }

@@ -1,8 +1,7 @@
 import type { EventBody } from "../contract/events/index.ts";
 import { MAX_BODY_BYTES, toSubject } from "../contract/mail/text.ts";
 import type { ServerPost } from "../mailbox/server-post.ts";
-import { reportOf, type ReportsDeps } from "../reports/handlers.ts";
-import { renderMarkdown } from "../reports/render.ts";
+import type { MakeReport } from "../reports/ports.ts";
 import type { Query } from "../storage/db.ts";
 
 const RUN = `select s.thread, s.name, r.block, r.state, r.attempt, c.spec, a.holder, a.outcome, a.message, s.primary_metric
@@ -80,16 +79,15 @@ async function valuesOf(query: Query, attempt: string, metric: string): Promise<
 
 /** The report of a sweep that has ended. */
 export async function reportEntry(
-  reports: ReportsDeps,
+  make: MakeReport,
   project: string,
   { id, thread }: EventBody<"sweep.finished">,
 ): Promise<SweepEntry> {
-  const report = await reportOf(reports, project, id);
-  const text = renderMarkdown(report);
-  const fits = Buffer.byteLength(text) <= MAX_BODY_BYTES;
+  const { name, text } = await make({ project, sweep: id, format: "md" });
+  const fits = text !== null && Buffer.byteLength(text) <= MAX_BODY_BYTES;
   return {
     thread,
-    subject: `Report of sweep ${report.sweep.name}`,
+    subject: `Report of sweep ${name}`,
     body: fits ? text : `The report is too long to post: gridpost report ${id}`,
   };
 }

@@ -1,7 +1,7 @@
 import type { EventBody } from "../contract/events/index.ts";
 import { followThread, followingOf } from "../mailbox/following.ts";
 import { postAsServer } from "../mailbox/server-post.ts";
-import type { ReportsDeps } from "../reports/handlers.ts";
+import type { MakeReport } from "../reports/ports.ts";
 import { holderName } from "../reservations/rules.ts";
 import type { Event, LoggedEvent, LogTx } from "../storage/log.ts";
 import type { Reader } from "../storage/readers.ts";
@@ -10,7 +10,7 @@ import { clearDigest, setDigest } from "./sweep-digest.ts";
 import { endEntry, reportEntry, resultEntry, submissionEntry } from "./sweep-entries.ts";
 
 export interface SweepPostsDeps extends EventPostsDeps {
-  readonly reports: ReportsDeps;
+  readonly report: MakeReport;
   readonly tries?: number;
 }
 
@@ -23,7 +23,7 @@ export const startSweepPosts = (deps: SweepPostsDeps): Promise<Reader> =>
     ...deps,
     name: "sweep-posts",
     types: ["run.succeeded", "run.failed", "sweep.finished"],
-    postOf: (event) => postOf(deps.reports, event),
+    postOf: (event) => postOf(deps, event),
     instead: (event, error) =>
       event.type === "sweep.finished"
         ? endPost(event, endEntry(event.body as Finished, messageOf(error)))
@@ -35,14 +35,17 @@ type Failed = EventBody<"run.failed">;
 type Finished = EventBody<"sweep.finished">;
 type Entry = Pick<EventPost, "thread" | "subject" | "body">;
 
-async function postOf(reports: ReportsDeps, event: LoggedEvent): Promise<EventPost | undefined> {
+async function postOf(
+  { log, report }: SweepPostsDeps,
+  event: LoggedEvent,
+): Promise<EventPost | undefined> {
   const { type, project, body } = event;
   if (type === "run.succeeded" || type === "run.failed") {
-    const entry = await resultEntry(reports.query, body as Failed);
+    const entry = await resultEntry(log.query, body as Failed);
     return entry === undefined ? undefined : resultPost(event, entry);
   }
   if (type === "sweep.finished")
-    return endPost(event, await reportEntry(reports, project ?? "", body as Finished));
+    return endPost(event, await reportEntry(report, project ?? "", body as Finished));
   return undefined;
 }
 

@@ -1,14 +1,14 @@
 import Database from "better-sqlite3";
 import { goOnAfter } from "../contract/ids.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
-import type { Db, Dialect, Query } from "./db.ts";
+import type { Db, Dialect } from "./db.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { serverTime } from "./server-time.ts";
 import { Connection } from "./sqlite-connection.ts";
 import { storeError } from "./sqlite-errors.ts";
+import { openSqliteReader } from "./sqlite-reader.ts";
 
 const BUSY_TIMEOUT_MS = 5_000;
-const NO_VALUES: readonly unknown[] = [];
 
 const dialect: Dialect = {
   name: "sqlite",
@@ -46,9 +46,8 @@ function open(file: string, clock: Clock): SqliteDb {
   const last = lastEvent(writer.database);
   const now = serverTime(clock, last?.at ?? 0);
   if (last !== undefined) goOnAfter(last.id);
-  const reader = new Connection(new Database(file, { readonly: true, timeout: BUSY_TIMEOUT_MS }));
-  for (const { database } of [writer, reader])
-    database.function("now_ms", { directOnly: false }, now);
+  writer.database.function("now_ms", { directOnly: false }, now);
+  const reader = openSqliteReader(file, now);
 
   const wakes = wakeList();
   let commits = 0;
@@ -59,14 +58,14 @@ function open(file: string, clock: Clock): SqliteDb {
   const group = new GroupCommit({ writer, file, onCommit });
   return {
     dialect,
-    query: readOnlyQuery(reader, file),
+    query: reader.query,
     now,
     tx: (_keys, fn) => group.tx(fn),
     listen: wakes.listen,
     commits: () => commits,
     close: async () => {
       await group.close();
-      reader.database.close();
+      reader.close();
       writer.database.close();
     },
   };
@@ -97,16 +96,6 @@ function lastEvent(database: Database.Database): Last | undefined {
   return database.prepare("select id, at from events order by seq desc limit 1").get() as
     | Last
     | undefined;
-}
-
-function readOnlyQuery(reader: Connection, file: string): Query {
-  return ((text: string, values: readonly unknown[] = NO_VALUES) => {
-    try {
-      return Promise.resolve(reader.run(text, values));
-    } catch (error) {
-      return Promise.reject(storeError(error, file));
-    }
-  }) as Query;
 }
 
 /** Listeners of one process; wake-ups of the same turn of the event loop become one. */

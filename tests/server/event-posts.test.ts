@@ -151,11 +151,8 @@ describe("posts about events", () => {
   });
 
   it("say that a sweep has ended where its report cannot be made", async () => {
-    const sweepRecord = (): never => {
-      throw new Error("no such column");
-    };
-    const reports = { query: log.query, source: { sweepRecord } };
-    reader = await startSweepPosts({ ...deps, log, reports });
+    const report = () => Promise.reject(new Error("no such column"));
+    reader = await startSweepPosts({ ...deps, log, report });
     const id = newId();
     await add("sweep.finished", { id, thread: "s", states: { succeeded: 3, failed: 1 } });
     expect(await posted("s", 1)).toEqual([`Sweep ${id} has ended`]);

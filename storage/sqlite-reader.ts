@@ -1,0 +1,35 @@
+import Database from "better-sqlite3";
+import type { Query } from "./db.ts";
+import { Connection } from "./sqlite-connection.ts";
+import { storeError } from "./sqlite-errors.ts";
+
+const BUSY_TIMEOUT_MS = 5_000;
+const NO_VALUES: readonly unknown[] = [];
+
+/** What reads a database file beside those who write it, also from another thread: committed rows only. */
+export interface SqliteReader {
+  readonly query: Query;
+  close(): void;
+}
+
+/** @param now what `now_ms()` is. @throws ProblemError UNAVAILABLE when the file cannot be opened */
+export function openSqliteReader(file: string, now: () => number): SqliteReader {
+  const reader = connect(file);
+  reader.database.function("now_ms", { directOnly: false }, now);
+  const query = ((text: string, values: readonly unknown[] = NO_VALUES) => {
+    try {
+      return Promise.resolve(reader.run(text, values));
+    } catch (error) {
+      return Promise.reject(storeError(error, file));
+    }
+  }) as Query;
+  return { query, close: () => reader.database.close() };
+}
+
+function connect(file: string): Connection {
+  try {
+    return new Connection(new Database(file, { readonly: true, timeout: BUSY_TIMEOUT_MS }));
+  } catch (error) {
+    throw storeError(error, file);
+  }
+}
