@@ -7,10 +7,11 @@ import { callOf } from "../storage/idempotency.ts";
 import type { LogTx } from "../storage/log.ts";
 import { liveAttempts } from "./attempt-store.ts";
 import { orNothing } from "./claim.ts";
-import { claimable, frozenImage, nextByHand } from "./claim-store.ts";
+import { claimable, frozenImage } from "./claim-store.ts";
 import { completeAttempt, endOf } from "./complete.ts";
 import { loseAttempt } from "./end.ts";
-import { notBusy } from "./not-busy.ts";
+import { pagesByHand } from "./hand-queue.ts";
+import { firstFree } from "./not-busy.ts";
 import type { CellsDeps, LeasePort } from "./ports.ts";
 import { type Grant, grantSession, type SessionReply, sessionView } from "./session.ts";
 import { isFinal } from "./state.ts";
@@ -84,9 +85,9 @@ async function claimOne(
   leases: LeasePort,
   { project, sweep, wanted, ...caller }: HandClaim,
 ): Promise<SessionReply | null> {
-  const queued = await nextByHand(tx.query, project, { sweep, run: wanted });
   const look = { at: tx, leases, project, holder: caller.holder };
-  const [free] = await notBusy(queued, (run) => ({ kind: "cell", run }), look);
+  const queued = pagesByHand(tx.query, project, { sweep, run: wanted });
+  const free = await firstFree(queued, look);
   const run = free === undefined ? undefined : await claimable(tx.query, free);
   if (run === undefined) return null;
   const image = await frozenImage(tx.query, run.queue);

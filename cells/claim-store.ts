@@ -87,20 +87,6 @@ export async function lanesOf(query: Query, queue: string): Promise<string[]> {
 /** So many runs are looked at together when somebody holds a lease on the first of them. */
 export const PAGE = 100;
 
-const BY_HAND = `select r.id from p_queues q join p_runs r on r.queue = q.id
-  where q.project = $1 and q.open > q.taken and r.state = 'queued' and ($2 = '' or q.sweep = $2) and ($3 = '' or r.id = $3)
-  order by q.priority desc, q.submitted_at, r.ord limit $4`;
-
-/** The queued runs to give to somebody who works by hand, best first; `""` asks for no particular sweep or run. */
-export async function nextByHand(
-  query: Query,
-  project: string,
-  { sweep, run }: { readonly sweep: string; readonly run: string },
-): Promise<string[]> {
-  const rows = await query<{ id: string }>(BY_HAND, [project, sweep, run, PAGE]);
-  return rows.map(({ id }) => id);
-}
-
 /** A run with all that granting it needs; `spec` is its cell, as JSON. */
 export interface ClaimableRow {
   readonly id: string;
@@ -135,12 +121,24 @@ export async function firstOfLane(
 const BEHIND = `select id, ord from p_runs
   where queue = $1 and state = 'queued' and lane = $2 and ord > $3 order by ord limit $4`;
 
-/** Queued runs of a lane, in their order. */
-export const runsOfLane = (
-  query: Query,
-  { queue, lane, after }: Lane,
-): Promise<{ readonly id: string; readonly ord: number }[]> =>
-  query(BEHIND, [queue, lane, after, PAGE]);
+/** Some queued runs, in their order. */
+export type RunPage = readonly { readonly id: string; readonly ord: number }[];
+
+/** The first queued runs of a lane. */
+export const runsOfLane = (query: Query, { queue, lane, after }: Lane): Promise<RunPage> =>
+  query<RunPage[number]>(BEHIND, [queue, lane, after, PAGE]);
+
+/** All queued runs of a lane, a page at a time. */
+export async function* pagesOf(query: Query, lane: Lane): AsyncGenerator<RunPage> {
+  let { after } = lane;
+  for (;;) {
+    const page = await runsOfLane(query, { ...lane, after });
+    yield page;
+    const last = page.at(-1);
+    if (page.length < PAGE || last === undefined) return;
+    after = last.ord;
+  }
+}
 
 export async function claimable(query: Query, run: string): Promise<ClaimableRow | undefined> {
   const [row] = await query<ClaimableRow>(RUN, [run]);

@@ -9,10 +9,10 @@ import {
   heldGpus,
   lanesOf,
   openQueues,
+  pagesOf,
   type QueueRow,
-  runsOfLane,
 } from "./claim-store.ts";
-import { notBusy } from "./not-busy.ts";
+import { firstFree, notBusy } from "./not-busy.ts";
 import { type Candidate, pickGpus, ranked } from "./match.ts";
 import { nodeState, SESSION_TTL_MS } from "./node-state.ts";
 import { takerByName } from "./node-store.ts";
@@ -24,8 +24,6 @@ type Offered = z.output<typeof Capacity>;
 
 /** The lane of the runs that no node has failed yet. */
 const FRESH = "";
-/** So many pages of runs under leases are passed over in one claim. */
-const MAX_PAGES = 20;
 
 export interface NodeClaim {
   /** The node's name. */
@@ -129,18 +127,11 @@ async function claimInLane(
   if (run === undefined) return null;
   const granted = await orNothing(grantSession(tx, leases, { run, grant }));
   if (granted !== null) return granted;
-  let after = run.ord;
-  for (let page = 0; page < MAX_PAGES; page += 1) {
-    const behind = await runsOfLane(tx.query, { queue, lane, after });
-    const look = { at: tx, leases, project, holder: grant.holder };
-    const [free] = await notBusy(behind, ({ id }) => ({ kind: "cell", run: id }), look);
-    const found = free === undefined ? undefined : await claimable(tx.query, free.id);
-    if (found !== undefined) return orNothing(grantSession(tx, leases, { run: found, grant }));
-    const last = behind.at(-1);
-    if (last === undefined) return null;
-    after = last.ord;
-  }
-  return null;
+  const look = { at: tx, leases, project, holder: grant.holder };
+  const behind = pagesOf(tx.query, { queue, lane, after: run.ord });
+  const free = await firstFree(behind, look);
+  const found = free === undefined ? undefined : await claimable(tx.query, free);
+  return found === undefined ? null : orNothing(grantSession(tx, leases, { run: found, grant }));
 }
 
 /** A lane of runs that other nodes have spoiled, and this one has not. */

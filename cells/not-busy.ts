@@ -1,4 +1,5 @@
 import type { Resource } from "../contract/resource.ts";
+import type { RunPage } from "./claim-store.ts";
 import type { LeasePort, Moment } from "./ports.ts";
 
 interface Look {
@@ -7,6 +8,24 @@ interface Look {
   readonly project: string;
   /** Who wants a lease. */
   readonly holder: string;
+}
+
+/** About so many runs under leases are passed over in one claim. */
+const MAX_PASSED = 2_000;
+
+/** The first of the runs on which a lease can be had now. */
+export async function firstFree(
+  pages: AsyncIterable<RunPage>,
+  look: Look,
+): Promise<string | undefined> {
+  let passed = 0;
+  for await (const page of pages) {
+    const [free] = await notBusy(page, ({ id }) => ({ kind: "cell", run: id }), look);
+    if (free !== undefined) return free.id;
+    passed += page.length;
+    if (passed >= MAX_PASSED) return undefined;
+  }
+  return undefined;
 }
 
 /** Those of the things on which a lease can be had now, in their order. */

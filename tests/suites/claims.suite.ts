@@ -170,13 +170,13 @@ function claims(fleet: () => Fleet): void {
 
   it("by hand passes over leased runs as well", async () => {
     const { submit, caller } = fleet();
-    const { sweep } = await submit(20);
-    const { runs } = await caller("user:anna").runs({ params: { sweep } });
+    const { sweep } = await submit(150);
+    const { runs } = await caller("user:anna").runs({ params: { sweep }, query: { limit: 200 } });
     await lease(
       fleet(),
-      runs.slice(0, 19).map(({ id }): Resource => ({ kind: "cell", run: id })),
+      runs.slice(0, 149).map(({ id }): Resource => ({ kind: "cell", run: id })),
     );
     const { session } = await caller("agent:default/blue").claimByHand();
-    expect(runIds([session])).toEqual([runs[19]?.id]);
+    expect(runIds([session])).toEqual([runs[149]?.id]);
   });
 }
