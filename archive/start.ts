@@ -191,12 +191,14 @@ async function drain(options: ReaderOptions): Promise<void> {
 
 /**
  * Brings cursor and places back to what the journal and the projects' repositories hold.
- * @throws ProblemError CONFLICT if the journal holds more than the log
+ * @throws ProblemError CONFLICT if the journal holds more than the log, or something else
  */
 async function align(log: EventLog, writer: Writer): Promise<void> {
   const { seq } = await writer.head();
   const last = await lastSeq(log.query);
   if (seq > last) throw ahead(seq, last);
+  // A database that was set back grows beyond the journal some time, with other events.
+  if (!(await writer.continues())) throw parted(seq);
   if (seq < (await placedSeq(log.query)) || (await writer.hasLost())) await writer.startOver();
   const placed = await placedSeq(log.query);
   await log.tx([`cursor:${READER}`], ({ query }) =>
@@ -209,13 +211,19 @@ async function align(log: EventLog, writer: Writer): Promise<void> {
 }
 
 const ahead = (journal: number, log: number): ProblemError =>
-  new ProblemError(
-    "CONFLICT",
+  otherLog(
     `the journal ends at event ${journal}, the database at ${log}: the database is older than its archive`,
-    {
-      next: "put back the newest database, or rebuild one: gridpost archive restore DIR --data NEW",
-    },
   );
+
+const parted = (journal: number): ProblemError =>
+  otherLog(
+    `event ${journal}, the last of the journal, is another one in the database: the database was older than its archive when it went on`,
+  );
+
+const otherLog = (message: string): ProblemError =>
+  new ProblemError("CONFLICT", message, {
+    next: "put back the newest database, or rebuild one: gridpost archive restore DIR --data NEW",
+  });
 
 const notFollowing = (): ProblemError =>
   new ProblemError("UNAVAILABLE", "the archive is not being written", {

@@ -4,6 +4,7 @@ import { type LoggedEvent, parseEvent, type StoredEvent } from "../storage/log.t
 import { entriesOf } from "./entry.ts";
 import { reportEntries } from "./entry-sweep.ts";
 import type { Change } from "./fast-import.ts";
+import { lastEventId } from "./journal-end.ts";
 import { makeSegment, segmentFolder, segmentName } from "./journal.ts";
 import { readBranch } from "./git.ts";
 import { forgetPlaces, placedSeq, Places, reachedHeads } from "./places.ts";
@@ -18,6 +19,7 @@ import { shardOf } from "./shards.ts";
 export const JOURNAL = "";
 /** More Git processes than this are not kept; the ones used longest ago end first. */
 const MAX_OPEN = 16;
+const ID_AT = "select id from events where seq = $1";
 
 /** A file on its way into the repository of its project. */
 interface Placed extends Change {
@@ -57,6 +59,15 @@ export class Writer {
     }
     await this.writeJournal(places, fresh);
     await log.tx(["archive"], ({ query }) => places.save(query, last.seq));
+  }
+
+  /** Whether the log has the last event of the journal in its place: the next one must follow it. */
+  async continues(): Promise<boolean> {
+    const { log, folder } = this.deps;
+    const { seq } = await this.head();
+    if (seq === 0) return true;
+    const [event] = await log.query<{ id: string }>(ID_AT, [seq]);
+    return event?.id === (await lastEventId(gitDirOf(folder, JOURNAL)));
   }
 
   /** Whether a project's repository lacks commits that it once had, as after a loss of files. */

@@ -77,6 +77,32 @@ describe("a disk that is full", () => {
   });
 });
 
+describe("a database that was set back", () => {
+  const bench = useArchive();
+
+  it("is never archived behind events that it does not hold, however far it goes on", async () => {
+    const { add, start, log, git, errors } = bench();
+    const head = (): string => git("journal.git", "rev-parse", "main");
+    for (const body of ["kept", "lost", "lost"]) await add("message.sent", message({ body }));
+    await (await start()).stop();
+    const end = head();
+    await log.tx([], async ({ query }) => {
+      await query("delete from events where seq > 2");
+      await query("update e_archive_state set seq = 2");
+    });
+    const older = await start();
+    await expect.poll(() => errors.map(String).join()).toContain("older than its archive");
+    for (let i = 0; i < 5; i += 1) await add("message.sent", message({ body: "new" }));
+    await older.stop();
+    const archive = await start();
+    await expect
+      .poll(() => errors.map(String).join())
+      .toContain("event 4, the last of the journal");
+    await expect(archive.flush()).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    expect(head()).toBe(end);
+  });
+});
+
 describe("a server whose archive cannot follow", () => {
   let server: TestServer;
   afterEach(() => server.stop());
