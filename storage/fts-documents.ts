@@ -5,7 +5,7 @@ import type { Found, SearchRequest } from "./search.ts";
 import { Connection } from "./sqlite-connection.ts";
 
 /** Bumped when the tables change: the index is thrown away and built again from the log. */
-const VERSION = 4;
+const VERSION = 5;
 const BATCH = 1_000;
 
 const SCHEMA = `
@@ -20,15 +20,18 @@ const SCHEMA = `
   ) without rowid;
   create index thread_members_by_last on thread_members (project, agent, last_message);
   create table parties (party text primary key, documents integer not null) without rowid;
-  create table progress (seq integer not null, documents integer not null);
-  insert into progress values (0, 0);
+  create table progress (seq integer not null, event text not null, documents integer not null);
+  insert into progress values (0, '', 0);
   pragma user_version = ${VERSION};`;
-const NEXT = `select seq, type, project, body from source.events where seq > $1 order by seq limit $2`;
+const NEXT = `select seq, id, type, project, body from source.events where seq > $1 order by seq limit $2`;
 const ADD = "insert into documents (rowid, id, subject, body, parties) values ($1, $2, $3, $4, $5)";
 const OPEN = "select open from source.p_threads where project = $1 and thread = $2";
 const COUNT = `insert into parties (party, documents) values ($1, $2)
   on conflict (party) do update set documents = documents + excluded.documents`;
-const PROGRESS = "update progress set seq = $1, documents = documents + $2";
+const PROGRESS = "update progress set seq = $1, event = $2, documents = documents + $3";
+/** The log may have been set back meanwhile, and gone on with other events. */
+const PARTED = `select 1 from progress p left join source.events e on e.seq = p.seq
+  where p.seq > 0 and e.id is not p.event`;
 /** The redacted event is the one that was indexed under its place. */
 const HIDE = "delete from documents where rowid = $1";
 /** Those who were last in the threads of some messages by these, the first of which is the second value, or by later ones. */
@@ -50,6 +53,7 @@ interface Sent extends SentTo {
 
 interface LogRow {
   readonly seq: number;
+  readonly id: string;
   readonly type: string;
   readonly project: string;
   readonly body: string;
@@ -71,7 +75,8 @@ export class FtsDocuments {
     database.pragma("synchronous = normal");
     database.prepare("attach database ? as source").run(source);
     this.connection = new Connection(database);
-    if (database.pragma("user_version", { simple: true }) !== VERSION) this.rebuild(database);
+    const current = database.pragma("user_version", { simple: true }) === VERSION;
+    if (!current || this.rows(PARTED, []).length > 0) this.rebuild(database);
   }
 
   /** Indexes the next messages of the log; false when there was no further event. */
@@ -87,7 +92,7 @@ export class FtsDocuments {
       if (messages.length > 0) connection.run(JOIN, [JSON.stringify(messages), messages[0]]);
       for (const [party, documents] of parties) connection.run(COUNT, [party, documents]);
       const sent = events.filter(({ type }) => type === "message.sent").length;
-      connection.run(PROGRESS, [last.seq, sent]);
+      connection.run(PROGRESS, [last.seq, last.id, sent]);
     })();
     return events.length === BATCH;
   }

@@ -5,7 +5,7 @@ import Database from "better-sqlite3";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
 import { mailboxProjection } from "../../mailbox/projection.ts";
-import { openLog } from "../../storage/event-log.ts";
+import { type EventLog, openLog } from "../../storage/event-log.ts";
 import { migrate } from "../../storage/migrate.ts";
 import type { SearchIndex } from "../../storage/search.ts";
 import { openFtsIndex } from "../../storage/search-fts.ts";
@@ -18,12 +18,14 @@ let folder: string;
 let db: SqliteDb;
 let index: SearchIndex;
 
+const openIndex = (): SearchIndex =>
+  openFtsIndex({ file: join(folder, "search.db"), source: join(folder, "gridpost.db") });
+
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "gridpost-search-"));
-  const source = join(folder, "gridpost.db");
-  db = openSqlite({ file: source });
+  db = openSqlite({ file: join(folder, "gridpost.db") });
   await migrate(db);
-  index = openFtsIndex({ file: join(folder, "search.db"), source });
+  index = openIndex();
 });
 afterEach(async () => {
   await index.close();
@@ -46,30 +48,54 @@ const found = async (): Promise<string[]> => {
   return hits.map(({ id }) => id);
 };
 
-it("merges the parts of the search index when nobody asks, and finds the same then", async () => {
-  const log = openLog({ db, projections: [mailboxProjection] });
+const own = { project: "default", actor: "user:anna" };
+
+async function register(log: EventLog): Promise<void> {
   const agent = { owner: "user:anna", program: null, model: null, task: null, node: null };
-  const own = { project: "default", actor: "user:anna" };
   await log.tx([], async (tx) => {
     for (const name of ["red", "blue"])
       await tx.append({ type: "agent.registered", ...own, body: { name, ...agent } });
   });
+}
+
+/** Answers the id of the message. */
+async function send(log: EventLog, subject: string): Promise<string> {
+  const id = newId();
+  const to = { to: ["blue"], cc: [], bcc: [] };
+  const message = { id, thread: id, open: false, replyTo: null, from: "red", ...to };
+  const text = { subject, body: "the kernel", importance: "normal", ackRequired: false };
+  await log.tx([], (tx) =>
+    tx.append({ type: "message.sent", ...own, body: { ...message, ...text } }),
+  );
+  return id;
+}
+
+it("merges the parts of the search index when nobody asks, and finds the same then", async () => {
+  const log = openLog({ db, projections: [mailboxProjection] });
+  await register(log);
   for (let batch = 0; batch < BATCHES; batch += 1) {
-    await log.tx([], async (tx) => {
-      const id = newId();
-      const to = { to: ["blue"], cc: [], bcc: [] };
-      const body = { id, thread: id, open: false, replyTo: null, from: "red", ...to };
-      const text = { subject: `result ${batch}`, body: "the kernel", importance: "normal" };
-      await tx.append({
-        type: "message.sent",
-        ...own,
-        body: { ...body, ...text, ackRequired: false },
-      });
-    });
+    await send(log, `result ${batch}`);
     await index.catchUp();
   }
   const before = await found();
   expect(before).toHaveLength(BATCHES);
   await expect.poll(parts).toBe(1);
   expect(await found()).toEqual(before);
+});
+
+it("is built anew when the log was set back, and finds what came in the place of what was lost", async () => {
+  const log = openLog({ db, projections: [mailboxProjection] });
+  await register(log);
+  await send(log, "lost");
+  await send(log, "lost, too");
+  await index.catchUp();
+  await index.close();
+  await db.tx([], async (query) => {
+    await query("delete from events where seq > 2");
+    for (const table of ["p_messages", "p_thread_members", "p_threads"])
+      await query(`delete from ${table}`);
+  });
+  const sent = await send(log, "instead");
+  index = openIndex();
+  expect(await found()).toEqual([sent]);
 });
