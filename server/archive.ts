@@ -1,6 +1,9 @@
 import type { Logger } from "pino";
+import { readTip } from "../archive/git.ts";
 import { type RunningArchive, startArchive } from "../archive/start.ts";
 import type { Signer } from "../archive/ports.ts";
+import { gitDirOf, JOURNAL } from "../archive/writer.ts";
+import { ProblemError } from "../contract/problem.ts";
 import type { MakeReport } from "../reports/ports.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { openLocalFile } from "../storage/local-file.ts";
@@ -38,6 +41,19 @@ export const openArchive = async ({
     },
     onError: (err) => log.error({ err }, "archiving failed"),
   });
+
+/**
+ * Beside an archive no new server begins: its database was lost, or a restore was cut short.
+ * @throws ProblemError CONFLICT if the journal of a data folder whose log is empty holds something
+ */
+export async function refuseLostDatabase(data: string): Promise<void> {
+  const journal = gitDirOf(archiveFolder(data), JOURNAL);
+  const tip = await readTip(journal).catch(() => null);
+  if (tip === null) return;
+  throw new ProblemError("CONFLICT", `the data folder ${data} has an archive but no database`, {
+    next: `put the database back, or rebuild it: gridpost archive restore ${journal} --data NEW`,
+  });
+}
 
 function archiveSigner({ deps }: Identity, now: number): Signer {
   const { kid, jwk, key } = deps.keys().current(now);

@@ -10,6 +10,7 @@ import { lastSeq } from "../storage/log.ts";
 import { migrate } from "../storage/migrate.ts";
 import { openSqlite } from "../storage/sqlite.ts";
 import { agentsPort } from "./agents-port.ts";
+import { refuseLostDatabase } from "./archive.ts";
 import { takeDataFolder } from "./data-folder.ts";
 import { openDomainLog } from "./domains.ts";
 import { startFollowers } from "./followers.ts";
@@ -74,6 +75,8 @@ async function open(
   const db = openSqlite({ file: folder.database, clock });
   releasers.push("database", () => db.close());
   await migrate(db);
+  const restarted = (await lastSeq(db.query)) > 0;
+  if (!restarted) await refuseLostDatabase(folder.path);
   const onError = (err: unknown): void => log.error({ err }, "a checkpoint failed");
   const checkpoints = await startCheckpoints(db, folder.database, onError);
   releasers.push("checkpoints", () => checkpoints.stop());
@@ -81,7 +84,6 @@ async function open(
   releasers.push("reports", () => reports.close());
   const blobs = await openFsBlobs(folder.blobs);
   const eventLog = openDomainLog(db, settings);
-  const restarted = (await lastSeq(db.query)) > 0;
   const identity = await openIdentity({
     log: eventLog,
     data: folder.path,

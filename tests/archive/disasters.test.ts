@@ -1,11 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { verifyRepository } from "../../archive/verify.ts";
 import { refuseWhileBehind } from "../../server/boundary.ts";
+import { readSettings, startServer } from "../../server/main.ts";
 import { TestClock } from "../support/clock.ts";
 import { startGitRemote } from "../support/git-remote.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
@@ -146,6 +148,22 @@ describe("a server whose archive cannot follow", () => {
     gitOut(journal, "update-ref", "refs/heads/main", good);
     await server.running.archive.flush();
     await expect.poll(refusal, { interval: 500 }).toBeUndefined();
+  });
+
+  it("is not begun beside an archive whose database was lost, or not restored to its end", async () => {
+    server = await startTestServer();
+    await server.running.archive.flush();
+    const data = mkdtempSync(join(tmpdir(), "gridpost-lost-"));
+    cpSync(join(server.data, "archive"), join(data, "archive"), { recursive: true });
+    const settings = readSettings({ data, listen: "127.0.0.1:0" });
+    const start = () => startServer({ settings, log: pino({ level: "silent" }) });
+    for (let i = 0; i < 2; i += 1)
+      await expect(start()).rejects.toMatchObject({
+        code: "CONFLICT",
+        message: expect.stringContaining("an archive but no database"),
+        next: expect.stringContaining(join(data, "archive/journal.git")),
+      });
+    rmSync(data, { recursive: true });
   });
 
   it("is not held up by a remote that does not answer", async () => {
