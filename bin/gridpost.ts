@@ -9,6 +9,9 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(1);
 });
 
+// A full disk under the log, or a reader of it that ended, must not end a server or a daemon.
+process.stderr.on("error", () => undefined);
+
 /** A service that `gridpost up` started ends with its parent, however that ended. */
 function endWithParent(): void {
   process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));

@@ -10,7 +10,13 @@ const LEVELS: Readonly<Record<number, string>> = {
   60: "FATAL",
 };
 
-/** The log of a process on stderr: one JSON object per line, or readable lines on a terminal. */
+/** What waits for a disk that is full, in bytes; more is dropped. */
+const MAX_WAITING = 1_048_576;
+
+/**
+ * The log of a process on stderr: one JSON object per line, or readable lines on a terminal. A line that cannot be written
+ * ends nobody.
+ */
 export function createLog(level: LogLevel): Logger {
   const { isTTY } = process.stderr;
   const options = {
@@ -19,7 +25,13 @@ export function createLog(level: LogLevel): Logger {
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     redact: ["*.headers.authorization", "headers.authorization"],
   };
-  if (!isTTY) return pino(options, pino.destination({ fd: 2, sync: true }));
+  if (!isTTY) {
+    const stderr = pino.destination({ fd: 2, sync: true, maxLength: MAX_WAITING });
+    return pino(
+      options,
+      stderr.on("error", () => undefined),
+    );
+  }
   return pino(options, { write: (line) => void process.stderr.write(readable(line)) });
 }
 

@@ -1,6 +1,8 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -58,6 +60,19 @@ const endOfServer = (data: string): Promise<{ code: unknown; stderr: string }> =
       resolve({ code: error?.code, stderr }),
     );
   });
+
+it.skipIf(!existsSync("/dev/full"))("runs on while nothing can be written to its log", async () => {
+  const data = await mkdtemp(join(tmpdir(), "gridpost-full-"));
+  const log = await open("/dev/full", "w");
+  const command = [CLI_ENTRY, "server", "--data", data, "--listen", "127.0.0.1:0"];
+  const child = spawn(process.execPath, command, { stdio: ["ignore", "ignore", log.fd] });
+  const ended = once(child, "exit");
+  await expect.poll(() => existsSync(join(data, "denied.log"))).toBe(true);
+  child.kill("SIGTERM");
+  expect(await ended).toEqual([0, null]);
+  await log.close();
+  await rm(data, { recursive: true });
+});
 
 describe("a server process", () => {
   let data: string;
