@@ -99,6 +99,13 @@ export class Repository {
     return paths.find((path) => path.endsWith(ending));
   }
 
+  /** Whether the newest commit holds a file. */
+  async holds(path: string): Promise<boolean> {
+    const { commit } = await this.head();
+    if (commit === null) return false;
+    return (await gitIn(this.options.gitDir).raw(["ls-tree", commit, "--", path])) !== "";
+  }
+
   async close(): Promise<void> {
     clearTimeout(this.idle);
     this.stopping.abort();

@@ -138,7 +138,9 @@ export class Writer {
     const signer = this.deps.signer();
     // A clone of a readable repository must be checkable without the journal, which has the keys as events.
     const key = { path: `keys/${signer.kid}.json`, text: jsonFile({ ...signer.jwk }) };
-    const changes = settle([...(head.kid === signer.kid ? [] : [key]), ...fresh]);
+    // A key may come back when a later one was moved away; a file that stays as it is is no change.
+    const isKnown = head.kid === signer.kid || (await repository.holds(key.path));
+    const changes = settle([...(isKnown ? [] : [key]), ...fresh]);
     return repository.append({
       from: first.event.seq,
       to,

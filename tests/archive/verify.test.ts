@@ -166,6 +166,21 @@ describe("the verification of an archive", () => {
     expect(await faultOf(join(folder, "journal.git"))).toContain("gives the name key-2");
   });
 
+  it("finds nothing wrong when an earlier key signs again", async () => {
+    const { add, start, root, key } = bench();
+    const folder = join(root, "back");
+    const other = makeTestKey("key-2");
+    let signer = key.signer;
+    const archive = await start({ folder, signer: () => signer });
+    for (const next of [other.signer, key.signer, other.signer]) {
+      await archive.flush();
+      signer = next;
+      await add("message.sent", message());
+    }
+    await archive.flush();
+    expect(await faultOf(join(folder, "projects/default.git"))).toBe("");
+  });
+
   it("refuses a readable repository with a key that the journal does not have", async () => {
     const keys = new KnownKeys();
     keys.addEvent(bench().key.event);
