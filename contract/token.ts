@@ -20,7 +20,7 @@ export const ACCESS_LIFETIME_MS = 600_000;
 /** How far two clocks may be apart. */
 export const CLOCK_TOLERANCE_MS = 60_000;
 
-/** How long an assertion or a join proof is good for. */
+/** How long an assertion or a join proof is good for: as long as the nonce in it. */
 export const ASSERTION_LIFETIME_MS = 60_000;
 
 const JOIN_TOKEN = /^gpj_[A-Za-z0-9_-]{22}\.([A-Za-z0-9_-]{43})$/;

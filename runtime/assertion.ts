@@ -10,16 +10,23 @@ export interface Assertion {
   readonly subject: string;
   readonly audience: string;
   readonly claims: JWTPayload;
-  /** Milliseconds since the epoch; the machine's clock when left out. */
-  readonly now?: number;
+  /** Milliseconds since the epoch, by the clock of whoever judges it. */
+  readonly now: number;
 }
+
+/**
+ * The server's time when it made a nonce, in milliseconds since the epoch. What is signed is dated by it, so that it is
+ * good whichever of the two clocks is wrong; that it is not old, the nonce proves.
+ */
+export const timeOfNonce = (expiresAt: string): number =>
+  Date.parse(expiresAt) - ASSERTION_LIFETIME_MS;
 
 /** A JWT with `iss` = `sub` = the signer, good for a minute, made by the key. */
 export async function signAssertion(assertion: Assertion): Promise<string> {
   // 40 ms of start-up that a command with a cached access token does not pay.
   const { SignJWT, calculateJwkThumbprint, importJWK } = await import("jose");
   const { key, typ, subject, audience, claims } = assertion;
-  const now = Math.floor((assertion.now ?? Date.now()) / 1_000);
+  const now = Math.floor(assertion.now / 1_000);
   return new SignJWT(claims)
     .setProtectedHeader({ alg: TOKEN_ALGORITHM, typ, kid: await calculateJwkThumbprint(key) })
     .setIssuer(subject)

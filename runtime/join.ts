@@ -4,7 +4,7 @@ import { createClient } from "../contract/client.ts";
 import type { PublicJwk } from "../contract/events/identity.ts";
 import { ProblemError } from "../contract/problem.ts";
 import { fingerprintOf, TOKEN_ALGORITHM, TOKEN_TYPES } from "../contract/token.ts";
-import { signAssertion, thumbprintOf } from "./assertion.ts";
+import { signAssertion, thumbprintOf, timeOfNonce } from "./assertion.ts";
 import { createKeyStore, publicHalf } from "./key-store.ts";
 import { openHome } from "./home.ts";
 import { originOf, refusePlainHttp } from "./server-url.ts";
@@ -46,7 +46,7 @@ export async function joinServer(options: JoinOptions): Promise<Joined> {
   const store = createKeyStore(options.home);
   const key = await store.key();
   const client = createClient({ url });
-  const { nonce, audience } = await client.identity.nonce();
+  const { nonce, audience, expiresAt } = await client.identity.nonce();
   const thumbprint = await thumbprintOf(key);
   const tokenHash = createHash("sha256").update(token).digest("hex");
   const proof = await signAssertion({
@@ -55,6 +55,7 @@ export async function joinServer(options: JoinOptions): Promise<Joined> {
     subject: thumbprint,
     audience,
     claims: { nonce, token: tokenHash },
+    now: timeOfNonce(expiresAt),
   });
   const { principal, receipt, serverJwk } = await client.identity.join({
     body: {

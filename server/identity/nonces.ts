@@ -1,9 +1,9 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { ProblemError } from "../../contract/problem.ts";
+import { ASSERTION_LIFETIME_MS } from "../../contract/token.ts";
 import type { LogTx } from "../../storage/log.ts";
 import { forgetNonces, useNonce } from "./store.ts";
 
-const LIFETIME_MS = 60_000;
 const RANDOM = 16;
 const TIME = 6;
 const MAC = 16;
@@ -28,9 +28,9 @@ export function createNonces(secret: Buffer): Nonces {
     make: (now) => {
       const content = Buffer.alloc(RANDOM + TIME);
       randomBytes(RANDOM).copy(content);
-      content.writeUIntBE(now + LIFETIME_MS, RANDOM, TIME);
+      content.writeUIntBE(now + ASSERTION_LIFETIME_MS, RANDOM, TIME);
       const nonce = Buffer.concat([content, mac(content)]).toString("base64url");
-      return { nonce, expiresAt: now + LIFETIME_MS };
+      return { nonce, expiresAt: now + ASSERTION_LIFETIME_MS };
     },
     check: (nonce, now) => {
       const bytes = Buffer.from(nonce, "base64url");
@@ -42,9 +42,9 @@ export function createNonces(secret: Buffer): Nonces {
       if (content.readUIntBE(RANDOM, TIME) < now) throw refused("this nonce has ended");
     },
     spend: async (tx, nonce) => {
-      await forgetNonces(tx.query, tx.now - LIFETIME_MS);
+      await forgetNonces(tx.query, tx.now - ASSERTION_LIFETIME_MS);
       const canonical = Buffer.from(nonce, "base64url").toString("base64url");
-      if (!(await useNonce(tx.query, canonical, tx.now + LIFETIME_MS)))
+      if (!(await useNonce(tx.query, canonical, tx.now + ASSERTION_LIFETIME_MS)))
         throw refused("this nonce was used before");
     },
   };

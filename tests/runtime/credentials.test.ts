@@ -8,8 +8,10 @@ import { createClient } from "../../contract/client.ts";
 import { DaemonOptions } from "../../daemon/options.ts";
 import { connect as connectDaemon } from "../../daemon/server.ts";
 import { tokenSource } from "../../runtime/access-token.ts";
+import { openHome } from "../../runtime/home.ts";
 import { joinServer } from "../../runtime/join.ts";
 import { NoCredentialsError } from "../../runtime/no-credentials.ts";
+import { TestClock } from "../support/clock.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 describe("a home with credentials", () => {
@@ -47,6 +49,28 @@ describe("a home with credentials", () => {
     expect(await tokenSource({ home, url: server.url })(true)).not.toBe(token);
     for (const file of await readdir(join(home, "tokens")))
       expect((await stat(join(home, "tokens", file))).mode & 0o777).toBe(0o600);
+  });
+
+  it("joins and gets tokens whatever the time is at the server", async () => {
+    for (const hours of [8, -8]) {
+      const skewed = await startTestServer({
+        clock: new TestClock(Date.now() + hours * 3_600_000),
+      });
+      const { url } = skewed;
+      const home = await mkdtemp(join(tmpdir(), "gridpost-home-"));
+      await joinServer({ url, token: await newToken("gita", skewed), home });
+      const token = await tokenSource({ home, url })(false);
+      const who = await createClient({ url, token: async () => token }).identity.whoami({
+        query: {},
+      });
+      expect(who.principal).toBe("user:gita");
+      expect(await tokenSource({ home, url })(false)).toBe(token);
+      const cached = await openHome(home).cachedToken({ url });
+      const left = Date.parse(cached?.expiresAt ?? "") - Date.now();
+      expect(left).toBeLessThanOrEqual(600_000);
+      await rm(home, { recursive: true });
+      await skewed.stop();
+    }
   });
 
   it("is one principal on each server, with one key", async () => {
