@@ -1,3 +1,4 @@
+import { ProblemError } from "../contract/problem.ts";
 import type { LoggedEvent } from "../storage/log.ts";
 import { CatFile } from "./cat-file.ts";
 import { CHAIN_START, nextChain } from "./chain.ts";
@@ -53,7 +54,10 @@ interface State extends Place {
   handovers: Handover[];
 }
 
-/** Checks chain, signatures and Git's objects of one repository, from the first commit to the last, up to the first fault. */
+/**
+ * Checks chain, signatures and Git's objects of one repository, from the first commit to the last, up to the first fault.
+ * @throws what `onEvents` does
+ */
 export async function verifyRepository(options: VerifyOptions): Promise<Verified> {
   const { folder, repository = "" } = options;
   const state: State = {
@@ -77,6 +81,8 @@ export async function verifyRepository(options: VerifyOptions): Promise<Verified
     await check(options, state);
     return done(null);
   } catch (error) {
+    // What kept whoever gets the events from storing them, such as a full disk, is no fault of the archive.
+    if (error instanceof ProblemError && error.code !== "INTERNAL") throw error;
     const where = error instanceof FaultFound ? error.where : {};
     const problem = error instanceof Error ? error.message : String(error);
     const empty = { commit: null, file: null, line: null };

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VerifyAnswer, VerifyRequest } from "../archive/ports.ts";
-import { ProblemError } from "../contract/problem.ts";
+import { type ProblemBody, ProblemError } from "../contract/problem-error.ts";
 import { startThread } from "../runtime/thread.ts";
 
 /** What the thread is asked. */
@@ -12,6 +12,9 @@ export interface VerifyTask {
   readonly scratch: string;
   readonly request: VerifyRequest;
 }
+
+/** What it says: the answer, or why there is none. */
+export type VerifyReply = { readonly answer: VerifyAnswer } | { readonly problem: ProblemBody };
 
 /**
  * Verifies the archive of a data folder beside a running server, which goes on answering.
@@ -30,7 +33,10 @@ export async function verifyInThread(
   if (signal.aborted) end();
   try {
     return await new Promise((resolve, reject) => {
-      worker.once("message", (answer: VerifyAnswer) => resolve(answer));
+      worker.once("message", (reply: VerifyReply) => {
+        if ("answer" in reply) resolve(reply.answer);
+        else reject(notVerified(reply.problem));
+      });
       worker.once("error", reject);
       worker.once("exit", () => reject(ended()));
     });
@@ -40,6 +46,9 @@ export async function verifyInThread(
     await rm(scratch, { recursive: true, force: true });
   }
 }
+
+const notVerified = ({ message, next = "repeat it: gridpost archive verify" }: ProblemBody) =>
+  new ProblemError("UNAVAILABLE", `the archive could not be verified: ${message}`, { next });
 
 const ended = (): ProblemError =>
   new ProblemError("UNAVAILABLE", "the verification was ended before it was done", {

@@ -98,8 +98,9 @@ export function applyAll(projections: readonly Projection[]): Apply {
   return async (query, event) => {
     const apply = byType.get(event.type);
     if (apply === undefined) {
-      throw new ProblemError("INTERNAL", `no projection applies the event type ${event.type}`, {
-        next: "register its apply with the projections that openLog gets",
+      const problem = `this version of gridpost does not know the event type ${event.type}`;
+      throw new ProblemError("UNAVAILABLE", problem, {
+        next: "use the version that wrote it, or a newer one",
       });
     }
     await apply(query, event);

@@ -1,6 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
@@ -8,6 +16,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { verifyRepository } from "../../archive/verify.ts";
 import { refuseWhileBehind } from "../../server/boundary.ts";
 import { readSettings, startServer } from "../../server/main.ts";
+import { restoreServer } from "../../server/restore.ts";
+import { verifyInThread } from "../../server/verify-thread.ts";
 import { TestClock } from "../support/clock.ts";
 import { startGitRemote } from "../support/git-remote.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
@@ -102,6 +112,29 @@ describe("a database that was set back", () => {
       .toContain("event 4, the last of the journal");
     await expect(archive.flush()).rejects.toMatchObject({ code: "UNAVAILABLE" });
     expect(head()).toBe(end);
+  });
+});
+
+describe("an archive of a newer version", () => {
+  const bench = useArchive();
+
+  it("is not called damaged by a version that does not know its events", async () => {
+    const { start, log, root } = bench();
+    await log.tx([], ({ query }) =>
+      query(`insert into events (id, v, type, project, actor, at, key, body)
+             values ('x', 1, 'thing.invented', null, 'server', 0, null, '{}')`),
+    );
+    await (await start()).stop();
+    const refusal = {
+      code: "UNAVAILABLE",
+      message: expect.stringMatching(/does not know the event type thing\.invented$/),
+      next: "use the version that wrote it, or a newer one",
+    };
+    const { signal } = new AbortController();
+    const source = join(root, "archive/journal.git");
+    await expect(verifyInThread(root, { deep: true }, signal)).rejects.toMatchObject(refusal);
+    await expect(restoreServer(source, join(root, "new"))).rejects.toMatchObject(refusal);
+    expect(readdirSync(join(root, "new"))).toEqual([]);
   });
 });
 

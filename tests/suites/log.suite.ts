@@ -39,7 +39,7 @@ function appending(bench: () => Bench): void {
       await tx.append({ type: "tally.forgotten", project: null, actor: "server", body: {} });
     });
     await expect(unknown).rejects.toMatchObject({
-      code: "INTERNAL",
+      code: "UNAVAILABLE",
       message: expect.stringContaining("tally.forgotten"),
     });
     expect(await seqs()).toEqual([]);
