@@ -13,14 +13,12 @@ interface Style {
   readonly cell: (text: string) => string;
 }
 
-const numeric = (column: number): string => (column === 0 ? "l" : "r");
-
 const markdown: Style = {
   title: (text) => `# ${text}`,
   heading: (text) => `## ${text}`,
   code: (text) => `\`${text}\``,
-  // A pipe or a line break in a value would end the cell of the table.
-  cell: (text) => text.replaceAll("|", "\\|").replaceAll(/\s+/g, " "),
+  // A pipe or a line break in a value would end the cell of the table, and so would a backslash before a pipe's own.
+  cell: (text) => text.replaceAll(/[\\|]/g, "\\$&").replaceAll(/\s+/g, " "),
   table: (head, rows) => markdownTable([head, ...rows].map((row) => [...row])),
 };
 
@@ -30,20 +28,22 @@ const plain: Style = {
   code: (text) => text,
   cell: (text) => text.replaceAll(/\s+/g, " "),
   table: (head, rows) => {
-    const lines = markdownTable(
-      [head, ...rows].map((row) => [...row]),
-      {
-        align: head.map((_, column) => numeric(column)),
-        delimiterStart: false,
-        delimiterEnd: false,
-      },
-    ).split("\n");
-    return lines
-      .filter((_, line) => line !== 1)
-      .map((line) => line.replaceAll(/ \|(?= |$)/g, " ").trimEnd())
-      .join("\n");
+    const widths = head.map((_, column) =>
+      [head, ...rows].reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0),
+    );
+    return [head, ...rows].map((row) => aligned(row, widths)).join("\n");
   },
 };
+
+/** The first column to the left, the others, which are numbers mostly, to the right. */
+const aligned = (row: Row, widths: readonly number[]): string =>
+  widths
+    .map((width, column) => {
+      const text = row[column] ?? "";
+      return column === 0 ? text.padEnd(width) : text.padStart(width);
+    })
+    .join("  ")
+    .trimEnd();
 
 export const renderMarkdown = (report: Report): string => render(report, markdown);
 export const renderText = (report: Report): string => render(report, plain);
@@ -68,8 +68,14 @@ function render(report: Report, style: Style): string {
 /** Four significant digits: more would claim a precision that a few repeats do not have. */
 const DIGITS = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 4 });
 
-const number = (value: number | null): string =>
-  value === null ? "" : DIGITS.format(Number(value.toPrecision(4)));
+const number = (value: number | null): string => {
+  if (value === null) return "";
+  return isShort(value) ? DIGITS.format(Number(value.toPrecision(4))) : value.toExponential(3);
+};
+
+/** Others would be written with hundreds of zeros. */
+const isShort = (value: number): boolean =>
+  value === 0 || (Math.abs(value) >= 1e-6 && Math.abs(value) < 1e15);
 
 function results({ cells, axes, metrics }: Report, style: Style): string {
   const head = [...axes, "metric", "median", "unit", "n", "min", "max", "CV %", "runtime", "node"];

@@ -218,6 +218,23 @@ describe("a report", () => {
     );
     expect(renderMarkdown(report)).toContain("a \\| b c");
   });
+
+  it("keeps pipes and backslashes in both of its forms", () => {
+    const message = "grep 'a\\|b' log | sort";
+    const failed = attempt("r1", [], { outcome: "failed", accepted: false, message });
+    const report = buildReport(record({ attempts: [failed] }));
+    expect(renderText(report)).toContain(message);
+    expect(renderMarkdown(report)).toContain("grep 'a\\\\\\|b' log \\| sort |");
+  });
+
+  it("writes figures beyond the usual with an exponent, and others in full", () => {
+    const values = [1.5e300, -2e-9, 1_234_567, 0.00123456];
+    const text = values.map((value) =>
+      renderText(buildReport(record({ attempts: [attempt("r1", [value])] }))),
+    );
+    for (const [i, figure] of ["1.500e+300", "-2.000e-9", "1,235,000", "0.001235"].entries())
+      expect(text[i]).toMatch(new RegExp(` ${figure.replaceAll(/[.+]/g, "\\$&")} `));
+  });
 });
 
 describe("a summary", () => {
