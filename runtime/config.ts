@@ -25,27 +25,48 @@ export interface ConfigSources {
 export function loadConfig<T extends z.ZodType>(schema: T, sources: ConfigSources): z.output<T> {
   const file = readConfigFile(sources.file);
   let tree: Tree = file.tree;
-  for (const [name, path] of Object.entries(sources.env)) {
-    const value = process.env[name];
-    if (value !== undefined && value !== "") tree = put(tree, path.split("."), value);
+  const givenBy = new Map<string, string>();
+  for (const { key, value, by } of valuesOver(sources)) {
+    tree = put(tree, key.split("."), value);
+    givenBy.set(key, by);
   }
-  for (const text of sources.set) {
-    const at = text.indexOf("=");
-    if (at < 1) throw mistake(`--set ${text}`, "write it as --set a.b=value");
-    tree = put(tree, text.slice(0, at).split("."), text.slice(at + 1));
-  }
-  for (const [key, value] of Object.entries(sources.flags))
-    if (value !== undefined) tree = put(tree, key.split("."), value);
   const parsed = schema.safeParse(tree);
   if (parsed.success) return parsed.data;
-  const messages = parsed.error.issues.flatMap((issue) => explain(issue, file));
-  throw mistake(messages.join("; "));
+  /** A setting that was given in another place as well stands in the file for nothing. */
+  const where: Where = (path) => {
+    const keys = path.map((_, i) => path.slice(0, path.length - i).join("."));
+    const by = keys.map((key) => givenBy.get(key)).find((one) => one !== undefined);
+    return by === undefined ? file.lineOf(path) : `${by}: `;
+  };
+  throw mistake(parsed.error.issues.flatMap((issue) => explain(issue, where)).join("; "));
 }
+
+interface Given {
+  readonly key: string;
+  readonly value: unknown;
+  readonly by: string;
+}
+
+/** What is given over the file, the stronger the later. */
+function valuesOver({ env, set, flags }: ConfigSources): Given[] {
+  const ofEnv = Object.entries(env).map(([by, key]) => ({ key, value: process.env[by], by }));
+  const ofSet = set.map((text) => {
+    const at = text.indexOf("=");
+    if (at < 1) throw mistake(`--set ${text}`, "write it as --set a.b=value");
+    return { key: text.slice(0, at), value: text.slice(at + 1), by: "--set" };
+  });
+  const ofFlags = Object.entries(flags).map(([key, value]) => ({ key, value, by: `--${key}` }));
+  const given = ({ value }: Given): boolean => value !== undefined;
+  return [...ofEnv.filter(({ value }) => value !== ""), ...ofSet, ...ofFlags].filter(given);
+}
+
+/** Where a setting was given, before what is wrong with it: `config.yaml:3: `, `--set: `, or nothing. */
+type Where = (path: readonly PropertyKey[]) => string;
 
 interface ConfigFile {
   readonly tree: Tree;
   /** `config.yaml:3: ` for a setting that the file has, or nothing. */
-  lineOf(path: readonly PropertyKey[]): string;
+  readonly lineOf: Where;
 }
 
 function readConfigFile(file: string): ConfigFile {
@@ -58,7 +79,7 @@ function readConfigFile(file: string): ConfigFile {
   if (document.contents !== null && !isMap(document.contents))
     throw mistake(`${file} must hold settings as key: value`);
   return {
-    tree: (document.toJS() ?? {}) as Tree,
+    tree: valueOf(document, file),
     lineOf: (path) => {
       const node = document.getIn(path, true);
       const range =
@@ -67,6 +88,15 @@ function readConfigFile(file: string): ConfigFile {
       return offset === undefined ? "" : `${file}:${lines.linePos(offset).line}: `;
     },
   };
+}
+
+function valueOf(document: Document, file: string): Tree {
+  try {
+    return (document.toJS() ?? {}) as Tree;
+  } catch (error) {
+    // An alias of nothing, or of so much that it would fill the memory.
+    throw mistake(`${file} is not YAML: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 function readText(file: string): string | undefined {
@@ -88,12 +118,12 @@ function put(tree: Tree, [key = "", ...rest]: readonly string[], value: unknown)
   return { ...tree, [key]: put(branch, rest, value) };
 }
 
-function explain(issue: z.core.$ZodIssue, file: ConfigFile): string[] {
+function explain(issue: z.core.$ZodIssue, where: Where): string[] {
   if (issue.code !== "unrecognized_keys")
-    return [`${file.lineOf(issue.path)}${issue.path.join(".")}: ${issue.message}`];
+    return [`${where(issue.path)}${issue.path.join(".")}: ${issue.message}`];
   return issue.keys.map((key) => {
     const path = [...issue.path, key];
-    return `${file.lineOf(path)}there is no setting ${path.join(".")}`;
+    return `${where(path)}there is no setting ${path.join(".")}`;
   });
 }
 

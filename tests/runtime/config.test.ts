@@ -58,9 +58,20 @@ describe("settings", () => {
     expect(() => load()).toThrow(/config\.yaml:4: there is no setting leases\.minTTL/);
   });
 
+  it("name what gave a wrong value, and no line of the file for what the file says right", async () => {
+    await writeFile(file, "name: file\nleases:\n  minTtl: 5s\n");
+    expect(() => load({ set: ["leases.minTtl=5"] })).toThrow(/^--set: leases\.minTtl: "5" is not/);
+    expect(() => load({ set: ["leases=5"] })).toThrow(/^--set: leases: /);
+    expect(() => load({ set: ["leases.minTTL=5s"] })).toThrow(/^--set: there is no setting/);
+    expect(() => load({ flags: { name: 5 } })).toThrow(/^--name: name: /);
+    expect(() => load({ set: ["leases.most=x"] })).toThrow(/^--set: leases\.most: /);
+  });
+
   it("refuse a file that is not YAML or not a map, and a --set without a value", async () => {
     await writeFile(file, "name: [");
     expect(() => load()).toThrow(/config\.yaml is not YAML/);
+    await writeFile(file, "name: *nothing");
+    expect(() => load()).toThrow(/config\.yaml is not YAML: Unresolved alias/);
     await writeFile(file, "- name");
     expect(() => load()).toThrow(/must hold settings as key: value/);
     await rm(file);
