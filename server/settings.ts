@@ -16,6 +16,14 @@ const Listen = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+const NOT_A_COUNT = "is not a whole number from 1 on";
+
+/** A number of things; also as text, as `--set` gives it. */
+const Count = z.preprocess(
+  (value) => (typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value),
+  z.int(NOT_A_COUNT).min(1, NOT_A_COUNT),
+);
+
 /** Networks that the router of proxies knows by name (proxy-addr 2). */
 const NETWORKS = ["loopback", "linklocal", "uniquelocal"] as const;
 
@@ -89,15 +97,15 @@ export const Settings = z.strictObject({
   limits: z
     .strictObject({
       /** Requests a minute of one principal. */
-      requests: z.coerce.number().int().min(1).default(600_000),
+      requests: Count.default(600_000),
       /** Requests a minute of one address without a token. */
-      strangers: z.coerce.number().int().min(1).default(6_000),
+      strangers: Count.default(6_000),
       /** Bytes of request bodies a minute, of one principal or of one address without a token. */
       bytes: ByteSize.prefault("4GiB"),
       /** Open leases of one holder, with its requests that wait for one. */
-      leases: z.coerce.number().int().min(1).default(10_000),
+      leases: Count.default(10_000),
       /** Unread messages in one inbox. */
-      unread: z.coerce.number().int().min(1).default(1_000_000),
+      unread: Count.default(1_000_000),
     })
     .prefault({}),
 });
