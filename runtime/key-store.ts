@@ -72,7 +72,8 @@ async function read<T extends z.ZodType>(
   });
 }
 
-function parseJson(text: string): unknown {
+/** What a JSON text says; undefined for a text that is none. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { PublicJwk } from "../../contract/events/identity.ts";
 import { ProblemError } from "../../contract/problem.ts";
 import { ACCESS_LIFETIME_MS, TOKEN_ALGORITHM } from "../../contract/token.ts";
-import { makeKey, type PrivateJwk, publicHalf } from "../../runtime/key-store.ts";
+import { makeKey, parseJson, type PrivateJwk, publicHalf } from "../../runtime/key-store.ts";
 import { readPrivate, writePrivate } from "../../runtime/private-file.ts";
 import type { Query } from "../../storage/db.ts";
 import { signingKeys, type SigningKeyRow } from "./store.ts";
@@ -103,7 +103,7 @@ async function privateKids(folder: string): Promise<string[]> {
 
 async function readPrivateKey(path: string): Promise<PrivateJwk> {
   const text = await readPrivate(path);
-  const parsed = PrivateKeyFile.safeParse(JSON.parse(text ?? "null"));
+  const parsed = PrivateKeyFile.safeParse(parseJson(text ?? "null"));
   if (parsed.success) return parsed.data;
   throw new ProblemError("UNAVAILABLE", `the signing key ${path} is damaged`, {
     next: "restore the file from a copy, or move it away: the server then makes a new key",

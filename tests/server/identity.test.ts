@@ -1,4 +1,7 @@
+import { readdir, truncate } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadSigningKeys } from "../../server/identity/signing-keys.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 describe("identity", () => {
@@ -71,5 +74,19 @@ describe("identity", () => {
     const body = { principal: olga.principal, role: "member" as const };
     await admin.client.access.revokeProjectRole({ params: { project }, body });
     expect(await olga.agentToken("BlueFox", project)).toBeTypeOf("string");
+  });
+});
+
+describe("a signing key whose file is damaged", () => {
+  it("is named", async () => {
+    const server = await startTestServer();
+    const folder = join(server.data, "keys");
+    const [file = ""] = await readdir(folder);
+    await truncate(join(folder, file));
+    await expect(loadSigningKeys(server.running.eventLog.query, folder)).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: `the signing key ${join(folder, file)} is damaged`,
+    });
+    await server.stop();
   });
 });
