@@ -127,12 +127,15 @@ class Followed {
   }
 }
 
+/** SSH says what is wrong before Git says that something is. */
+const REASON = /^ssh: |verification failed|fatal|error|denied|rejected/i;
+
 /** What Git said, in one line. */
 function explain(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   if (/fetch first|non-fast-forward/.test(text))
     return "the remote has diverged: it holds commits that this archive does not; nothing was overwritten";
   if (/block timeout/.test(text)) return "the remote was silent for too long";
-  const lines = text.split("\n").filter((line) => /fatal|error|denied|rejected/i.test(line));
+  const lines = text.split("\n").filter((line) => REASON.test(line));
   return withoutPassword((lines[0] ?? text.trim().split("\n")[0] ?? "").trim()).slice(0, 500);
 }

@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { unescape } from "node:querystring";
 import type { RemoteSettings } from "../archive/ports.ts";
 import { readPrivate, writePrivate } from "../runtime/private-file.ts";
@@ -53,13 +53,15 @@ export async function openRemotes({
   const folder = join(keysFolder(data), "remotes");
   await rm(folder, { recursive: true, force: true });
   const remotes: RemoteSettings[] = [];
-  for (const [name, remote] of Object.entries(archive.remotes)) {
+  for (const [name, { repository, ...remote }] of Object.entries(archive.remotes)) {
+    // Git works in another folder than the server.
+    const tokenFile = remote.tokenFile === undefined ? undefined : resolve(remote.tokenFile);
     // Git reads it at each push; that it is missing shows there.
-    if (remote.tokenFile !== undefined) await readPrivate(remote.tokenFile);
+    if (tokenFile !== undefined) await readPrivate(tokenFile);
     const { url, credential } = splitAddress(remote.url);
-    const credentialFile = join(folder, name);
-    if (credential !== null) await writePrivate(credentialFile, credential);
-    remotes.push({ name, ...remote, url, ...(credential === null ? {} : { credentialFile }) });
+    const credentialFile = credential === null ? undefined : join(folder, name);
+    if (credentialFile !== undefined) await writePrivate(credentialFile, credential ?? "");
+    remotes.push({ name, url, repository, tokenFile, credentialFile });
   }
   return remotes;
 }

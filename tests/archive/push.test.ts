@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Pusher, startPusher } from "../../archive/push.ts";
@@ -65,6 +65,10 @@ describe("a push over HTTP", () => {
     await following.pushAll();
     expect(following.states()).toMatchObject([{ error: null }]);
     expect(arrived()).toBe(git(own, "rev-parse", "main"));
+    await following.stop();
+    const again = await follow({ url: address(), tokenFile: relative(process.cwd(), tokenFile) });
+    await again.pushAll();
+    expect(again.states()).toMatchObject([{ error: null }]);
     execFileSync("chmod", ["644", tokenFile]);
     await expect(openRemotes(readSettings({ data: join(root, "data") }))).rejects.toMatchObject({
       code: "BAD_REQUEST",
@@ -105,6 +109,14 @@ describe("a push over HTTP", () => {
     const following = await follow({ url: address("deploy:wrong@") });
     await following.pushAll();
     expect(following.states()[0]?.error).toMatch(/Authentication failed|could not read/);
+  });
+
+  it("says what SSH says", async () => {
+    const ssh = "echo 'ssh: connect to host x port 22: refused' >&2; exit 255;";
+    git(own, "config", "core.sshCommand", ssh);
+    const following = await follow({ url: "git@127.0.0.1:theirs.git" });
+    await following.pushAll();
+    expect(following.states()[0]?.error).toBe("ssh: connect to host x port 22: refused");
   });
 
   it("gives its password to no other host that the address leads on to", async () => {
