@@ -2,11 +2,16 @@ import { execFile } from "node:child_process";
 import { basename, dirname } from "node:path";
 import { promisify } from "node:util";
 
+/** The key of the repository's configuration that keeps the name that the guard was told. */
+export const REPO_KEY = "gridpost.guardRepo";
+
 /**
- * The name under which leases know the repository of the working directory: the last part of the `origin` URL, else the
- * name of the folder of its (first) work tree, else `default`.
+ * The name under which leases know the repository of the working directory: the one that its guard was told, else the
+ * last part of the `origin` URL, else the name of the folder of its (first) work tree, else `default`.
  */
 export async function repositoryName(): Promise<string> {
+  const kept = await git("config", "--get", REPO_KEY);
+  if (kept !== undefined) return kept;
   const origin = await git("config", "--get", "remote.origin.url");
   const name = origin === undefined ? undefined : nameInUrl(origin);
   if (name !== undefined) return name;

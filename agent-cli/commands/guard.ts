@@ -18,7 +18,7 @@ import {
 import { describeVerdict } from "../guard-report.ts";
 import { runHook } from "../guard-run.ts";
 import { type Hook, HOOKS } from "../guard-script.ts";
-import { repositoryName } from "../repository.ts";
+import { REPO_KEY, repositoryName } from "../repository.ts";
 import { text } from "../view.ts";
 
 /** `gridpost guard` */
@@ -50,7 +50,7 @@ function defineInstall(guard: Command, cli: Cli): void {
       const folder = await hooksFolder();
       const { repo, commitPolicy, pushPolicy } = options;
       await configure({
-        "gridpost.guardRepo": repo,
+        [REPO_KEY]: repo,
         [PROJECT_KEY]: namedProject(cli, options),
         "gridpost.guardCommit": commitPolicy,
         "gridpost.guardPush": pushPolicy,
@@ -98,7 +98,7 @@ function defineUninstall(guard: Command, cli: Cli): void {
       const { hooks, left } = await uninstallHooks(await hooksFolder());
       for (const { path, kept } of left)
         cli.out.note(`${path} is another's hook now; the one that was there before is in ${kept}`);
-      const keys = ["gridpost.guardRepo", "gridpost.guardCommit", "gridpost.guardPush"];
+      const keys = [REPO_KEY, "gridpost.guardCommit", "gridpost.guardPush"];
       for (const key of [...keys, PROJECT_KEY])
         await git(["config", "--unset", key]).catch(() => undefined);
       await cli.out.show({ hooks }, text(hooks.join("\n")));
@@ -144,7 +144,7 @@ async function guardedContext(cli: Cli, options: CommonOptions): Promise<Context
 }
 
 async function guardedName(): Promise<string> {
-  const kept = await gitLine("config", "--get", "gridpost.guardRepo");
+  const kept = await gitLine("config", "--get", REPO_KEY);
   if (kept !== undefined) return kept;
   const bare = (await gitLine("rev-parse", "--is-bare-repository")) === "true";
   const folder = bare ? await gitLine("rev-parse", "--absolute-git-dir") : undefined;

@@ -4,6 +4,7 @@ import type { Api } from "../api.ts";
 import { type Define, examples, leaf } from "../command.ts";
 import { failureOf } from "../failure.ts";
 import { bridgeMcp } from "../mcp-bridge.ts";
+import { repositoryName } from "../repository.ts";
 
 /** A lease session falls into grace after 45 s of silence: two beats may get lost. */
 const BEAT_MS = 15_000;
@@ -27,10 +28,9 @@ out: macro_start_session or register_agent then says which agent of yours the co
         named.actingAs === undefined && profile === "default" ? await named.agent() : undefined;
       const context = cli.context({ ...options, as: acting?.name ?? options.as });
       const { project } = context;
-      const url = new URL(
-        `/mcp?${new URLSearchParams({ profile, project }).toString()}`,
-        await context.url(),
-      );
+      // Leases that are taken over it are about the files that it was started among.
+      const query = new URLSearchParams({ profile, project, repo: await repositoryName() });
+      const url = new URL(`/mcp?${query.toString()}`, await context.url());
       const session = context.actingAs === undefined ? undefined : randomUUID();
       const beat =
         session === undefined ? undefined : keep(await context.caller(), project, session);

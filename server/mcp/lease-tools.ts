@@ -42,7 +42,7 @@ export const leaseTools = [
     input: Reserve,
     run: (args, call) => {
       if (args.lease !== undefined) return renew(args, args.lease, call);
-      const demand = demandOf(args);
+      const demand = demandOf(args, call);
       const params = { project: call.project };
       const { reservations } = call.client;
       if (args.history === true) return historyOf(demand.resources, call);
@@ -80,9 +80,9 @@ export const leaseTools = [
   }),
 ];
 
-function demandOf({ resources = [], repo = "default", shared, refs }: Reserve) {
+function demandOf({ resources = [], repo, shared, refs }: Reserve, call: McpCall) {
   return {
-    resources: resources.map((text): Resource => parseResource(text, repo)),
+    resources: resources.map((text): Resource => parseResource(text, repo ?? call.repo)),
     mode: shared === true ? ("shared" as const) : ("exclusive" as const),
     ...given({ refs }),
   };

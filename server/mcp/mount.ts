@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { Client } from "../../contract/client.ts";
 import { Name } from "../../contract/ids.ts";
 import { ProblemError } from "../../contract/problem.ts";
+import { RepoName } from "../../contract/resource.ts";
 import type { EventLog } from "../../storage/event-log.ts";
 import { type Authenticated, bearer } from "../identity/authenticate.ts";
 import type { IdentityDeps } from "../identity/deps.ts";
@@ -22,6 +23,7 @@ const BODY_LIMIT = 16 * 1_048_576;
 const Query = z.object({
   profile: z.enum(["default", "agent-mail"]).default("default"),
   project: Name.default("default"),
+  repo: RepoName.default("default"),
 });
 
 export interface McpDeps {
@@ -70,7 +72,7 @@ async function answer(
   const query = Query.safeParse(request.query);
   if (!query.success)
     throw new ProblemError("BAD_REQUEST", z.prettifyError(query.error), {
-      next: "POST /mcp?profile=default|agent-mail&project=NAME",
+      next: "POST /mcp?profile=default|agent-mail&project=NAME&repo=NAME",
     });
   const caller = callerOf(request);
   const { principal } = caller;
@@ -81,10 +83,12 @@ async function answer(
   // A session that is gone is a 404 before anything else, as the protocol has it: the client then begins anew.
   if (id !== null) await deps.sessions.binding(id, principal.id);
   const connection = connect(app, deps, { request, caller, id, gone });
-  const server = profiles[query.data.profile]({
+  const { profile, project, repo } = query.data;
+  const server = profiles[profile]({
     version: deps.version,
     connection,
-    project: query.data.project,
+    project,
+    repo,
     // That nobody waits for the answer any longer is no fault.
     onFault: (error, tool) => {
       if (!gone.aborted) deps.onFault(error, tool);

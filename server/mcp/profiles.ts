@@ -33,21 +33,23 @@ export interface ProfileContext {
   readonly connection: Connection;
   /** The project of a user's connection that is bound to no agent. */
   readonly project: string;
+  /** Whose files are reserved where a call names no repository. */
+  readonly repo: string;
   readonly onFault: OnFault;
 }
 
 /** What a tool of the default profile acts as: the connection's agent, or the user when it has none. */
 async function callFor(
-  { connection, project }: ProfileContext,
+  { connection, project, repo }: ProfileContext,
   asked: string | null,
 ): Promise<McpCall> {
   const bound = await connection.bound();
   const { leaseSession } = connection;
   const wanted = asked === null ? (bound?.project ?? project) : projectOf(asked);
+  const call = { project: wanted, repo, leaseSession };
   if (bound === null || bound.project !== wanted)
-    return { client: connection.own, project: wanted, agent: null, leaseSession };
-  const client = await connection.as(bound);
-  return { client, project: wanted, agent: bound.agent, leaseSession };
+    return { ...call, client: connection.own, agent: null };
+  return { ...call, client: await connection.as(bound), agent: bound.agent };
 }
 
 interface Profile<C> {

@@ -10,6 +10,8 @@ import { toProblemError } from "../problems.ts";
 export interface McpCall {
   readonly client: Client;
   readonly project: string;
+  /** Whose files are reserved where a call names no repository. */
+  readonly repo: string;
   /** The agent's name; null while a user's connection is bound to none. */
   readonly agent: string | null;
   /** The lease session that the connection's beats keep, if it has one. */

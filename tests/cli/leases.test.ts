@@ -36,7 +36,7 @@ afterAll(async () => {
 const repo = ["--repo", "kernels", "--json"];
 
 describe("leases at the command line", () => {
-  it("take the repository's name from the origin URL, else from its folder", async () => {
+  it("take the repository's name from its guard, else from the origin URL, else from its folder", async () => {
     const folder = join(anna.home, "attention");
     await mkdir(join(folder, "src"), { recursive: true });
     execFileSync("git", ["init", "-q"], { cwd: folder });
@@ -46,6 +46,9 @@ describe("leases at the command line", () => {
     execFileSync("git", ["remote", "add", "origin", "git@host:team/flash.git"], { cwd: folder });
     const cloned = (await anna.runWith(inside, "reserve", "b", "--json")).json<Lease>();
     expect(cloned.resources[0]?.repo).toBe("flash");
+    await anna.runWith(inside, "guard", "install", "--repo", "kernels");
+    const told = (await anna.runWith(inside, "reserve", "d", "--json")).json<Lease>();
+    expect(told.resources[0]?.repo).toBe("kernels");
     expect((await anna.run("reserve", "c", "--json")).json<Lease>().resources[0]?.repo).toBe(
       "default",
     );

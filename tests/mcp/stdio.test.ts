@@ -1,8 +1,11 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CLI_ENTRY, freePort, joinedCli, type TestCli } from "../support/cli.ts";
+import { repoAt } from "../support/git-repo.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 let server: TestServer;
@@ -19,15 +22,22 @@ afterAll(async () => {
   await server.stop();
 });
 
-const connect = (...args: readonly string[]): Promise<Client> => connectFrom(anna.home, ...args);
+const connect = (...args: readonly string[]): Promise<Client> =>
+  connectFrom({ home: anna.home }, ...args);
 
-async function connectFrom(home: string, ...args: readonly string[]): Promise<Client> {
+interface Where {
+  readonly home: string;
+  readonly cwd?: string;
+}
+
+async function connectFrom({ home, cwd }: Where, ...args: readonly string[]): Promise<Client> {
   const client = new Client({ name: "test", version: "1" });
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [CLI_ENTRY, "mcp", ...args],
     env: { PATH: process.env["PATH"] ?? "", GRIDPOST_HOME: home },
     stderr: "ignore",
+    ...(cwd === undefined ? {} : { cwd }),
   });
   await client.connect(transport as Transport);
   return client;
@@ -96,6 +106,20 @@ describe("gridpost mcp", () => {
     await expect.poll(() => child.exitCode).toBe(0);
   });
 
+  it("reserves files of the repository that it was started in, unless a call names another", async () => {
+    const cwd = join(anna.home, "flash");
+    const repo = repoAt(cwd, {});
+    await mkdir(cwd);
+    await repo.git("init", "-q");
+    await repo.git("remote", "add", "origin", "git@host:team/attention.git");
+    const client = await connectFrom({ home: anna.home, cwd }, "--as", "blue");
+    const reserve = (given: Record<string, unknown>): Promise<string> =>
+      textOf(client.callTool({ name: "reserve", arguments: given }));
+    expect(await reserve({ resources: ["own.ts"] })).toContain('repo\\":\\"attention');
+    expect(await reserve({ resources: ["other.ts"], repo: "lib" })).toContain('repo\\":\\"lib');
+    await client.close();
+  });
+
   it("begins a session anew that the server has forgotten", async () => {
     const client = await connect("--profile", "agent-mail", "--as", "blue");
     const { db } = server.running.eventLog;
@@ -117,7 +141,7 @@ describe("gridpost mcp", () => {
     const other = await startTestServer();
     const bob = await joinedCli(other, "bob");
     await bob.run("agent", "register", "red");
-    const client = await connectFrom(bob.home, "--as", "red");
+    const client = await connectFrom({ home: bob.home }, "--as", "red");
     await other.stop();
     await expect(client.listTools()).rejects.toThrow(
       new RegExp(`cannot reach ${other.url}: .* Next: gridpost doctor$`),
