@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
+import { join, posix } from "node:path";
+import { ProblemError } from "../contract/problem-error.ts";
 
 /** Runs git here and answers what it prints. @throws Error with what git said */
 export function git(args: readonly string[], input?: string): Promise<string> {
@@ -20,9 +22,40 @@ export async function gitLine(...args: readonly string[]): Promise<string | unde
   return text.trim() === "" ? undefined : text.trim();
 }
 
+/** The full name of a branch or ref as people write it. */
+export const fullRef = (ref: string): string =>
+  ref.startsWith("refs/") ? ref : `refs/heads/${ref}`;
+
+/**
+ * Paths as people write them, from the root of the repository, in the form that leases know. A folder stands for all that
+ * is below it.
+ * @throws ProblemError BAD_REQUEST for one that is not in the repository
+ */
+export async function trackedPaths(paths: readonly string[]): Promise<string[]> {
+  const root = (await gitLine("rev-parse", "--show-toplevel")) ?? "";
+  return Promise.all(
+    paths.map(async (given) => {
+      const path = posix.normalize(given);
+      if (given === "" || path.startsWith("/") || /^\.\.(\/|$)/.test(path))
+        throw new ProblemError("BAD_REQUEST", `"${given}" is no path of the repository`, {
+          next: "start at its root, without a slash",
+        });
+      if (/^\.\/?$/.test(path)) return "/";
+      const isFolder = root !== "" && !path.endsWith("/") && (await isDirectory(join(root, path)));
+      return isFolder ? `${path}/` : path;
+    }),
+  );
+}
+
+const isDirectory = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+
 /** What is to be checked, and for which branch. */
 export interface Change {
-  /** As Git stores them; a submodule's path ends with a slash. */
+  /** As Git stores them; the path of a submodule or folder ends with a slash. */
   readonly paths: readonly string[];
   /** Full name of the ref that it goes to; undefined on a detached HEAD. */
   readonly ref: string | undefined;

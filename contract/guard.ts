@@ -37,7 +37,7 @@ export type GuardSnapshot = z.infer<typeof GuardSnapshot>;
 
 const project = z.object({ project: Name });
 const Repo = z.string().min(1).max(256);
-/** A path as Git stores it. */
+/** A path as Git stores it; one that ends with a slash is a submodule's or folder's and stands for all below it. */
 const Path = z.string().min(1).max(4_096);
 
 export const guard = {

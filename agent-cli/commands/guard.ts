@@ -7,7 +7,7 @@ import type { CommonOptions, Context } from "../context.ts";
 import { variable } from "../environment.ts";
 import { EXIT } from "../exit-codes.ts";
 import { askGuard, type Verdict } from "../guard-ask.ts";
-import { git, gitLine } from "../guard-git.ts";
+import { fullRef, git, gitLine, trackedPaths } from "../guard-git.ts";
 import {
   hooksFolder,
   type Installed,
@@ -123,7 +123,8 @@ function defineCheck(guard: Command, cli: Cli): void {
     .action(async (paths, options) => {
       const context = await guardedContext(cli, options);
       const repo = options.repo ?? (await guardedName());
-      const changes = [{ paths, ref: options.ref }];
+      const { ref } = options;
+      const changes = [{ paths: await trackedPaths(paths), ref: ref && fullRef(ref) }];
       const verdict = await askGuard({ context, repo, changes, holder: undefined });
       await cli.out.show(verdict, text(describeVerdict(verdict)));
       cli.exitWith(EXIT_OF[verdict.verdict]);

@@ -1,5 +1,5 @@
 import { foldCase } from "./fold.ts";
-import { covers, type FilePattern, parsePattern } from "./pattern.ts";
+import { covers, type FilePattern, parsePattern, reachesBelow } from "./pattern.ts";
 
 /** A pattern that somebody holds, with whatever is to be told about it. */
 export interface Holding {
@@ -28,8 +28,8 @@ export class Holdings<H extends Holding> {
   }
 
   /**
-   * The holdings that cover a path of the repository. A path that ends with a slash is a submodule's: what is held below
-   * it counts too.
+   * The holdings that cover a path of the repository. A path that ends with a slash is a folder or submodule: what is held
+   * below it counts too. A slash alone is the whole repository.
    */
   of(path: string): H[] {
     const normal = path.normalize("NFC").replace(/\/$/, "");
@@ -40,16 +40,11 @@ export class Holdings<H extends Holding> {
     }
     if (path.endsWith("/")) {
       for (const one of [...this.byPrefix.values()].flat())
-        if (liesBelow(one.pattern, normal)) found.add(one.holding);
+        if (reachesBelow(one.pattern, normal)) found.add(one.holding);
     }
     return [...found];
   }
 }
-
-const liesBelow = ({ alternatives }: FilePattern, folder: string): boolean =>
-  alternatives.some(({ prefix, ignoreCase }) =>
-    prefix.startsWith(`${ignoreCase ? foldCase(folder) : folder}/`),
-  );
 
 /** `a/b` -> ``, `a/`, `a/b/`: a plain path is its own prefix. */
 function prefixesOf(path: string): string[] {

@@ -51,6 +51,17 @@ export function covers(pattern: FilePattern, path: string): boolean {
   });
 }
 
+/** Whether the pattern covers some path below a folder; the empty one is the root. */
+export function reachesBelow(pattern: FilePattern, folder: string): boolean {
+  const start = folder === "" ? "" : `${folder.normalize("NFC")}/`;
+  return pattern.alternatives.some((one) => {
+    const compared = one.ignoreCase ? foldCase(start) : start;
+    // Of what a pattern may begin with, each state leads on to a path that it accepts.
+    if (!one.plain) return statesAfter(automatonOf(one), compared).size > 0;
+    return one.text.startsWith(compared) || compared.startsWith(`${one.text}/`);
+  });
+}
+
 function parse(given: string, ignoreCase: boolean): FilePattern {
   const texts = [...new Set(expandBraces(given).map(normalise))];
   const compared = new Set(ignoreCase ? texts.map(foldPattern) : texts);
@@ -68,16 +79,20 @@ function alternative(text: string, ignoreCase: boolean): Alternative {
   return { text, plain, prefix, ignoreCase };
 }
 
-function accepts(automaton: Automaton, path: string): boolean {
+const accepts = (automaton: Automaton, path: string): boolean =>
+  [...statesAfter(automaton, path)].some((state) => automaton[state]?.accepts);
+
+/** Where an automaton may be behind the beginning of a path. */
+function statesAfter(automaton: Automaton, beginning: string): Set<number> {
   let states = new Set([0]);
-  for (const byte of new TextEncoder().encode(path)) {
+  for (const byte of new TextEncoder().encode(beginning)) {
     const next = new Set<number>();
     for (const state of states) {
       for (const { on, to } of automaton[state]?.moves ?? []) if (on.has(byte)) next.add(to);
     }
     states = next;
   }
-  return [...states].some((state) => automaton[state]?.accepts);
+  return states;
 }
 
 /** Keeps the newest; what is asked for again counts as new. */

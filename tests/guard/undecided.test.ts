@@ -30,6 +30,16 @@ describe("the Git guard, asked or left alone,", () => {
     expect(unknown.stdout).toContain("cannot tell");
   });
 
+  it("reads paths as reserve does, and takes a folder for all below it", async () => {
+    await all.hold("src/**/*.ts");
+    const answer = async (...paths: string[]) => (await all.guard("check", ...paths)).code;
+    for (const held of ["./src/a.ts", "docs/../src//a.ts", "src", "src/", "src/deep/", ".", "./"])
+      expect(await answer(held), held).toBe(3);
+    expect(await answer("docs/", "README.md", "src/a.md")).toBe(0);
+    for (const none of ["", "/src/a.ts", "..", "../src/a.ts", "docs/../../src/a.ts"])
+      expect(await answer(none), none).toBe(2);
+  });
+
   it("answers by a signed copy of the last minute while the server is away", async () => {
     const other = await startTestServer();
     const home = await joinedCli(other, "anna");
@@ -37,14 +47,14 @@ describe("the Git guard, asked or left alone,", () => {
     const green = await other.admin.asAgent("green");
     await green.reservations.acquire({
       params,
-      body: { resources: [{ kind: "file", repo: "app", pattern: "src/**" }] },
+      body: { resources: [{ kind: "file", repo: "app", pattern: "src/**" }], refs: ["main"] },
     });
-    const ask = (path: string) =>
+    const ask = (...asked: string[]) =>
       home.runWith(
         { cwd: all.repo.path, env: { GRIDPOST_AGENT: "red" } },
         "guard",
         "check",
-        path,
+        ...asked,
         "--json",
       );
     expect((await ask("free.md")).code).toBe(0);
@@ -53,6 +63,8 @@ describe("the Git guard, asked or left alone,", () => {
     expect(held.json()).toMatchObject({ from: "snapshot", blocked: [{ holder: "green" }] });
     expect(held.code).toBe(3);
     expect((await ask("docs")).code).toBe(0);
+    expect((await ask("src/a.ts", "--ref", "main")).code).toBe(3);
+    expect((await ask("src/a.ts", "--ref", "feature")).code).toBe(0);
     const copies = join(home.home, "guard");
     const [file = ""] = (await readdir(copies)).filter((name) => name.endsWith(".json"));
     const copy = JSON.parse(await readFile(join(copies, file), "utf8")) as {

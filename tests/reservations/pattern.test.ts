@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { expandBraces } from "../../contract/pattern/braces.ts";
-import { covers, parsePattern } from "../../contract/pattern/pattern.ts";
+import { covers, parsePattern, reachesBelow } from "../../contract/pattern/pattern.ts";
 import { formatResource, parseResource } from "../../contract/resource-text.ts";
 import { commonPath } from "../../reservations/pattern/overlap.ts";
 
@@ -71,6 +71,37 @@ describe("a file pattern", () => {
     expect(covers(parsePattern("**/*.ts"), "a.ts")).toBe(true);
     expect(covers(parsePattern("app/[id]/page.tsx"), "app/[id]/page.tsx")).toBe(true);
     expect(covers(parsePattern("caf\u00e9"), "cafe\u0301/menu")).toBe(true);
+  });
+  it("reaches below exactly the folders that it meets with all below them", () => {
+    const patterns = [
+      "src",
+      "src/a.ts",
+      "src/*",
+      "src/**",
+      "src/**/*.ts",
+      "**/x/y",
+      "*/lib/?",
+      "s*/{lib,x}/a",
+      "caf\u00e9/m",
+    ];
+    const folders = [
+      "src",
+      "src/lib",
+      "src/a.ts",
+      "docs",
+      "lib",
+      "src/x/y",
+      "sr",
+      "x",
+      "cafe\u0301",
+    ];
+    for (const pattern of patterns) {
+      for (const folder of folders)
+        expect(reachesBelow(parsePattern(pattern), folder), `${pattern} below ${folder}`).toBe(
+          meet(pattern, `${folder}/**`) !== null,
+        );
+      expect(reachesBelow(parsePattern(pattern), ""), pattern).toBe(true);
+    }
   });
 });
 
