@@ -78,7 +78,8 @@ export async function stagedChange(
     ),
   );
   const [first = [], ...others] = lists;
-  const paths = first.filter((path) => others.every((list) => list.includes(path)));
+  const elsewhere = others.map((list) => new Set(list));
+  const paths = first.filter((path) => elsewhere.every((list) => list.has(path)));
   return { paths, ref: await gitLine("symbolic-ref", "-q", "HEAD") };
 }
 
