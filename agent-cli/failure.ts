@@ -106,7 +106,8 @@ function withKey(argv: readonly string[], key: string): string {
   return ["gridpost", ...repeated.map(quoted)].join(" ");
 }
 
-const quoted = (word: string): string =>
+/** A word as a shell reads it back. */
+export const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** What people read on stderr: the message on the first line, then what it is about, then how long to wait, then what to do. */

@@ -1,3 +1,4 @@
+import { quoted } from "./failure.ts";
 import { printable, renderPlain, type View } from "./view.ts";
 
 /** Where a command's answer goes: exactly one document, or lines, on stdout; everything else on stderr. */
@@ -31,9 +32,9 @@ export function createOutput(json: boolean): Output {
     show: async (document, view) => {
       endLive();
       if (json) return line(JSON.stringify(document));
-      if (!tty) return line(renderPlain(view));
-      const { renderTerminal } = await import("./terminal.ts");
-      return line(renderTerminal(view, process.stdout));
+      line(tty ? await forTerminal(view) : renderPlain(view));
+      const next = nextPage(document);
+      if (next !== undefined) console.error(`more: the same command with --after ${quoted(next)}`);
     },
     write: (document, piece) => {
       if (json) line(JSON.stringify(document));
@@ -50,6 +51,20 @@ export function createOutput(json: boolean): Output {
     },
   };
 }
+
+async function forTerminal(view: View): Promise<string> {
+  const { renderTerminal } = await import("./terminal.ts");
+  return renderTerminal(view, process.stdout);
+}
+
+/** Where a list goes on that has more than it shows: its cursor stands in no view. */
+const nextPage = (document: unknown): string | undefined =>
+  typeof document === "object" &&
+  document !== null &&
+  "next" in document &&
+  typeof document.next === "string"
+    ? document.next
+    : undefined;
 
 /** An empty answer is no line at all. */
 const line = (text: string): void => {

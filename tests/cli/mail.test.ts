@@ -47,6 +47,20 @@ describe("mail at the command line", () => {
     expect((await anna.run("send", "red", "-s", "x", "--attach", "nowhere")).code).toBe(2);
   });
 
+  it("says where a list goes on that has more than it shows", async () => {
+    for (const n of [1, 2, 3])
+      await anna.run("send", "blue", "-s", `Part ${n}`, "-b", "x", "--thread", "parts");
+    const list = ["thread", "parts", "--limit", "2"];
+    const first = await anna.run(...list, "--as", "blue");
+    expect(first.stdout.match(/^Subject: .*$/gm)).toEqual(["Subject: Part 1", "Subject: Part 2"]);
+    const [, cursor = ""] =
+      /^more: the same command with --after (\S+)\n$/.exec(first.stderr) ?? [];
+    const rest = await anna.run(...list, "--after", cursor, "--as", "blue");
+    expect(rest.stdout).toContain("Subject: Part 3");
+    expect(rest.stderr).toBe("");
+    expect((await anna.run(...list, "--as", "blue", "--json")).stderr).toBe("");
+  });
+
   it("says until when an acknowledgement is waited for", async () => {
     const asked = ["--ack", "--ack-within", "2h"];
     const sent = await anna.run("send", "red", "-s", "Soon", "-b", "x", ...asked, "--json");
