@@ -1,7 +1,9 @@
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { ProblemError } from "../contract/problem-error.ts";
 import type { Payload } from "../contract/mail/text.ts";
 import { readText } from "./arguments.ts";
@@ -10,14 +12,19 @@ import { type Environment, variable } from "./environment.ts";
 export interface BodyOptions {
   readonly body?: string | undefined;
   readonly file?: string | undefined;
+  readonly payload?: string | undefined;
 }
+
+/** Whoever pipes a text in has written some of it by now. */
+const FED_WITHIN_MS = 100;
 
 /**
  * The text of a message: as given, from a file, or written in `$EDITOR` when a person sits at the terminal; otherwise
  * undefined.
+ * @throws ProblemError BAD_REQUEST for a text that is given twice, or piped in without `-f -`: a message cannot be mended
  */
 export async function bodyOf(
-  { body, file }: BodyOptions,
+  { body, file, payload }: BodyOptions,
   environment: Environment,
 ): Promise<string | undefined> {
   if (body !== undefined && file !== undefined)
@@ -28,7 +35,21 @@ export async function bodyOf(
   if (file !== undefined) return readText(file);
   const editor = variable(environment, "VISUAL") ?? variable(environment, "EDITOR");
   const person = process.stdin.isTTY && process.stdout.isTTY;
-  return person && editor !== undefined ? writtenIn(editor) : undefined;
+  if (person && editor !== undefined) return writtenIn(editor);
+  if (payload !== "-" && !process.stdin.isTTY && (await isFed(process.stdin)))
+    throw new ProblemError("BAD_REQUEST", "the message has no text, but something is piped in", {
+      next: "-f - sends what is piped in; --body '' sends a message without text",
+    });
+  return undefined;
+}
+
+/** Whether a stream holds something. One that is open and silent, as programs give it to their children, does not. */
+async function isFed(stream: Readable): Promise<boolean> {
+  const waited = AbortSignal.timeout(FED_WITHIN_MS);
+  await once(stream, "readable", { signal: waited }).catch(() => undefined);
+  const fed = stream.read() !== null;
+  stream.destroy();
+  return fed;
 }
 
 /** The block for programs that a file holds as JSON. @throws ProblemError BAD_REQUEST */

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { joinedCli, type TestCli } from "../support/cli.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
@@ -139,5 +140,26 @@ describe("a day of two users at the command line", () => {
     const other = await anna.run("send", "red", "-s", "Twice", "--key", "k-1", "--json");
     expect(other.code).toBe(2);
     expect(other.json()).toMatchObject({ code: "IDEMPOTENCY_MISMATCH" });
+  });
+
+  it("sends no message without the text that is piped in", async () => {
+    const fed = { input: "the whole report" };
+    const { next } = (await anna.run("inbox", "--as", "blue", "--json")).json<{ next: number }>();
+    for (const send of [
+      ["send", "blue", "-s", "Report"],
+      ["reply", String(next)],
+    ]) {
+      const lost = await anna.runWith(fed, ...send, "--as", "blue");
+      expect(lost.code).toBe(2);
+      expect(lost.stderr).toContain("-f - sends what is piped in");
+    }
+    const inbox = ["inbox", "--after", String(next), "--as", "blue", "--json"];
+    expect((await anna.run(...inbox)).json()).toMatchObject({ messages: [] });
+    const empty = ["send", "blue", "-s", "Report", "--as", "blue"];
+    expect((await anna.runWith(fed, ...empty, "-b", "")).code).toBe(0);
+    const data = { input: '{"kind":"a.b","data":{}}' };
+    expect((await anna.runWith(data, ...empty, "--payload", "-")).code).toBe(0);
+    const silent = anna.start(...empty);
+    expect((await once(silent, "close"))[0]).toBe(0);
   });
 });
