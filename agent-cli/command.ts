@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Command, CommandUnknownOpts } from "@commander-js/extra-typings";
-import { type CommonOptions, type Context, createContext } from "./context.ts";
+import { type Context, type ContextOptions, createContext } from "./context.ts";
 import type { Environment } from "./environment.ts";
 import type { Output } from "./output.ts";
 
@@ -10,7 +10,7 @@ export interface Cli {
   readonly out: Output;
   /** The words after `--`; undefined without it. */
   readonly trailing: readonly string[] | undefined;
-  context(options: CommonOptions): Context;
+  context(options: ContextOptions["options"]): Context;
   /**
    * The idempotency key of this command: the given one or a new one. It is asked for before the first call, so that the
    * error of an unreachable server can name the command that is safe to repeat.

@@ -17,6 +17,12 @@ export interface CommonOptions {
   readonly insecure?: true | undefined;
 }
 
+/** What a command asks for on its own account. */
+interface Patience {
+  /** How long each call may take, that for an access token included; else as long as any. */
+  readonly timeoutMs?: number | undefined;
+}
+
 /** An agent and the calls made as it. */
 export interface ActingAgent {
   readonly name: string;
@@ -49,13 +55,15 @@ export interface Context {
 export interface ContextOptions {
   readonly environment: Environment;
   readonly out: Output;
-  readonly options: CommonOptions;
+  readonly options: CommonOptions & Patience;
 }
 
 export function createContext({ environment, out, options }: ContextOptions): Context {
   const home = homeOf(environment);
   const project = options.project ?? variable(environment, "GRIDPOST_PROJECT") ?? "default";
   const named = options.as ?? variable(environment, "GRIDPOST_AGENT");
+  const { timeoutMs } = options;
+  const patience = timeoutMs === undefined ? {} : { timeoutMs };
   const url = async (): Promise<string> => {
     const given = options.url ?? variable(environment, "GRIDPOST_URL");
     const known = given ?? (await openHome(home).defaultUrl());
@@ -67,10 +75,16 @@ export function createContext({ environment, out, options }: ContextOptions): Co
       home,
       url: await url(),
       insecure: options.insecure === true,
+      ...patience,
       ...(name === undefined ? {} : { agent: { project, name } }),
     });
   const as = async (name?: string): Promise<Api> =>
-    createApi({ url: await url(), token: await token(name), exchange: httpExchange });
+    createApi({
+      url: await url(),
+      token: await token(name),
+      exchange: httpExchange,
+      ...patience,
+    });
 
   return {
     home,

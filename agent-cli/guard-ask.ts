@@ -28,7 +28,7 @@ export interface Question {
 }
 
 /** People wait for a commit: a server that takes longer counts as away. */
-const PATIENCE_MS = 5_000;
+export const PATIENCE_MS = 5_000;
 const MAX_PATHS = 10_000;
 
 /** Asks the server; when it is away, a snapshot of at most a minute ago. */
@@ -71,7 +71,7 @@ async function askServer({ context, repo, changes, holder }: Question): Promise<
           ...(holder === undefined ? {} : { holder }),
         },
       },
-      { unkeyed: true, timeoutMs: PATIENCE_MS },
+      { unkeyed: true },
     );
     blocked.push(...answer.blocked);
     await saveSnapshot(await snapshotOf({ context, repo, holder }), answer.snapshot, () =>

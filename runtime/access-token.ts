@@ -11,6 +11,8 @@ export interface TokenSourceOptions {
   readonly agent?: AgentRef;
   /** Allows plain HTTP beyond loopback, as a join at this address may have done before. */
   readonly insecure?: boolean;
+  /** How long each call for a token may take. */
+  readonly timeoutMs?: number;
 }
 
 /** Gives the access token to send; `fresh` asks for a new one, after a 401. */
@@ -30,7 +32,7 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
   const renew = async (): Promise<string> => {
     // A command with a cached token does not pay for loading zod, jose and the contract.
     const { exchangeToken } = await import("./token-exchange.ts");
-    cached = await exchangeToken(options.home, of);
+    cached = await exchangeToken(options.home, of, options.timeoutMs);
     await home.cacheToken(of, cached);
     return cached.token;
   };

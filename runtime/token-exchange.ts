@@ -9,9 +9,13 @@ import { NoCredentialsError } from "./no-credentials.ts";
  * Buys an access token with an assertion signed by the home's key; answers when it ends by this machine's clock.
  * @throws as a TokenSource does
  */
-export async function exchangeToken(home: string, { url, agent }: TokenFor): Promise<CachedToken> {
+export async function exchangeToken(
+  home: string,
+  { url, agent }: TokenFor,
+  timeoutMs?: number,
+): Promise<CachedToken> {
   const store = createKeyStore(home);
-  const client = createClient({ url });
+  const client = createClient({ url, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
   const { nonce, audience, expiresAt: nonceEnd } = await client.identity.nonce();
   const now = timeOfNonce(nonceEnd);
   const aheadMs = now - Date.now();

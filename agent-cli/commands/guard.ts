@@ -6,7 +6,7 @@ import { type Cli, type Define, examples, group, leaf } from "../command.ts";
 import type { CommonOptions, Context } from "../context.ts";
 import { variable } from "../environment.ts";
 import { EXIT } from "../exit-codes.ts";
-import { askGuard, type Verdict } from "../guard-ask.ts";
+import { askGuard, PATIENCE_MS, type Verdict } from "../guard-ask.ts";
 import { fullRef, git, gitLine, trackedPaths } from "../guard-git.ts";
 import {
   hooksFolder,
@@ -141,7 +141,7 @@ const namedProject = ({ environment }: Cli, { project }: CommonOptions): string 
 /** Whoever commits need not say again for which project the guard was installed. */
 async function guardedContext(cli: Cli, options: CommonOptions): Promise<Context> {
   const project = namedProject(cli, options) ?? (await gitLine("config", "--get", PROJECT_KEY));
-  return cli.context({ ...options, project });
+  return cli.context({ ...options, project, timeoutMs: PATIENCE_MS });
 }
 
 async function guardedName(): Promise<string> {

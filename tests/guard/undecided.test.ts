@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -82,6 +84,27 @@ describe("the Git guard, asked or left alone,", () => {
     await save(forged);
     expect((await ask("src/a.ts")).code).toBe(8);
     await home.remove();
+  });
+
+  it("does not wait for long where a server takes the question and says nothing", async () => {
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const { port } = silent.address() as AddressInfo;
+    const away = all.env({ GRIDPOST_URL: `http://127.0.0.1:${port}` });
+    const since = performance.now();
+    const unknown = await all.cli.runWith(
+      { cwd: all.repo.path, env: away },
+      "guard",
+      "check",
+      "src/a.ts",
+    );
+    expect([unknown.code, unknown.stdout]).toEqual([
+      8,
+      expect.stringContaining("no answer in time"),
+    ]);
+    // Three times the patience of the guard, half of what any other command waits.
+    expect(performance.now() - since).toBeLessThan(15_000);
+    silent.close();
   });
 
   it("goes by its policies when nobody can tell, and says so", async () => {
