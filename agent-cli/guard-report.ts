@@ -1,4 +1,5 @@
 import type { Blocked, Verdict } from "./guard-ask.ts";
+import { oneLine } from "./view.ts";
 
 const SHOWN = 20;
 
@@ -14,5 +15,9 @@ function describeBlocked({ path, pattern, holder, expiresAt, reason, thread }: B
   const until = expiresAt === null ? "" : ` until ${expiresAt}`;
   const about = [reason, thread === null ? null : `thread ${thread}`].filter((one) => one !== null);
   const why = about.length === 0 ? "" : ` (${about.join("; ")})`;
-  return `  ${path}: ${holder} holds ${pattern}${until}${why}\n    ask: gridpost send ${holder} -s 'may I change ${path.replaceAll("'", "")}?'`;
+  const ask = `gridpost send ${holder} -s 'may I change ${path.replaceAll("'", "")}?'`;
+  // The reason is another's, and a path may hold whatever a file system takes.
+  return [`  ${path}: ${holder} holds ${pattern}${until}${why}`, `    ask: ${ask}`]
+    .map(oneLine)
+    .join("\n");
 }

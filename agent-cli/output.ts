@@ -42,7 +42,7 @@ export function createOutput(json: boolean): Output {
     },
     note: (text) => {
       endLive();
-      console.error(text);
+      console.error(printable(text));
     },
     progress: (text) => {
       if (!process.stderr.isTTY) return console.error(text);

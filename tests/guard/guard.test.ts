@@ -40,6 +40,17 @@ describe("the Git guard", () => {
     expect((await all.repo.git("commit", "-qm", "submodule")).output).toContain("lib/: blue holds");
   });
 
+  it("shows the reason of another without what would steer a terminal or make a line of its own", async () => {
+    const reason = "\u001B[2J\u001B]0;owned\u0007rewriting\n  all: clear";
+    const resources = [{ kind: "file" as const, repo: "app", pattern: "src/**" }];
+    await all.blue.reservations.acquire({ params, body: { resources, reason } });
+    await all.guard("install");
+    await all.repo.stage("src/new.ts");
+    const { output } = await all.repo.git("commit", "-qm", "src");
+    expect(output).toContain("(rewriting   all: clear)\n");
+    expect(output).not.toContain("\u001B");
+  });
+
   it("blocks a path in any case where the repository ignores it", async () => {
     const { admin } = all.server;
     const repository = { params: { ...params, repo: "app" } };
