@@ -8,6 +8,8 @@ const OTHER_ACTS = [
   "node.drained",
   "node.resumed",
   "lease.force_released",
+  "guard.bypassed",
+  "event.redacted",
 ] as const;
 
 /** Kept out of the audit: hashes and keys that say nothing to a reader. */

@@ -170,6 +170,8 @@ describe("the archive of a running server", () => {
     });
     expect(redacted).toMatchObject({ message: id, note: expect.stringContaining("rewrite") });
     expect(redacted.note).toContain("replies and reminders");
+    const acts = await server.admin.client.access.audit({ query: { type: "event.redacted" } });
+    expect(acts.entries).toMatchObject([{ details: { message: id, reason: "sent by mistake" } }]);
     const { messages } = await red.mailbox.thread({ params: { ...project, thread: "plans" } });
     expect(messages[0]).toMatchObject({ subject: "[redacted]", body: "[redacted]" });
     const found = await red.mailbox.search({ params: project, query: { q: "secret" } });

@@ -132,11 +132,11 @@ describe("the Git guard, asked or left alone,", () => {
     await off.stage("a.md");
     expect(await off.git("commit", "-qm", "off")).toMatchObject({ code: 0 });
     await all.guard("check", "--json", "a.md");
-    const rows = await all.server.running.eventLog.query<{ body: string }>(
-      "select body from events where type = 'guard.bypassed'",
-    );
-    expect(rows.map(({ body }) => JSON.parse(body) as unknown)).toMatchObject([
-      { repo: "app", hook: "pre-commit" },
+    const { entries } = await all.server.admin.client.access.audit({
+      query: { type: "guard.bypassed" },
+    });
+    expect(entries).toMatchObject([
+      { project: "default", details: { repo: "app", hook: "pre-commit" } },
     ]);
   });
 
