@@ -127,10 +127,11 @@ interface Outgoing {
 async function exchange(options: ClientOptions, outgoing: Outgoing): Promise<HttpAnswer> {
   const { route, parts, token, key, call } = outgoing;
   const { body, type } = encoded(parts);
+  const url = urlOf(options.url, route.path, parts);
   const timeout = AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   try {
     return await (options.exchange ?? byFetch)({
-      url: urlOf(options.url, route.path, parts),
+      url,
       method: route.method,
       headers: {
         ...(type === undefined ? {} : { "content-type": type }),
@@ -155,12 +156,20 @@ const textOf = ({ content }: HttpAnswer): string => new TextDecoder().decode(con
 
 function urlOf(base: string, path: string, parts: Parts): string {
   const filled = path.replaceAll(/:([A-Za-z0-9]+)/g, (_, name: string) =>
-    encodeURIComponent(String(parts.params?.[name])),
+    segmentOf(String(parts.params?.[name])),
   );
   const query = Object.entries(parts.query ?? {})
     .filter(([, value]) => value !== undefined)
     .map(([key, value]): [string, string] => [key, String(value)]);
   return `${base.replace(/\/$/, "")}${filled}${query.length > 0 ? `?${new URLSearchParams(query).toString()}` : ""}`;
+}
+
+/** @throws ProblemError BAD_REQUEST for what a URL would take for another place than the one it names, however it is encoded */
+function segmentOf(value: string): string {
+  if (value !== "." && value !== "..") return encodeURIComponent(value);
+  throw new ProblemError("BAD_REQUEST", `nothing is called "${value}"`, {
+    next: "give a whole name or id",
+  });
 }
 
 function problemFrom(answer: HttpAnswer): ProblemError {

@@ -62,6 +62,7 @@ describe("exit codes", () => {
     ["a file that is not there", ["send", "blue", "-s", "x", "-f", "nowhere.md"], 2],
     ["a subject that is too long", ["send", "blue", "-s", "x".repeat(201)], 2],
     ["a message that is not there", ["read", "77"], 4],
+    ["a name that an address would take for a step up", ["agent", "show", ".."], 2],
     ["an agent that is not there", ["agent", "show", "nobody"], 4],
     ["an agent of nobody", ["inbox", "--as", "nobody"], 4],
     ["a project that may not be read", ["project", "show", "other"], 4],
