@@ -55,7 +55,7 @@ function pusherOf({ hook, variables }: HookRun): string | undefined {
 }
 
 async function judge(
-  { hook }: HookRun,
+  { hook, context }: HookRun,
   verdict: Verdict,
   say: (line: string) => void,
 ): Promise<boolean> {
@@ -75,8 +75,10 @@ async function judge(
   }
   say(`gridpost guard: blocked${by}, others hold what this changes:`);
   say(describeVerdict(verdict));
-  if (hook !== "pre-receive")
-    say("GRIDPOST_GUARD=off goes on without the guard, and is reported to the server.");
+  if (hook === "pre-receive") return false;
+  if (context.actingAs === undefined)
+    say("GRIDPOST_AGENT names nobody: what an agent of yours holds counts as another's.");
+  say("GRIDPOST_GUARD=off goes on without the guard, and is reported to the server.");
   return false;
 }
 

@@ -20,6 +20,18 @@ describe("the Git guard", () => {
     expect(blocked.output).toContain("rewriting");
   });
 
+  it("says why it blocks what an agent of one's own holds that was not named", async () => {
+    await all.cli.runWith({ cwd: all.repo.path }, "reserve", "own.ts", "--as", "red");
+    await all.guard("install");
+    const nobody = repoAt(all.repo.path, all.env({ GRIDPOST_AGENT: "" }));
+    await nobody.stage("own.ts");
+    const blocked = await nobody.git("commit", "-qm", "own");
+    expect(blocked.output).toContain("own.ts: red holds own.ts");
+    expect(blocked.output).toContain("GRIDPOST_AGENT names nobody");
+    expect((await all.repo.git("commit", "-qm", "own")).code).toBe(0);
+    await all.cli.run("release", "--all", "--as", "red");
+  });
+
   it("blocks a rename by its old path, and a deletion", async () => {
     await all.hold("src/old.ts");
     await all.guard("install");
