@@ -111,6 +111,14 @@ interface Update {
   readonly to: string;
 }
 
+/** The remote that is pushed to. Git names it by its address when the push did, though it may be a known one. */
+export async function remoteName([name = "origin", address]: readonly string[]): Promise<string> {
+  if (name !== address) return name;
+  const remotes = ((await gitLine("remote", "-v")) ?? "").split("\n");
+  const known = remotes.find((line) => line.endsWith(`\t${address} (push)`));
+  return known?.split("\t")[0] ?? name;
+}
+
 /** What each pushed ref brings that the remote does not have, and what it takes away. */
 export async function pushedChanges(stdin: string, remote: string): Promise<Pushed> {
   const updates = linesOf(stdin).flatMap((fields) => {

@@ -2,7 +2,14 @@ import { text as readAll } from "node:stream/consumers";
 import type { Context } from "./context.ts";
 import { askGuard, type Verdict } from "./guard-ask.ts";
 import { noteBypass } from "./guard-bypass.ts";
-import { gitLine, type Pushed, pushedChanges, receivedChanges, stagedChange } from "./guard-git.ts";
+import {
+  gitLine,
+  type Pushed,
+  pushedChanges,
+  receivedChanges,
+  remoteName,
+  stagedChange,
+} from "./guard-git.ts";
 import { describeVerdict } from "./guard-report.ts";
 import { DEFAULT_POLICY, type Hook, type Policy, policyKey } from "./guard-script.ts";
 
@@ -40,7 +47,7 @@ async function changesOf({ hook, args, variables }: HookRun): Promise<Pushed> {
     case "pre-merge-commit":
       return { changes: [await stagedChange(variables)], unseen: [] };
     case "pre-push":
-      return pushedChanges(await readAll(process.stdin), args[0] ?? "origin");
+      return pushedChanges(await readAll(process.stdin), await remoteName(args));
     case "pre-receive":
       return { changes: await receivedChanges(await readAll(process.stdin)), unseen: [] };
   }

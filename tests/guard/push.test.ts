@@ -42,6 +42,17 @@ describe("the Git guard at a merge or push", () => {
     });
   });
 
+  it("knows what a remote has also when the push names its address", async () => {
+    await change(all.repo, "src/old.ts");
+    await all.repo.git("push", "-q", "origin", "main");
+    await all.hold("src/**");
+    await all.guard("install", "--pre-push");
+    await change(all.repo, "docs/a.md");
+    expect(await all.repo.git("push", "-q", remote, "main:new")).toMatchObject({ code: 0 });
+    await change(all.repo, "src/old.ts");
+    expect((await all.repo.git("push", "-q", remote, "main:newer")).code).toBe(1);
+  });
+
   it("lets branches come and go, and tags, of what the remote knows", async () => {
     await change(all.repo, "src/old.ts");
     await all.repo.git("push", "-q", "origin", "main");
