@@ -1,5 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { gitFailed } from "./git-stream.ts";
+import { BARE, gitFailed } from "./git-stream.ts";
 
 const EMPTY = Buffer.alloc(0);
 
@@ -12,7 +12,7 @@ export class CatFile {
   private rest: Buffer = EMPTY;
 
   constructor(folder: string) {
-    this.child = spawn("git", ["cat-file", "--batch"], { cwd: folder });
+    this.child = spawn("git", ["-c", BARE, "cat-file", "--batch"], { cwd: folder });
     this.child.stdin.on("error", () => undefined);
     this.child.stderr.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
     this.chunks = this.child.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;

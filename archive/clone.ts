@@ -3,10 +3,14 @@ import { ProblemError } from "../contract/problem.ts";
 import { simpleGit } from "simple-git";
 import { credentialConfig } from "./credentials.ts";
 import { describeFault } from "./fault.ts";
+import { BARE } from "./git-stream.ts";
 import { gitIn } from "./git.ts";
 import { refuseDirtyTree } from "./verify-tree.ts";
 import { FaultFound } from "./fault.ts";
 import { verifyRepository } from "./verify.ts";
+
+/** Under which name it is forgotten again, whatever the machine's settings call it. */
+const REMOTE = "clone.defaultRemoteName=origin";
 
 export interface CloneOptions {
   /** Holds what an address over HTTP takes, as `RemoteSettings` describes it. */
@@ -33,7 +37,7 @@ export async function cloneBare(
   try {
     const git = simpleGit({
       abort,
-      config: credentialConfig({ credentialFile }, source),
+      config: [BARE, REMOTE, ...credentialConfig({ credentialFile }, source)],
       unsafe: { allowUnsafeCredentialHelper: true },
     });
     await git.clone(source, gitDir, args);

@@ -3,6 +3,9 @@ import { ProblemError } from "../contract/problem.ts";
 
 const MAX_STDERR = 4_000;
 
+/** Git may be told on a machine to touch no repository without a working tree: those of an archive have none. */
+export const BARE = "safe.bareRepository=all";
+
 /**
  * The output of a Git command in pieces that end with a separator, which they do not hold.
  * @throws ProblemError INTERNAL with Git's own words when it fails
@@ -12,7 +15,10 @@ export async function* gitPieces(
   args: readonly string[],
   separator: string,
 ): AsyncGenerator<string> {
-  const child = spawn("git", [...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("git", ["-c", BARE, ...args], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr = (stderr + text).slice(-MAX_STDERR);

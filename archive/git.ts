@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { type SimpleGit, simpleGit } from "simple-git";
 import { readSeal, type Seal } from "./commit.ts";
 import { BRANCH } from "./fast-import.ts";
+import { BARE } from "./git-stream.ts";
 
 /** The newest commit of a repository. */
 export interface Tip {
@@ -14,7 +15,7 @@ export interface Tip {
   readonly seal: Seal | undefined;
 }
 
-export const gitIn = (folder: string): SimpleGit => simpleGit({ baseDir: folder });
+export const gitIn = (folder: string): SimpleGit => simpleGit({ baseDir: folder, config: [BARE] });
 
 /** Makes a bare repository, or makes one whole that was begun, unless it has a commit. */
 export async function ensureRepository(gitDir: string): Promise<void> {
@@ -90,6 +91,8 @@ export async function countPacks(gitDir: string): Promise<number> {
 export async function repack(gitDir: string, signal: AbortSignal): Promise<void> {
   // One thread: the writer and the server need the others.
   const args = [
+    "-c",
+    BARE,
     "-c",
     "pack.threads=1",
     "repack",

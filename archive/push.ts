@@ -3,6 +3,7 @@ import { simpleGit } from "simple-git";
 import { withoutPassword } from "./clone.ts";
 import { credentialConfig } from "./credentials.ts";
 import { BRANCH } from "./fast-import.ts";
+import { BARE } from "./git-stream.ts";
 import { readTip } from "./git.ts";
 import type { RemoteSettings } from "./ports.ts";
 
@@ -120,7 +121,7 @@ class Followed {
       baseDir: this.gitDir,
       abort: this.stopping.signal,
       timeout: { block: this.silenceMs },
-      config: credentialConfig(this.remote, url),
+      config: [BARE, ...credentialConfig(this.remote, url)],
       unsafe: { allowUnsafeCredentialHelper: true },
     });
     await git.raw(["push", "--porcelain", "--progress", url, `${commit}:${BRANCH}`]);

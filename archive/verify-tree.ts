@@ -18,9 +18,10 @@ export async function refuseDirtyTree(folder: string): Promise<void> {
   for (const [file, id] of committed) {
     if (!there.has(file)) throw new FaultFound("the file was removed", { file });
     const bytes = await readFile(join(top, file));
-    if (blobId(bytes, id) === id) continue;
-    const before = await gitIn(top).raw(["show", `${BRANCH}:${file}`]);
-    const line = firstDifference(before, bytes.toString());
+    if (isSame(bytes, id)) continue;
+    const before = Buffer.from(await gitIn(top).raw(["show", `${BRANCH}:${file}`]));
+    const [old, now] = [before, bytes].map((one) => withPlainEnds(one).toString());
+    const line = firstDifference(old ?? "", now ?? "");
     throw new FaultFound("the line was changed", { file, line });
   }
   const added = [...there].find((file) => !committed.has(file));
@@ -52,6 +53,13 @@ async function filesIn(top: string): Promise<Set<string>> {
     .map(({ parentPath, name }) => relative(top, join(parentPath, name)));
   return new Set(paths.filter((path) => path !== ".git" && !path.startsWith(".git/")));
 }
+
+const isSame = (bytes: Buffer, id: string): boolean =>
+  blobId(bytes, id) === id || blobId(withPlainEnds(bytes), id) === id;
+
+/** Git may have been told to give a working tree other line ends: that changes nothing of what is said. */
+const withPlainEnds = (bytes: Buffer): Buffer =>
+  Buffer.from(bytes.toString("latin1").replaceAll("\r\n", "\n"), "latin1");
 
 /** The id that Git gives a file (gitformat-pack(5)), by the same algorithm as another id. */
 const blobId = (bytes: Buffer, like: string): string =>

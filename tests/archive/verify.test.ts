@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { cloneBare } from "../../archive/clone.ts";
 import { describeFault } from "../../archive/fault.ts";
 import { KnownKeys } from "../../archive/signatures.ts";
 import { verifyRepository } from "../../archive/verify.ts";
@@ -15,6 +16,7 @@ describe("the verification of an archive", () => {
   let clone: string;
   let readable: string;
 
+  afterEach(() => void vi.unstubAllEnvs());
   beforeEach(async () => {
     const { start, add, root, folder } = bench();
     const archive = await start();
@@ -120,6 +122,26 @@ describe("the verification of an archive", () => {
     expect(await faultOf(readable)).toMatch(/t0.* line \d+: the line was changed/);
     gitOut(readable, "checkout", "-q", "main");
     expect(await faultOf(readable)).toBe("");
+  });
+
+  it("finds nothing wrong whatever Git is told on a machine", async () => {
+    const { start, root, folder } = bench();
+    const settings = `[safe]\n bareRepository = explicit\n[clone]\n defaultRemoteName = upstream\n[core]\n autocrlf = true\n`;
+    writeFileSync(join(root, ".gitconfig"), settings);
+    vi.stubEnv("HOME", root);
+    const archive = await start({ folder: join(root, "other") });
+    await archive.flush();
+    expect((await archive.progress()).error).toBeNull();
+    const crlf = join(root, "crlf");
+    gitOut(root, "clone", "-q", join(folder, "projects/default.git"), crlf);
+    const [path = ""] = gitOut(crlf, "ls-files", "threads").split("\n");
+    expect(readFileSync(join(crlf, path), "utf8")).toContain("\r\n");
+    expect(await faultOf(crlf)).toBe("");
+    const { signal } = new AbortController();
+    await cloneBare(crlf, join(root, "bare"), { signal });
+    expect(await faultOf(join(root, "bare"))).toBe("");
+    edit(crlf, path, (text) => text.replace("number", "NUMBER"));
+    expect(await faultOf(crlf)).toMatch(/line 1[0-9]: the line was changed/);
   });
 
   it("finds fault with a clone that has nothing on the archive's branch", async () => {
