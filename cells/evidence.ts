@@ -46,7 +46,7 @@ export async function cellFile(
   const { files } = JSON.parse(row?.spec ?? `{"files":[]}`) as Pick<CellSpec, "files">;
   const file = files.find((one) => one.sha256 === hash);
   if (file === undefined) throw new ProblemError("NOT_FOUND", `the cell has no file ${hash}`);
-  return { ...file, content: (await bytesOf(await blobs.get(hash))).toString("base64") };
+  return { ...file, content: (await bytesOf(await blobs.get(hash, file.size))).toString("base64") };
 }
 
 export async function bytesOf(stream: Readable): Promise<Buffer> {

@@ -35,7 +35,7 @@ export function attachmentHandlers(log: EventLog, blobs: Blobs): AttachmentHandl
       const file = await findFile(log.query, log.db.dialect, reader);
       if (file === undefined) throw noFile(sha256);
       const { size, type, name } = file;
-      return { content: await blobs.get(sha256), size, type, name: name ?? sha256 };
+      return { content: await blobs.get(sha256, size), size, type, name: name ?? sha256 };
     },
   };
 }

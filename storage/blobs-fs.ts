@@ -23,7 +23,9 @@ export async function openFsBlobs(folder: string): Promise<Blobs> {
       const temporary = join(unfinished, randomUUID());
       try {
         const ref = await write(temporary, content, maxBytes);
-        if (!(await exists(pathOf(ref.sha256)))) await publish(temporary, pathOf(ref.sha256));
+        const path = pathOf(ref.sha256);
+        // Of a copy that was not carried to its end the file may be there in part.
+        if ((await sizeOf(path)) !== ref.size) await publish(temporary, path);
         return ref;
       } catch (error) {
         throw diskError(error, folder);
@@ -31,13 +33,16 @@ export async function openFsBlobs(folder: string): Promise<Blobs> {
         await rm(temporary, { force: true });
       }
     },
-    get: async (sha256) => {
+    get: async (sha256, size) => {
       const file = await open(pathOf(sha256)).catch((error: unknown) => {
         throw isMissing(error) ? notFound(sha256) : diskError(error, folder);
       });
-      return file.createReadStream();
+      const { size: found } = await file.stat();
+      if (size === undefined || found === size) return file.createReadStream();
+      await file.close();
+      throw cutOff(sha256, { found, size });
     },
-    has: async (sha256) => exists(pathOf(sha256)),
+    has: async (sha256) => (await sizeOf(pathOf(sha256))) !== undefined,
     delete: async (sha256) => rm(pathOf(sha256), { force: true }),
   };
 }
@@ -87,12 +92,12 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+/** undefined if there is no such file. */
+async function sizeOf(path: string): Promise<number | undefined> {
   try {
-    await stat(path);
-    return true;
+    return (await stat(path)).size;
   } catch (error) {
-    if (isMissing(error)) return false;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }
@@ -110,6 +115,11 @@ function parseHash(sha256: string): string {
 
 const notFound = (sha256: string): ProblemError =>
   new ProblemError("NOT_FOUND", `no blob ${sha256}`, { next: "upload it again" });
+
+const cutOff = (sha256: string, { found, size }: { found: number; size: number }): ProblemError =>
+  new ProblemError("NOT_FOUND", `of the blob ${sha256} ${found} of ${size} bytes are there`, {
+    next: "upload it again, or copy it from a backup",
+  });
 
 const tooLarge = (maxBytes: number): ProblemError =>
   new ProblemError("PAYLOAD_TOO_LARGE", `the content has more than ${maxBytes} bytes`, {

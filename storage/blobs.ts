@@ -15,8 +15,12 @@ export interface Blobs {
    * @throws ProblemError PAYLOAD_TOO_LARGE beyond `maxBytes` (nothing is kept), UNAVAILABLE if the disk refuses
    */
   put(content: Readable | Uint8Array, maxBytes: number): Promise<BlobRef>;
-  /** Opens the content. @throws ProblemError NOT_FOUND */
-  get(sha256: string): Promise<Readable>;
+  /**
+   * Opens the content.
+   * @param size what it must have, where that is known
+   * @throws ProblemError NOT_FOUND, also for content of another size
+   */
+  get(sha256: string, size?: number): Promise<Readable>;
   has(sha256: string): Promise<boolean>;
   /** Removes the content; one that is not there is no error. */
   delete(sha256: string): Promise<void>;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -52,6 +52,18 @@ describe("blob store", () => {
     );
     await expect(blobs.put(breaking, 10)).rejects.toThrow("connection lost");
     expect(await files()).toEqual([]);
+  });
+
+  it("refuses what was cut off, and takes it anew", async () => {
+    await blobs.put(Buffer.from("hello"), 5);
+    const path = join(folder, HELLO.slice(0, 2), HELLO.slice(2, 4), HELLO);
+    await truncate(path, 2);
+    await expect(blobs.get(HELLO, 5)).rejects.toMatchObject({
+      code: "NOT_FOUND",
+      message: expect.stringContaining("2 of 5 bytes"),
+    });
+    await blobs.put(Buffer.from("hello"), 5);
+    expect(await text(await blobs.get(HELLO, 5))).toBe("hello");
   });
 
   it("says that a blob is missing, and deletes twice without an error", async () => {
