@@ -6,7 +6,6 @@ import type { Sample } from "../contract/run.ts";
 import type { AttemptRecord, SweepRecord } from "../contract/sweep-record.ts";
 import type { Query } from "../storage/db.ts";
 import { stateCounts } from "./finish.ts";
-import { nodeOf } from "./session.ts";
 import { findSweep, sourceOf } from "./sweep-store.ts";
 import { reportWith } from "./views.ts";
 
@@ -20,7 +19,13 @@ const ATTEMPTS = `select a.id, a.run, a.n, a.holder, a.state, a.outcome, a.messa
 const SAMPLES = `select s.attempt, s.repeat, s.metric, s.statistic, s.value, s.unit, s.n
   from p_runs r join p_attempts a on a.run = r.id join p_samples s on s.attempt = a.id
   where r.sweep = $1`;
-const NODES = "select name, inventory from p_nodes order by name";
+/** As the nodes were when they took the work up. */
+const NODES = `select node as name, inventory from p_inventories where (node, since) in (
+    select distinct substr(a.holder, 6), (
+      select max(since) from p_inventories where node = substr(a.holder, 6) and since <= a.claimed_at)
+    from p_runs r join p_attempts a on a.run = r.id
+    where r.sweep = $1 and a.outcome is not null and a.holder like 'node:%')
+  order by node, since`;
 
 /** The sweep by id, or the newest one of that name; null when there is none. */
 export async function sweepRecord(
@@ -47,7 +52,7 @@ export async function sweepRecord(
     cells: cells.map(({ spec }) => JSON.parse(spec) as Cell),
     runs: await query<SweepRecord["runs"][number]>(RUNS, [id]),
     attempts,
-    nodes: await nodesThatWorked(query, attempts),
+    nodes: await nodesThatWorked(query, id),
   };
 }
 
@@ -76,13 +81,10 @@ async function attemptsOf(query: Query, sweep: string): Promise<AttemptRecord[]>
   }));
 }
 
-async function nodesThatWorked(
-  query: Query,
-  attempts: readonly AttemptRecord[],
-): Promise<SweepRecord["nodes"]> {
-  const worked = new Set(attempts.map(({ holder }) => nodeOf(holder)));
-  const rows = await query<{ name: string; inventory: string }>(NODES);
-  return rows
-    .filter(({ name }) => worked.has(name))
-    .map(({ name, inventory }) => ({ name, inventory: JSON.parse(inventory) as Inventory }));
+async function nodesThatWorked(query: Query, sweep: string): Promise<SweepRecord["nodes"]> {
+  const rows = await query<{ name: string; inventory: string }>(NODES, [sweep]);
+  return rows.map(({ name, inventory }) => ({
+    name,
+    inventory: JSON.parse(inventory) as Inventory,
+  }));
 }

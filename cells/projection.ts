@@ -6,12 +6,16 @@ import { sweepApply } from "./sweep-projection.ts";
 
 const REGISTER = `insert into p_nodes (name, inventory, registered_at, draining, revoked) values ($1, $2, $3, 0, 0)
   on conflict (name) do update set inventory = excluded.inventory, registered_at = excluded.registered_at, revoked = 0`;
+const DESCRIBE = `insert into p_inventories (node, since, inventory) values ($1, $2, $3)
+  on conflict (node, since) do update set inventory = excluded.inventory`;
 const DRAIN = "update p_nodes set draining = $2 where name = $1";
 const REVOKE = "update p_nodes set revoked = 1 where name = $1";
 
 async function registered(query: Query, { at, body }: Event): Promise<void> {
   const { node, inventory } = body as EventBody<"node.registered">;
-  await query(REGISTER, [node, JSON.stringify(inventory), at]);
+  const text = JSON.stringify(inventory);
+  await query(REGISTER, [node, text, at]);
+  await query(DESCRIBE, [node, at, text]);
 }
 
 const drained =
@@ -38,6 +42,7 @@ export const cellsProjection: Projection = {
     "p_attempts",
     "p_samples",
     "p_nodes",
+    "p_inventories",
   ],
   apply: {
     ...sweepApply,

@@ -24,6 +24,7 @@ export interface SweepRecord {
   }[];
   /** Every attempt that ended, the fenced-out ones included, by run and number. */
   readonly attempts: readonly AttemptRecord[];
+  /** What they were when they took the work up, by name and time; one that changed meanwhile is there more than once. */
   readonly nodes: readonly { readonly name: string; readonly inventory: Inventory }[];
 }
 

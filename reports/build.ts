@@ -115,7 +115,7 @@ function provenance({ images, nodes, attempts }: SweepRecord): Report["provenanc
   return {
     images: Object.entries(sorted(images)).map(([image, id]) => ({ image, id })),
     nodes: [...nodes]
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .sort((a, b) => compare(a.name, b.name))
       .map(({ name, inventory }) => ({
         name,
         simulated: inventory.simulated,

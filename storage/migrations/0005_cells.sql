@@ -119,6 +119,14 @@ create table p_nodes (
   revoked       bigint not null
 ) /*sqlite without rowid*/;
 
+-- What a node was, from a time on: what it measured then is not the work of what it is now.
+create table p_inventories (
+  node      text   not null,
+  since     bigint not null,
+  inventory text   not null,
+  primary key (node, since)
+) /*sqlite without rowid*/;
+
 -- Proof of life; `images` are those present on the node, name as written -> repo digest or image id.
 create table e_nodes (
   node       text   primary key,

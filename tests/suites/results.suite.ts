@@ -3,7 +3,7 @@ import { sha256 } from "../../contract/cell/cell-id.ts";
 import { sweepRecord } from "../../cells/ledger.ts";
 import type { Query } from "../../storage/db.ts";
 import type { Driver } from "../support/drivers.ts";
-import { type Fleet, must, REPORT, useFleet } from "../support/fleet.ts";
+import { type Fleet, installOf, INVENTORY, must, REPORT, useFleet } from "../support/fleet.ts";
 
 /** What results do on every driver. */
 export function resultsSuite(driver: Driver): void {
@@ -151,6 +151,24 @@ function results(fleet: () => Fleet): void {
     const [one, three] = [await read(1), await read(3)];
     expect(three.queries).toBe(one.queries);
     expect(three.samples).toMatchObject([REPORT.samples, REPORT.samples, REPORT.samples]);
+  });
+
+  it("is of the node as it was when it took the run", async () => {
+    const { submit, node, log, clock } = fleet();
+    const { sweep } = await submit(2);
+    const n1 = await node("n1", { simulated: true, kernel: "1" });
+    const nodes = async () => (await sweepRecord(log.query, "default", sweep))?.nodes;
+    const session = must(await n1.take());
+    clock.advance(1_000);
+    const inventory = { ...INVENTORY, simulated: false, kernel: "2" };
+    await n1.register({ body: { inventory, ...installOf("n1") } });
+    await n1.finish(session);
+    const before = { name: "n1", inventory: { simulated: true, kernel: "1" } };
+    expect(await nodes()).toMatchObject([before]);
+    clock.advance(1_000);
+    await n1.finish(must(await n1.take()));
+    const after = { name: "n1", inventory: { simulated: false, kernel: "2" } };
+    expect(await nodes()).toMatchObject([before, after]);
   });
 
   it("with two values for one repeat is refused", async () => {
