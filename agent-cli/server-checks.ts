@@ -1,3 +1,4 @@
+import { timeOfNonce } from "../runtime/assertion.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import { failureOf } from "./failure.ts";
 
@@ -30,7 +31,7 @@ export async function checkOf(
   }
 }
 
-/** When the server answered, by both clocks, in milliseconds since the epoch. */
+/** When the server answered, by its time and the local clock, in milliseconds since the epoch. */
 export interface ServerAnswer {
   readonly serverTime: number;
   readonly localTime: number;
@@ -38,17 +39,14 @@ export interface ServerAnswer {
 
 const TIMEOUT_MS = 5_000;
 
-/** Asks `/readyz`, which needs no token. */
+/** Asks `/readyz`, and for the server's own time: neither needs a token. */
 export async function checkReachable(
   url: string,
 ): Promise<{ readonly check: Check; readonly answer: ServerAnswer | undefined }> {
   const name = "reachable";
   try {
     const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    const answer = {
-      serverTime: Date.parse(response.headers.get("date") ?? ""),
-      localTime: Date.now(),
-    };
+    const answer = { serverTime: await askTime(url).catch(() => NaN), localTime: Date.now() };
     if (response.ok) return { check: { name, state: "ok", found: "ready" }, answer };
     const next = "look at the server's log";
     const found = `the server answers ${response.status} to /readyz`;
@@ -64,10 +62,17 @@ export async function checkReachable(
   }
 }
 
+/** What the server goes by, which may be another time than its machine shows; NaN if it tells none. */
+async function askTime(url: string): Promise<number> {
+  const options = { method: "POST", signal: AbortSignal.timeout(TIMEOUT_MS) };
+  const response = await fetch(`${url}/v1/auth/nonce`, options);
+  const { expiresAt = "" } = (await response.json()) as { expiresAt?: string };
+  return timeOfNonce(expiresAt);
+}
+
 /** Further off, the times that are shown here and there do not fit together; a node that is far off takes no work. */
 const TOLERANCE_MS = 60_000;
 
-/** The `Date` header counts whole seconds, which is close enough for a tolerance of a minute. */
 export function checkClock({ serverTime, localTime }: ServerAnswer): Check {
   const name = "clock";
   const skewMs = localTime - serverTime;
@@ -75,6 +80,6 @@ export function checkClock({ serverTime, localTime }: ServerAnswer): Check {
   const seconds = Math.round(Math.abs(skewMs) / 1_000);
   const found = `${seconds} s ${skewMs < 0 ? "behind" : "ahead of"} the server`;
   if (Math.abs(skewMs) <= TOLERANCE_MS) return { name, state: "ok", found };
-  const next = "set the clocks: timedatectl set-ntp true";
+  const next = "set both clocks (timedatectl set-ntp true), then restart the server";
   return { name, state: "warn", found, next };
 }

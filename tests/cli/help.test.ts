@@ -5,6 +5,8 @@ import { createCli } from "../../agent-cli/command.ts";
 import { ALIASES, NOUNS } from "../../agent-cli/commands.ts";
 import { createOutput } from "../../agent-cli/output.ts";
 import { freePort, openCli, type TestCli } from "../support/cli.ts";
+import { TestClock } from "../support/clock.ts";
+import { startTestServer } from "../support/server.ts";
 
 let cli: TestCli;
 
@@ -99,5 +101,12 @@ describe("doctor", () => {
     const away = await cli.run("doctor", "--url", `http://127.0.0.1:${await freePort()}`);
     expect(away.code).toBe(6);
     expect(away.stdout).toMatch(/^reachable\tfail\t.*ECONNREFUSED/m);
+  });
+
+  it("compares the clock with the time that the server goes by", async () => {
+    const server = await startTestServer({ clock: new TestClock(Date.now() + 7_200_000) });
+    const { stdout } = await cli.run("doctor", "--url", server.url);
+    expect(stdout).toMatch(/^clock\twarn\t7\d{3} s behind the server\t.*restart the server$/m);
+    await server.stop();
   });
 });
