@@ -15,7 +15,7 @@ export const MetricSummary = z.object({
   median: z.number().nullable(),
   min: z.number(),
   max: z.number(),
-  /** Median absolute deviation x 1.4826, in the unit. */
+  /** Median absolute deviation x 1.4826, in the unit; null below two values. */
   mad: z.number().nullable(),
   /** Coefficient of variation in percent; null below two values or around zero. */
   cvPercent: z.number().nullable(),

@@ -41,7 +41,8 @@ function summaryOf(group: readonly Sample[]): Summary[] {
       median: finite(median(values)),
       min: min(values),
       max: max(values),
-      mad: finite(MAD_TO_SIGMA * medianAbsoluteDeviation(values)),
+      // One value says nothing of how far values lie apart.
+      mad: values.length < 2 ? null : finite(MAD_TO_SIGMA * medianAbsoluteDeviation(values)),
       cvPercent:
         values.length < 2 || average === 0
           ? null

@@ -250,7 +250,7 @@ describe("a summary", () => {
           expect(summary?.n).toBe(values.length);
           expect(summary?.median).toBeGreaterThanOrEqual(Math.min(...values));
           expect(summary?.median).toBeLessThanOrEqual(Math.max(...values));
-          expect(other).toMatchObject({ unit: "b", n: 1, cvPercent: null });
+          expect(other).toMatchObject({ unit: "b", n: 1, mad: null, cvPercent: null });
         },
       ),
     );
