@@ -33,7 +33,8 @@ export function tokenSource(options: TokenSourceOptions): TokenSource {
     // A command with a cached token does not pay for loading zod, jose and the contract.
     const { exchangeToken } = await import("./token-exchange.ts");
     cached = await exchangeToken(options.home, of, options.timeoutMs);
-    await home.cacheToken(of, cached);
+    // A home may be read-only, or its disk full: then the next command buys its own.
+    await home.cacheToken(of, cached).catch(() => undefined);
     return cached.token;
   };
   return async (fresh) => {

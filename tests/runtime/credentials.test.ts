@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,6 +71,12 @@ describe("a home with credentials", () => {
       await rm(home, { recursive: true });
       await skewed.stop();
     }
+  });
+
+  it("gives tokens also where it cannot keep them", async () => {
+    await joinServer({ url: server.url, token: await newToken("ina"), home });
+    await writeFile(join(home, "tokens"), "in the way");
+    expect(await tokenSource({ home, url: server.url })(false)).toMatch(/^ey/);
   });
 
   it("is one principal on each server, with one key", async () => {
