@@ -8,6 +8,7 @@ import { openSqliteReader } from "../storage/sqlite-reader.ts";
 const reader = openSqliteReader(workerData as string, () => Date.now());
 
 answerAll<ReportAsk, MadeReport | null>({
-  answer: (ask) => makeReport({ query: reader.query, source: { sweepRecord } }, ask),
+  // What is counted in one query and listed in another must be the same.
+  answer: (ask) => reader.snapshot((query) => makeReport({ query, source: { sweepRecord } }, ask)),
   close: () => reader.close(),
 });

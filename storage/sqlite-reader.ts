@@ -9,6 +9,8 @@ const NO_VALUES: readonly unknown[] = [];
 /** What reads a database file beside those who write it, also from another thread: committed rows only. */
 export interface SqliteReader {
   readonly query: Query;
+  /** Looks at the file as it is at the first query, whatever is committed meanwhile. One look at a time. */
+  snapshot<T>(look: (query: Query) => Promise<T>): Promise<T>;
   close(): void;
 }
 
@@ -23,7 +25,18 @@ export function openSqliteReader(file: string, now: () => number): SqliteReader 
       return Promise.reject(storeError(error, file));
     }
   }) as Query;
-  return { query, close: () => reader.database.close() };
+  return {
+    query,
+    snapshot: async (look) => {
+      await query("begin");
+      try {
+        return await look(query);
+      } finally {
+        await query("commit");
+      }
+    },
+    close: () => reader.database.close(),
+  };
 }
 
 function connect(file: string): Connection {
