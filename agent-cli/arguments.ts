@@ -20,6 +20,12 @@ export function count(value: string): number {
   throw new InvalidArgumentError("write a whole number.");
 }
 
+/** What a header can carry, as the server takes it. */
+export function idempotencyKey(value: string): string {
+  if (/^[\x21-\x7e]{1,128}$/.test(value)) return value;
+  throw new InvalidArgumentError("write 1 to 128 printable ASCII characters without spaces.");
+}
+
 /** One name or several with commas between them; the option may be repeated. */
 export const names = (value: string, previous: readonly string[] = []): string[] => [
   ...previous,

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Command, CommandUnknownOpts } from "@commander-js/extra-typings";
+import { idempotencyKey } from "./arguments.ts";
 import { type Context, type ContextOptions, createContext } from "./context.ts";
 import type { Environment } from "./environment.ts";
 import type { Output } from "./output.ts";
@@ -75,6 +76,7 @@ export function change<const Usage extends string>(
   return leaf(parent, usage, summary).option(
     "--key <key>",
     "idempotency key: repeating a command with the same key changes nothing more",
+    idempotencyKey,
   );
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { ProblemError } from "../contract/problem-error.ts";
+import { MAX_BODY_BYTES } from "../contract/mail/limits.ts";
 import type { Payload } from "../contract/mail/text.ts";
 import { readText } from "./arguments.ts";
 import { type Environment, variable } from "./environment.ts";
@@ -32,7 +33,7 @@ export async function bodyOf(
       next: "give either --body or --file",
     });
   if (body !== undefined) return body;
-  if (file !== undefined) return readText(file);
+  if (file !== undefined) return fitting(await readText(file), file);
   const editor = variable(environment, "VISUAL") ?? variable(environment, "EDITOR");
   const person = process.stdin.isTTY && process.stdout.isTTY;
   if (person && editor !== undefined) return writtenIn(editor);
@@ -41,6 +42,17 @@ export async function bodyOf(
       next: "-f - sends what is piped in; --body '' sends a message without text",
     });
   return undefined;
+}
+
+/** A server hangs up on what is far too long, and the refusal is lost with the connection. */
+function fitting(text: string, file: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= MAX_BODY_BYTES) return text;
+  throw new ProblemError(
+    "BAD_REQUEST",
+    `${file} has ${bytes} bytes; the text of a message has at most ${MAX_BODY_BYTES}`,
+    { next: "send it as a file, with --attach" },
+  );
 }
 
 /** Whether a stream holds something. One that is open and silent, as programs give it to their children, does not. */

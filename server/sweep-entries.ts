@@ -1,5 +1,6 @@
 import type { EventBody } from "../contract/events/index.ts";
-import { MAX_BODY_BYTES, toSubject } from "../contract/mail/text.ts";
+import { MAX_BODY_BYTES } from "../contract/mail/limits.ts";
+import { toSubject } from "../contract/mail/text.ts";
 import type { ServerPost } from "../mailbox/server-post.ts";
 import type { MakeReport } from "../reports/ports.ts";
 import type { Query } from "../storage/db.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { MAX_BODY_BYTES } from "./limits.ts";
 
 export const MAX_SUBJECT = 200;
-export const MAX_BODY_BYTES = 1_048_576;
 export const MAX_RECIPIENTS = 1_000;
 export const MAX_PAYLOAD_BYTES = 65_536;
 const MAX_PAYLOAD_DEPTH = 32;

@@ -1,4 +1,6 @@
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { joinedCli, type TestCli } from "../support/cli.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
@@ -140,6 +142,12 @@ describe("a day of two users at the command line", () => {
     const other = await anna.run("send", "red", "-s", "Twice", "--key", "k-1", "--json");
     expect(other.code).toBe(2);
     expect(other.json()).toMatchObject({ code: "IDEMPOTENCY_MISMATCH" });
+  });
+
+  it("refuses a text that is too long with its size, however long it is", async () => {
+    await writeFile(join(anna.home, "build.log"), "x".repeat(12_000_000));
+    const lost = await anna.run("send", "blue", "-s", "Log", "-f", "build.log", "--as", "blue");
+    expect([lost.code, lost.stderr]).toEqual([2, expect.stringContaining("12000000 bytes")]);
   });
 
   it("sends no message without the text that is piped in", async () => {

@@ -60,6 +60,7 @@ describe("exit codes", () => {
     ["a word as a number", ["inbox", "--after", "x"], 2],
     ["a command to run that is empty", ["watch", "--exec", " "], 2],
     ["a file that is not there", ["send", "blue", "-s", "x", "-f", "nowhere.md"], 2],
+    ["a key that no header carries", ["agent", "register", "red", "--key", "ключ"], 2],
     ["a subject that is too long", ["send", "blue", "-s", "x".repeat(201)], 2],
     ["a message that is not there", ["read", "77"], 4],
     ["a name that an address would take for a step up", ["agent", "show", ".."], 2],
