@@ -88,7 +88,7 @@ export const NOUNS: readonly Noun[] = [
   },
   {
     name: "thread",
-    summary: "Show a thread, or list them; digest, export, follow, mute",
+    summary: "Show a thread, or list them; digest, export, follow, mute, unfollow",
     topic: "Mail",
     load: async () => (await import("./commands/thread.ts")).defineThread,
   },
@@ -148,7 +148,7 @@ export const NOUNS: readonly Noun[] = [
   },
   {
     name: "lease",
-    summary: "Leases: ls, show, history, upgrade, downgrade, transfer, force-release, slot",
+    summary: "Leases: ls, show, history, upgrade, downgrade, transfer, force-release, slot, repo",
     topic: "Leases",
     load: async () => (await leases()).defineLease,
   },

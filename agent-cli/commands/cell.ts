@@ -114,7 +114,7 @@ const claimView = ({ id, lease, runs }: Claim, metric: string | null): View =>
       ["warm-ups", run.warmup],
       ["repeats", run.repeats],
     ]),
-    ["metric", metric],
+    ...(metric === null ? [] : ([["metric", metric]] as const)),
     ["lives for", `${lease.ttlMs / 1_000}s`],
   ]);
 

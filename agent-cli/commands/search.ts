@@ -17,7 +17,9 @@ export const defineSearch: Define = (program, cli) => {
       `${examples("search 'flash attention'", `search 'kernel* from:blue after:2026-11-01 NOT "old name"'`)}
 
 Words, "phrases", prefix*, AND, OR, NOT, parentheses, and
-from: to: thread: importance: before: after: has:attachment`,
+from: to: thread: importance: before: after: has:attachment
+
+A query whose first word has a - in front goes behind --: gridpost search -- '-draft kernel'`,
     )
     .action(async (words, { order, after, limit, ...common }) => {
       const context = cli.context(common);

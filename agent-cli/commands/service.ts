@@ -43,7 +43,11 @@ export const defineDaemon: Define = (program, cli) => {
     .option("--allow-process", "policy: cells that ask for it may run without a container")
     .option("--slots <n>", "sessions without GPUs side by side (default 1)", count)
     .option("--label <key=value>", "a label for `requires.labels`; repeatable", repeated)
-    .option("--mount-root <dir>", "cells may mount folders below it, read only", repeated)
+    .option(
+      "--mount-root <dir>",
+      "cells may mount folders below it, read only; repeatable",
+      repeated,
+    )
     .option("--simulate-gpus <file>", "JSON list of GPUs to pretend to have; marked in results")
     .option("--insecure", "allow plain HTTP beyond this machine")
     .option("--json", "print an error as JSON")

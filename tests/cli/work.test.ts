@@ -47,6 +47,7 @@ describe("work at the command line", () => {
     expect(first.session?.runs[0]?.cell.axes).toEqual({ threads: 1 });
     const renewed = await anna.run("cell", "renew", session, "--ttl", "2h", "--json");
     expect(renewed.json()).toMatchObject({ id: session, lease: { ttlMs: 7_200_000 } });
+    expect((await anna.run("cell", "renew", session)).stdout).not.toMatch(/^metric\t$/m);
     const samples = ["--sample", "speed=1.5 GB/s", "--sample", "speed=1.7 GB/s"];
     const wrong = await anna.run("cell", "complete", session, "--sample", "speed=fast", "--json");
     expect(wrong.code).toBe(2);
