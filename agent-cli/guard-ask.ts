@@ -74,9 +74,10 @@ async function askServer({ context, repo, changes, holder }: Question): Promise<
       { unkeyed: true },
     );
     blocked.push(...answer.blocked);
+    // Without a copy the next question is for the server alone; this one it has answered.
     await saveSnapshot(await snapshotOf({ context, repo, holder }), answer.snapshot, () =>
       api("GET /.well-known/jwks.json"),
-    );
+    ).catch(() => undefined);
   }
   await afterContact(context, api);
   return { ...verdictOf(blocked), from: "server", why: null };

@@ -42,6 +42,15 @@ describe("the Git guard, asked or left alone,", () => {
       expect(await answer(none), none).toBe(2);
   });
 
+  it("answers also where no copy of the answer can be kept", async () => {
+    await all.hold("src/**");
+    const home = await joinedCli(all.server, "carl");
+    await writeFile(join(home.home, "guard"), "");
+    const ask = (path: string) => home.runWith({ cwd: all.repo.path }, "guard", "check", path);
+    expect([(await ask("README.md")).code, (await ask("src/a.ts")).code]).toEqual([0, 3]);
+    await home.remove();
+  });
+
   it("answers by a signed copy of the last minute while the server is away", async () => {
     const other = await startTestServer();
     const home = await joinedCli(other, "anna");
