@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { ProblemError } from "../contract/problem-error.ts";
-import { UnreachableError } from "../contract/transport.ts";
 import type { Answer, Api, Request } from "./api.ts";
+import { patiently } from "./patience.ts";
 
 type Order = Request<"POST /v1/projects/:project/leases">["body"];
 type Granted = Answer<"POST /v1/projects/:project/leases">;
@@ -38,7 +37,6 @@ export async function acquireLease(
 const POLL_MS = 20_000;
 /** A place in the queue is kept for 30 s after the last call about it. */
 const PATIENCE_MS = 25_000;
-const RETRY_MS = 1_000;
 
 async function queueFor(wanted: Wanted & { readonly waitMs: number }) {
   const { api, project, order, key: idempotencyKey, waitMs } = wanted;
@@ -58,7 +56,7 @@ async function queueFor(wanted: Wanted & { readonly waitMs: number }) {
     for (let told = false; ticket.lease === null; told = true) {
       if (!told) tellQueue(ticket.conflicts, wanted.note);
       const { conflicts } = ticket;
-      ticket = await patiently(() =>
+      ticket = await patiently(PATIENCE_MS, () =>
         api(
           "POST /v1/projects/:project/lease-tickets/:ticket/wait",
           { params, body: { ms: POLL_MS } },
@@ -82,19 +80,6 @@ const ranOut = (conflicts: readonly Conflict[]): ProblemError =>
     details: conflicts.map((conflict) => ({ ...conflict })),
     next: conflicts[0]?.ask ?? "try again with a longer --wait",
   });
-
-/** Repeats a call while the server is away for a moment. @throws what the call throws at the end */
-async function patiently<T>(call: () => Promise<T>): Promise<T> {
-  for (const since = performance.now(); ;) {
-    try {
-      return await call();
-    } catch (error) {
-      if (!(error instanceof UnreachableError) || performance.now() - since > PATIENCE_MS)
-        throw error;
-      await sleep(RETRY_MS);
-    }
-  }
-}
 
 function tellQueue(conflicts: readonly Conflict[], note: (line: string) => void): void {
   for (const { holder, held, expiresAt, queue } of conflicts)

@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { UnreachableError } from "../contract/transport.ts";
 import type { Answer, Api } from "./api.ts";
+import { patiently } from "./patience.ts";
 
 export type Sweep = Answer<"GET /v1/projects/:project/sweeps/:sweep">;
 
@@ -18,30 +17,24 @@ export interface Follow {
   readonly onChange: (sweep: Sweep) => void;
 }
 
-/** Waits until a sweep has ended and gives its last view. @throws UnreachableError after a minute without the server */
+/** Waits until a sweep has ended and gives its last view. @throws what the last call did after a minute without the server */
 export async function followSweep({ api, project, sweep, onChange }: Follow): Promise<Sweep> {
   let seen = "";
-  let lastAnswer = performance.now();
   // A name may come to mean a newer sweep meanwhile.
   let followed = sweep;
   for (;;) {
-    try {
-      const view = await api(
+    const view = await patiently(PATIENCE_MS, () =>
+      api(
         "GET /v1/projects/:project/sweeps/:sweep",
         { params: { project, sweep: followed }, query: { wait: POLL_MS } },
         { timeoutMs: POLL_MS + 30_000 },
-      );
-      lastAnswer = performance.now();
-      followed = view.sweep;
-      const states = JSON.stringify([view.state, view.states]);
-      if (states !== seen) onChange(view);
-      seen = states;
-      if (view.state !== "active") return view;
-    } catch (error) {
-      if (!(error instanceof UnreachableError)) throw error;
-      if (performance.now() - lastAnswer > PATIENCE_MS) throw error;
-      await sleep(POLL_MS);
-    }
+      ),
+    );
+    followed = view.sweep;
+    const states = JSON.stringify([view.state, view.states]);
+    if (states !== seen) onChange(view);
+    seen = states;
+    if (view.state !== "active") return view;
   }
 }
 

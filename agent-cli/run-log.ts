@@ -1,5 +1,9 @@
 import type { Answer } from "./api.ts";
 import type { Output } from "./output.ts";
+import { patiently } from "./patience.ts";
+
+/** A server that is being restarted is waited for so long. */
+const PATIENCE_MS = 60_000;
 
 export type LogPart = Answer<"GET /v1/projects/:project/runs/:run/logs">;
 /** What follows a byte offset in the log of a run's latest attempt. */
@@ -22,10 +26,11 @@ export async function followLog(
   after: number,
   out: Pick<Output, "write" | "note">,
 ): Promise<void> {
-  let attempt: string | null = null;
+  let attempt: string | null | undefined;
   for (let from = after, done = false; !done;) {
-    const part = await page(from);
-    const another = attempt !== null && part.attempt !== attempt;
+    // Whoever asks a server that is away is told at once; one that goes away meanwhile is waited for.
+    const part = await patiently(attempt === undefined ? 0 : PATIENCE_MS, () => page(from));
+    const another = typeof attempt === "string" && part.attempt !== attempt;
     attempt = part.attempt;
     from = another ? 0 : part.next;
     done = part.done && !another;

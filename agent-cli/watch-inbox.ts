@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ProblemError } from "../contract/problem-error.ts";
-import { UnreachableError } from "../contract/transport.ts";
 import type { Answer, Api } from "./api.ts";
+import { passes } from "./patience.ts";
 
 export type Message = Answer<"GET /v1/projects/:project/messages/:message">;
 
@@ -70,11 +70,6 @@ function backOff(): { next(): number; reset(): void } {
     reset: () => void (ms = FIRST_PAUSE_MS),
   };
 }
-
-/** A server that is stopping, busy or behind is one to wait for, as is one that cannot be reached. */
-const passes = (error: unknown): error is Error =>
-  error instanceof UnreachableError ||
-  (error instanceof ProblemError && (error.status >= 500 || error.status === 429));
 
 /** Repeats a call for as long as the server cannot answer it. */
 async function persistently<T>({ note }: Watch, call: () => Promise<T>): Promise<T> {

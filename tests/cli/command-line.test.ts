@@ -42,6 +42,19 @@ describe("the log of a run", () => {
     expect(printed.join("")).toBe("whole log");
   });
 
+  it("is followed on when the server comes back, and not begun while it is away", async () => {
+    const page = paged([{ attempt: "a", text: "the whole log", ended: true }]);
+    const away = new UnreachableError("cannot reach it", undefined, null);
+    let calls = 0;
+    const cut = (from: number): Promise<LogPart> =>
+      ++calls === 2 ? Promise.reject(away) : page(from);
+    const printed: string[] = [];
+    const out = { write: (_: unknown, text: string) => printed.push(text), note: () => undefined };
+    await followLog(cut, 0, out);
+    expect(printed.join("")).toBe("the whole log");
+    await expect(followLog(() => Promise.reject(away), 0, out)).rejects.toBe(away);
+  });
+
   it("is begun again when another attempt takes over, and says so", async () => {
     const first = { attempt: "a", text: "first attempt", ended: false };
     const page = paged([first, first, { attempt: "b", text: "second", ended: true }]);

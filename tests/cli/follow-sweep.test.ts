@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { ProblemError } from "../../contract/problem-error.ts";
 import type { Api } from "../../agent-cli/api.ts";
 import { followSweep, type Sweep } from "../../agent-cli/follow-sweep.ts";
 
@@ -16,4 +17,20 @@ it("a sweep that is followed by its name stays the one that it was, whatever is 
   expect(last).toMatchObject({ sweep: "first", state: "cancelled" });
   expect(asked).toEqual(["nightly", "first", "first"]);
   expect(seen).toEqual(["first", "first", "first"]);
+});
+
+it("a sweep is followed on while the server is restarted behind a proxy, which answers for it", async () => {
+  const answers = [
+    () => ({ sweep: "one", state: "active", states: {} }),
+    () => {
+      throw new ProblemError("UNAVAILABLE", "the server answered 502 without a readable body");
+    },
+    () => ({ sweep: "one", state: "finished", states: {} }),
+  ];
+  const api = (() => Promise.resolve().then(() => answers.shift()?.())) as unknown as Api;
+  const followed = { api, project: "default", sweep: "one", onChange: () => undefined };
+  expect(await followSweep(followed)).toMatchObject({ state: "finished" });
+  const gone = (() =>
+    Promise.reject(new ProblemError("NOT_FOUND", "there is no sweep"))) as unknown as Api;
+  await expect(followSweep({ ...followed, api: gone })).rejects.toThrow("there is no sweep");
 });
