@@ -1,6 +1,7 @@
 import type { Resource } from "./resource.ts";
 
-const OF_KIND = /^(model|cell|gpu|slot):(.+)$/s;
+/** Also without a name, which is refused: a variable of the shell that is empty must not become a file. */
+const OF_KIND = /^(model|cell|gpu|slot):(.*)$/s;
 
 /**
  * Reads a resource as people write it: `gpu:node/uuid`, `model:name@revision`, `cell:run`, `slot:name`, anything else is

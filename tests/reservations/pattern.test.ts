@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { expandBraces } from "../../contract/pattern/braces.ts";
 import { covers, parsePattern, reachesBelow } from "../../contract/pattern/pattern.ts";
+import { Resource } from "../../contract/resource.ts";
 import { formatResource, parseResource } from "../../contract/resource-text.ts";
 import { commonPath } from "../../reservations/pattern/overlap.ts";
 
@@ -150,15 +151,24 @@ describe("two patterns", () => {
 });
 
 describe("a resource as text", () => {
-  it.each(["slot:x", "./slot:x", "gpu:node/uuid", "./gpu:x", "model:m@1", "src/slot:x"])(
-    "%s is shown as it can be written",
-    (text) => {
-      const resource = parseResource(text, "app");
-      const normal =
-        resource.kind === "file"
-          ? { ...resource, pattern: parsePattern(resource.pattern).text }
-          : resource;
-      expect(formatResource(normal)).toBe(text);
-    },
-  );
+  it.each(["model:", "cell:", "gpu:", "gpu:node", "slot:"])("%s names nothing", (text) => {
+    expect(Resource.safeParse(parseResource(text, "app")).success).toBe(false);
+  });
+
+  it.each([
+    "slot:x",
+    "./model:",
+    "./slot:x",
+    "gpu:node/uuid",
+    "./gpu:x",
+    "model:m@1",
+    "src/slot:x",
+  ])("%s is shown as it can be written", (text) => {
+    const resource = parseResource(text, "app");
+    const normal =
+      resource.kind === "file"
+        ? { ...resource, pattern: parsePattern(resource.pattern).text }
+        : resource;
+    expect(formatResource(normal)).toBe(text);
+  });
 });
