@@ -64,7 +64,7 @@ async function bringUp(
   const folder = join(data, "server");
   const server = start("server", ["server", "--data", folder, "--listen", listen]);
   const line = await server.line(/^listening on /);
-  const url = line.replace("listening on ", "");
+  const url = ownAddress(line.replace("listening on ", ""));
   const user = await joinAsOwner({ home, url, adminJoin: join(folder, "admin.join") });
   const api = createApi({ url, token: tokenSource({ home, url }), exchange: httpExchange });
   const nodeFolder = join(data, "node");
@@ -79,6 +79,10 @@ async function bringUp(
   await rm(tokenFile, { force: true });
   return { url, user, node, data };
 }
+
+/** A server that listens everywhere is reached over loopback, where plain HTTP is safe. */
+const ownAddress = (url: string): string =>
+  url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 
 /** Joins as the user of the operating system, unless the home's key is known to this server already. */
 async function joinAsOwner(options: {

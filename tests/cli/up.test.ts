@@ -34,12 +34,12 @@ interface Up {
 }
 
 /** Starts `gridpost up` on a free port; resolves with what it prints when both are ready. */
-async function up(): Promise<{
+async function up(listen = "127.0.0.1:0"): Promise<{
   shown: Up;
   child: ReturnType<TestCli["start"]>;
   ended: Promise<number | null>;
 }> {
-  const child = cli.start("up", "--listen", "127.0.0.1:0", "--json");
+  const child = cli.start("up", "--listen", listen, "--json");
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   let errors = "";
   child.stderr?.on("data", (chunk) => (errors += String(chunk)));
@@ -69,6 +69,14 @@ describe("gridpost up", () => {
     expect(second.shown.user).toBe(first.shown.user);
     second.child.kill("SIGTERM");
     expect(await second.ended).toBe(0);
+  });
+
+  it("reaches a server that listens everywhere over loopback", async () => {
+    const { shown, child, ended } = await up("0.0.0.0:0");
+    expect(shown.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect((await cli.run("node", "ls")).stdout).toContain("ready");
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
   });
 
   it("leaves no process behind when it is killed", async () => {
