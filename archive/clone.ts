@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { ProblemError } from "../contract/problem.ts";
 import { simpleGit } from "simple-git";
-import { credentialConfig } from "./credentials.ts";
+import { credentialConfig, REACHING } from "./credentials.ts";
 import { describeFault } from "./fault.ts";
 import { BARE } from "./git-stream.ts";
 import { gitIn } from "./git.ts";
@@ -38,7 +38,7 @@ export async function cloneBare(
     const git = simpleGit({
       abort,
       config: [BARE, REMOTE, ...credentialConfig({ credentialFile }, source)],
-      unsafe: { allowUnsafeCredentialHelper: true },
+      ...REACHING,
     });
     await git.clone(source, gitDir, args);
     // The address may hold a token.

@@ -6,6 +6,15 @@ interface Credentials {
   readonly credentialFile?: string | undefined;
 }
 
+/**
+ * What lets Git reach another machine as the operator has told it to: by the credentials below, which it asks a command for,
+ * and by what the variables of Git say of SSH and of certificates.
+ */
+export const REACHING = {
+  unsafe: { allowUnsafeCredentialHelper: true, allowUnsafeSshCommand: true },
+  allowEnvironment: ["GIT_SSH", "GIT_SSH_COMMAND", "GIT_SSH_VARIANT", "GIT_SSL_CAINFO"],
+};
+
 /** Settings for Git that make it give these credentials to the host of an address, and none to others; none where it has its own ways. */
 export function credentialConfig(
   { tokenFile, credentialFile }: Credentials,

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { simpleGit } from "simple-git";
 import { withoutPassword } from "./clone.ts";
-import { credentialConfig } from "./credentials.ts";
+import { credentialConfig, REACHING } from "./credentials.ts";
 import { BRANCH } from "./fast-import.ts";
 import { BARE } from "./git-stream.ts";
 import { readTip } from "./git.ts";
@@ -122,7 +122,7 @@ class Followed {
       abort: this.stopping.signal,
       timeout: { block: this.silenceMs },
       config: [BARE, ...credentialConfig(this.remote, url)],
-      unsafe: { allowUnsafeCredentialHelper: true },
+      ...REACHING,
     });
     await git.raw(["push", "--porcelain", "--progress", url, `${commit}:${BRANCH}`]);
   }

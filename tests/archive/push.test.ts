@@ -31,6 +31,7 @@ describe("a push over HTTP", () => {
     remote = await startGitRemote(root, `deploy:${PASSWORD}`);
   });
   afterEach(async () => {
+    vi.unstubAllEnvs();
     await pusher?.stop();
     pusher = undefined;
     await remote.close();
@@ -117,6 +118,11 @@ describe("a push over HTTP", () => {
     const following = await follow({ url: "git@127.0.0.1:theirs.git" });
     await following.pushAll();
     expect(following.states()[0]?.error).toBe("ssh: connect to host x port 22: refused");
+    await following.stop();
+    vi.stubEnv("GIT_SSH_COMMAND", "echo 'ssh: as the operator said' >&2; exit 255;");
+    const told = await follow({ url: "git@127.0.0.1:theirs.git" });
+    await told.pushAll();
+    expect(told.states()[0]?.error).toBe("ssh: as the operator said");
   });
 
   it("gives its password to no other host that the address leads on to", async () => {
