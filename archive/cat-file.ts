@@ -1,5 +1,5 @@
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { BARE, gitFailed } from "./git-stream.ts";
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { gitFailed, spawnGit } from "./git-stream.ts";
 
 const EMPTY = Buffer.alloc(0);
 
@@ -12,7 +12,7 @@ export class CatFile {
   private rest: Buffer = EMPTY;
 
   constructor(folder: string) {
-    this.child = spawn("git", ["-c", BARE, "cat-file", "--batch"], { cwd: folder });
+    this.child = spawnGit(folder, ["cat-file", "--batch"]);
     this.child.stdin.on("error", () => undefined);
     this.child.stderr.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
     this.chunks = this.child.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;

@@ -1,10 +1,17 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { ProblemError } from "../contract/problem.ts";
 
 const MAX_STDERR = 4_000;
 
 /** Git may be told on a machine to touch no repository without a working tree: those of an archive have none. */
 export const BARE = "safe.bareRepository=all";
+
+/** A Git that works where it is started: a hook of Git, which may surround us, names another repository. */
+export const HERE = ["-u", "GIT_DIR", "-u", "GIT_WORK_TREE", "git", "-c", BARE];
+
+/** Starts a Git command in a repository. */
+export const spawnGit = (folder: string, args: readonly string[]): ChildProcessWithoutNullStreams =>
+  spawn("env", [...HERE, ...args], { cwd: folder });
 
 /**
  * The output of a Git command in pieces that end with a separator, which they do not hold.
@@ -15,10 +22,8 @@ export async function* gitPieces(
   args: readonly string[],
   separator: string,
 ): AsyncGenerator<string> {
-  const child = spawn("git", ["-c", BARE, ...args], {
-    cwd: folder,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = spawnGit(folder, args);
+  child.stdin.end();
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr = (stderr + text).slice(-MAX_STDERR);

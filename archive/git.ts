@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { type SimpleGit, simpleGit } from "simple-git";
 import { readSeal, type Seal } from "./commit.ts";
 import { BRANCH } from "./fast-import.ts";
-import { BARE } from "./git-stream.ts";
+import { BARE, HERE } from "./git-stream.ts";
 
 /** The newest commit of a repository. */
 export interface Tip {
@@ -91,8 +91,7 @@ export async function countPacks(gitDir: string): Promise<number> {
 export async function repack(gitDir: string, signal: AbortSignal): Promise<void> {
   // One thread: the writer and the server need the others.
   const args = [
-    "-c",
-    BARE,
+    ...HERE,
     "-c",
     "pack.threads=1",
     "repack",
@@ -101,7 +100,7 @@ export async function repack(gitDir: string, signal: AbortSignal): Promise<void>
     "--geometric=2",
     "--no-write-bitmap-index",
   ];
-  const running = promisify(execFile)("git", args, { cwd: gitDir, signal });
+  const running = promisify(execFile)("env", args, { cwd: gitDir, signal });
   const { pid } = running.child;
   if (pid !== undefined) yieldToOthers(pid);
   await running;

@@ -139,6 +139,7 @@ describe("the verification of an archive", () => {
     expect(await faultOf(crlf)).toBe("");
     const { signal } = new AbortController();
     await cloneBare(crlf, join(root, "bare"), { signal });
+    vi.stubEnv("GIT_DIR", join(folder, "journal.git"));
     expect(await faultOf(join(root, "bare"))).toBe("");
     edit(crlf, path, (text) => text.replace("number", "NUMBER"));
     expect(await faultOf(crlf)).toMatch(/line 1[0-9]: the line was changed/);
