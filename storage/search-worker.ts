@@ -1,10 +1,13 @@
+import { rmSync } from "node:fs";
 import { workerData } from "node:worker_threads";
+import Database from "better-sqlite3";
 import { answerAll } from "../runtime/asked-thread.ts";
 import { FtsDocuments } from "./fts-documents.ts";
 import type { SearchRequest } from "./search.ts";
 
 /** When nobody has asked for so long, there is time to tidy up. */
 const REST_MS = 250;
+const DAMAGED = /^SQLITE_(?:NOTADB|CORRUPT)/;
 
 /** What the worker is asked; it answers with what was found, or the rows, or null when it was to index only. */
 export type SearchTask =
@@ -18,7 +21,18 @@ export interface SearchFiles {
 }
 
 const { file, source } = workerData as SearchFiles;
-const documents = new FtsDocuments(file, source);
+const documents = open();
+
+/** Of a damaged index nothing is lost: the log has it all. */
+function open(): FtsDocuments {
+  try {
+    return new FtsDocuments(file, source);
+  } catch (error) {
+    if (!(error instanceof Database.SqliteError) || !DAMAGED.test(error.code)) throw error;
+    for (const part of ["", "-wal", "-shm"]) rmSync(`${file}${part}`, { force: true });
+    return new FtsDocuments(file, source);
+  }
+}
 
 function resultOf(task: SearchTask): unknown {
   switch (task.kind) {

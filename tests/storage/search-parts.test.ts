@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -81,6 +81,17 @@ it("merges the parts of the search index when nobody asks, and finds the same th
   expect(before).toHaveLength(BATCHES);
   await expect.poll(parts).toBe(1);
   expect(await found()).toEqual(before);
+});
+
+it("is built anew when its file is damaged", async () => {
+  const log = openLog({ db, projections: [mailboxProjection] });
+  await register(log);
+  const sent = await send(log, "kept");
+  await index.catchUp();
+  await index.close();
+  await writeFile(join(folder, "search.db"), "this is no database".repeat(300));
+  index = openIndex();
+  expect(await found()).toEqual([sent]);
 });
 
 it("is built anew when the log was set back, and finds what came in the place of what was lost", async () => {
