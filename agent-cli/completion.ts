@@ -47,10 +47,15 @@ function nodesOf(command: CommandUnknownOpts, path: string): Node[] {
 export function script(shell: Shell, nodes: readonly Node[]): string {
   if (shell === "fish") return fishScript(nodes);
   const bash = bashScript(nodes);
-  return shell === "bash"
-    ? bash
-    : `#compdef gridpost\nautoload -U +X bashcompinit && bashcompinit\n${bash}`;
+  return shell === "bash" ? bash : zshScript(bash);
 }
+
+/** The file is run as the function that zsh loads for the first completion, which it must answer, too. */
+const zshScript = (bash: string): string => `#compdef gridpost
+autoload -U +X bashcompinit && bashcompinit
+${bash}
+if [ "\${funcstack[1]}" = _gridpost ]; then _bash_complete -o default -F _gridpost; fi
+`;
 
 /** The longest known beginning of the line decides what may follow. */
 function bashScript(nodes: readonly Node[]): string {

@@ -77,6 +77,17 @@ describe("completion", () => {
     expect(complete("--json", "sweep", "run", "--wa")).toEqual(["--wait"]);
   });
 
+  it("answers the first completion of zsh, which is what loads it", async () => {
+    const { stdout: script } = await cli.run("completion", "zsh");
+    // Enough of zsh for bash to read it.
+    const zsh =
+      'autoload() { :; }; bashcompinit() { :; }; _bash_complete() { echo "asked $*"; }; funcstack=(- "$1")';
+    const load = (caller: string): string =>
+      execFileSync("bash", ["-c", `${zsh}\n${script}`, "bash", caller], { encoding: "utf8" });
+    expect(load("_gridpost")).toBe("asked -o default -F _gridpost\n");
+    expect(load("")).toBe("");
+  });
+
   it("has a script for each shell, and says which there are", async () => {
     for (const shell of ["zsh", "fish"]) {
       const { code, stdout } = await cli.run("completion", shell);
