@@ -83,26 +83,31 @@ complete -o default -F _gridpost gridpost
 
 const fishQuoted = (value: string): string => `'${value.replaceAll(/['\\]/g, "\\$&")}'`;
 
+/** As in bash, the longest known beginning of the line decides; a noun such as `run` is also a verb of others. */
 function fishScript(nodes: readonly Node[]): string {
+  const place = (path: string): string => path.replaceAll(" ", "/");
+  const known = nodes.map(({ path }) => place(path)).filter((path) => path !== "");
   const lines = nodes.flatMap(({ path, words, options }) => {
-    const [noun, verb] = path.split(" ");
-    const seen = [noun, verb]
-      .filter((word) => word !== undefined && word !== "")
-      .map((word) => `__fish_seen_subcommand_from ${word}`)
-      .join("; and ");
-    const others = words.map(({ word }) => word).join(" ");
-    const none = others === "" ? "" : `not __fish_seen_subcommand_from ${others}`;
-    const when = [seen, none].filter((part) => part !== "").join("; and ");
+    const when = fishQuoted(`__gridpost_place ${place(path)}`.trim());
     return [
       ...words.map(
         ({ word, summary }) =>
-          `complete -c gridpost -f -n ${fishQuoted(when)} -a ${word} -d ${fishQuoted(summary)}`,
+          `complete -c gridpost -f -n ${when} -a ${word} -d ${fishQuoted(summary)}`,
       ),
       ...options.map(
         ({ flag, summary }) =>
-          `complete -c gridpost -n ${fishQuoted(seen)} -l ${flag.replace(/^--/, "")} -d ${fishQuoted(summary)}`,
+          `complete -c gridpost -n ${when} -l ${flag.replace(/^--/, "")} -d ${fishQuoted(summary)}`,
       ),
     ];
   });
-  return `${lines.join("\n")}\n`;
+  return `function __gridpost_place
+  set -l place
+  for word in (commandline -opc)[2..]
+    set -l longer (string join -- / $place $word)
+    contains -- $longer ${known.join(" ")}; and set place $longer
+  end
+  test "$place" = "$argv[1]"
+end
+${lines.join("\n")}
+`;
 }

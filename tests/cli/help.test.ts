@@ -88,6 +88,14 @@ describe("completion", () => {
     expect(load("")).toBe("");
   });
 
+  it("tells a verb from the noun of the same name in fish", async () => {
+    const { stdout: script } = await cli.run("completion", "fish");
+    const logs = script.split("\n").filter((line) => line.includes(" -a logs "));
+    expect(logs).toEqual([expect.stringContaining("-n '__gridpost_place run' -a logs ")]);
+    expect(script).toContain("-n '__gridpost_place sweep/run' -l wait ");
+    expect(script).toContain("-n '__gridpost_place' -a run ");
+  });
+
   it("has a script for each shell, and says which there are", async () => {
     for (const shell of ["zsh", "fish"]) {
       const { code, stdout } = await cli.run("completion", shell);
