@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { constants } from "node:os";
 import { ProblemError } from "../contract/problem-error.ts";
 import { acquireLease, type Wanted } from "./acquire.ts";
@@ -8,6 +8,8 @@ import { acquireLease, type Wanted } from "./acquire.ts";
 const BEAT_MS = 15_000;
 
 export interface Hold extends Wanted {
+  /** Who holds the lease. */
+  readonly agent: string;
   /** Program and arguments. */
   readonly command: readonly string[];
   /** The environment that the command inherits. */
@@ -26,7 +28,7 @@ export async function holdWhile(hold: Hold): Promise<number> {
     throw new ProblemError("BAD_REQUEST", "there is no command after --", {
       next: "gridpost reserve PATTERN -- COMMAND",
     });
-  const session = randomUUID();
+  const session = sessionOf(hold);
   const lease = await acquireLease({ ...hold, order: { ...hold.order, session } });
   const beat = setInterval(() => {
     api(
@@ -54,6 +56,15 @@ export async function holdWhile(hold: Hold): Promise<number> {
       params: { project, lease: lease.id },
     }).catch((error: Error) => note(`gridpost: the lease was not released: ${error.message}`));
   }
+}
+
+/** The same for the same key of an agent: a command that is repeated goes on with what it may have begun. */
+function sessionOf({ project, agent, key }: Hold): string {
+  const hex = createHash("sha256")
+    .update(JSON.stringify([project, agent, key]))
+    .digest("hex");
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`];
+  return [...parts, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join("-");
 }
 
 const FORWARDED = ["SIGTERM", "SIGHUP"] as const;

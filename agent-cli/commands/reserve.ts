@@ -36,7 +36,7 @@ export const defineReserve: Define = (program, cli) => {
         ...(options.shared ? { mode: "shared" as const } : {}),
       };
       const { project } = context;
-      const { api } = await context.agent();
+      const { api, name: agent } = await context.agent();
       if (dryRun) {
         await checkFree(api, project, order);
         return cli.out.show({ free: true, conflicts: [] }, text("free"));
@@ -47,6 +47,7 @@ export const defineReserve: Define = (program, cli) => {
         return cli.exitWith(
           await holdWhile({
             ...wanted,
+            agent,
             command: cli.trailing,
             variables: cli.environment.variables,
           }),

@@ -118,6 +118,20 @@ describe("leases at the command line", () => {
     expect((await bert.run("leases", "--mine", "--json")).json()).toMatchObject({ leases: [] });
   });
 
+  it("are held again by a command that is repeated with its key", async () => {
+    const started = join(anna.home, "started");
+    const reserve = ["reserve", "held", "--repo", "kernels", "--key", "k-held", "--"];
+    const killed = anna.start(...reserve, "sh", "-c", `touch ${started}; sleep 1`);
+    await expect.poll(() => existsSync(started)).toBe(true);
+    killed.kill("SIGKILL");
+    await once(killed, "exit");
+    expect(await anna.run(...reserve, "sh", "-c", "exit 5")).toMatchObject({ code: 5 });
+    // A key is its user's own.
+    expect((await bert.run(...reserve, "true")).code).toBe(0);
+    const late = await anna.run(...reserve, "true");
+    expect([late.code, late.stderr]).toEqual([3, expect.stringContaining("is released")]);
+  });
+
   it("are upgraded, handed over and remembered", async () => {
     const lease = (await anna.run("reserve", "docs", ...repo, "--shared")).json<Lease>();
     const exclusive = (await anna.run("lease", "upgrade", lease.id, "--json")).json<Lease>();
