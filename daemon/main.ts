@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { resolve } from "node:path";
 import type { z } from "zod";
 import { ProblemError } from "../contract/problem.ts";
@@ -60,6 +61,13 @@ export interface RunningDaemon {
   stop(): Promise<void>;
 }
 
+/** Every run and loop of a node listens to the signal: more than ten of them are no leak. */
+function detacher(): AbortController {
+  const detach = new AbortController();
+  setMaxListeners(0, detach.signal);
+  return detach;
+}
+
 /**
  * Starts the daemon of a node and returns when it watches over what an earlier life has left. It does not wait for the
  * server, but for its join at the very first start.
@@ -74,7 +82,7 @@ export async function startDaemon(
   const { log, clock = bootClock } = ports;
   await makeFolders(options.data);
   const { spool, lost } = await openSpool({ data: options.data, open: ports.openSpool, log });
-  const detach = new AbortController();
+  const detach = detacher();
   try {
     const server = await connect(options);
     const bootId = readBootId();

@@ -191,6 +191,21 @@ describe.runIf(process.platform === "linux")("a daemon with the process runtime"
     }
   });
 
+  it("carries out many runs side by side without a word of a leak", async () => {
+    const warnings: string[] = [];
+    const note = ({ message }: Error): void => void warnings.push(message);
+    process.on("warning", note);
+    const wide = await makeNode(server, "wide", { allowProcess: true, slots: 6 });
+    const running = await wide.start();
+    const sweep = sweepOf("sleep 1; echo performance: 1 GB/s", { blocks: 8 });
+    const { view } = await finished(server, await submit(server, sweep));
+    await running.stop();
+    await wide.remove();
+    process.off("warning", note);
+    expect(view.states).toEqual({ succeeded: 8 });
+    expect(warnings).toEqual([]);
+  });
+
   it("refuses a second daemon on its folder", async () => {
     await expect(node.start()).rejects.toThrow(/in use by another process/);
   });
