@@ -46,7 +46,12 @@ function pause(over: AbortSignal): Promise<void> {
       resolve();
       return;
     }
-    const timer = setTimeout(resolve, PAUSE_MS);
-    over.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    const done = (): void => {
+      clearTimeout(timer);
+      over.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, PAUSE_MS);
+    over.addEventListener("abort", done);
   });
 }
