@@ -90,8 +90,9 @@ const BETWEEN = `${HITS} and (k.key, k.lease, k.n) > ($5, $6, $7) and k.key < $8
 const OF_SLOT = `${OPEN} and k.key = $2 order by l.fence`;
 const EXCLUSIVE = `${OPEN} and l.holder <> $2 and l.mode = 'exclusive' and l.state in ('held', 'grace')
   order by l.fence, k.n`;
-const SAME_SHARED = `select l.*, ${DUE} from p_lease_keys k join p_leases l on l.id = k.lease ${ENDS}
-  where l.project = $1 and k.scope = $2 and k.key = $3 and l.holder = $4 and l.mode = 'shared'
+// A cross join, because SQLite would else begin with all that is held in the project, or by the holder.
+const SAME_SHARED = `select l.*, ${DUE} from p_lease_keys k cross join p_leases l ${ENDS}
+  where l.id = k.lease and l.project = $1 and k.scope = $2 and k.key = $3 and l.holder = $4 and l.mode = 'shared'
   and l.state in ('held', 'grace') and l.resources = $5 and coalesce(l.refs, '') = $6
   order by l.fence`;
 const CAPACITY = "select capacity from p_slots where project = $1 and name = $2";
