@@ -22,10 +22,6 @@ export async function gitLine(...args: readonly string[]): Promise<string | unde
   return text.trim() === "" ? undefined : text.trim();
 }
 
-/** The full name of a branch or ref as people write it. */
-export const fullRef = (ref: string): string =>
-  ref.startsWith("refs/") ? ref : `refs/heads/${ref}`;
-
 /**
  * Paths as people write them, from the root of the repository, in the form that leases know. A folder stands for all that
  * is below it.

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { CallContext, Principal } from "../contract/handlers.ts";
 import type { LeaseConflict, reservations } from "../contract/reservations.ts";
+import { fullRef } from "../contract/ref.ts";
 import type { Query } from "../storage/db.ts";
 import { callOf } from "../storage/idempotency.ts";
 import type { LogTx } from "../storage/log.ts";
@@ -11,7 +12,7 @@ import { give, placeOf } from "./grant.ts";
 import { isFree, type Obstacles, obstaclesOf } from "./obstacles.ts";
 import { inTheirCase } from "./repositories.ts";
 import { type GrantDeps, takeRoom } from "./quota.ts";
-import { fullRef, isHeld } from "./rules.ts";
+import { isHeld } from "./rules.ts";
 import { checkTtl } from "./settings.ts";
 import { leaseView } from "./view.ts";
 

@@ -4,12 +4,13 @@ import type { guard, GuardLease, GuardSnapshot } from "../contract/guard.ts";
 import type { Handlers } from "../contract/handlers.ts";
 import { Holdings } from "../contract/pattern/holdings.ts";
 import type { Resource } from "../contract/resource.ts";
+import { fullRef } from "../contract/ref.ts";
 import { callOf } from "../storage/idempotency.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { quote } from "./describe.ts";
 import { ignoresCase } from "./repositories.ts";
 import { refsOf } from "./rivals.ts";
-import { fullRef, holderName, holderPrincipal, refsMeet } from "./rules.ts";
+import { holderName, holderPrincipal, refsMeet } from "./rules.ts";
 import { exclusiveOf } from "./store.ts";
 
 export interface GuardDeps {

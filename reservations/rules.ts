@@ -17,10 +17,6 @@ export const modesClash = (a: LeaseMode, b: LeaseMode): boolean =>
 export const refsMeet = (a: readonly string[] | null, b: readonly string[] | null): boolean =>
   a === null || b === null || a.some((ref) => b.includes(ref));
 
-/** The full name of a branch or ref as people write it: `main` -> `refs/heads/main`. */
-export const fullRef = (ref: string): string =>
-  ref.startsWith("refs/") ? ref : `refs/heads/${ref}`;
-
 /** A holder as the wire shows it: the name of an agent, the principal of anybody else. */
 export const holderName = (principal: string, project: string): string =>
   isAgentOf(principal, project) ? principal.slice(agentsOf(project).length) : principal;

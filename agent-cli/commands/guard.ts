@@ -2,12 +2,13 @@ import { basename } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { Option } from "@commander-js/extra-typings";
 import { ProblemError } from "../../contract/problem-error.ts";
+import { fullRef } from "../../contract/ref.ts";
 import { type Cli, type Define, examples, group, leaf } from "../command.ts";
 import type { CommonOptions, Context } from "../context.ts";
 import { variable } from "../environment.ts";
 import { EXIT } from "../exit-codes.ts";
 import { askGuard, PATIENCE_MS, type Verdict } from "../guard-ask.ts";
-import { fullRef, git, gitLine, trackedPaths } from "../guard-git.ts";
+import { git, gitLine, trackedPaths } from "../guard-git.ts";
 import {
   hooksFolder,
   type Installed,
