@@ -1,8 +1,8 @@
-import { EPOCH_GAP } from "../contract/epoch.ts";
 import type { EventBody } from "../contract/events/index.ts";
 import type { Query } from "../storage/db.ts";
 import type { Apply, Event } from "../storage/log.ts";
 import { applies } from "./apply-agents.ts";
+import { endLone, FIRST_PLACE, startsLone } from "./lone-threads.ts";
 import { fold } from "./names.ts";
 import { isBroadcast, type Kind, recipientsOf } from "./recipients.ts";
 
@@ -11,9 +11,8 @@ type Sent = EventBody<"message.sent">;
 /** To the minute: most sends then write no row of their sender. */
 const ACTIVE = `update p_agents set active_at = $3
   where project = $1 and folded = $2 and active_at <= $3 - 60000`;
-/** A thread that is new after a restore may be one that was lost: its places begin in the new epoch too. */
 const THREAD = `insert into p_threads (project, thread, open, subject, messages, last_n, last_message)
-  values ($1, $2, $3, $4, 1, 1 + ${EPOCH_GAP} * (select count(*) from p_epochs), $5)
+  values ($1, $2, $3, $4, 1, ${FIRST_PLACE}, $5)
   on conflict (project, thread) do update
     set messages = p_threads.messages + 1, last_n = p_threads.last_n + 1, last_message = excluded.last_message
   returning last_n`;
@@ -29,7 +28,7 @@ const MEMBER = `${MEMBERS} values ($1, $2, $5, $3, 1, $4) ${SEEN}`;
 const TWO_MEMBERS = `${MEMBERS} values ($1, $2, $5, $3, 1, $4), ($1, $2, $6, $3, 1, $4) ${SEEN}`;
 const MESSAGE = `insert into p_messages (id, project, thread, n, reply_to, sender, to_list, cc_list, bcc_list,
     subject, body, importance, ack_required, ack_within, expires_after, payload, pending, at)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`;
+  values ($1, $2, $3, coalesce($4, ${FIRST_PLACE}), $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`;
 const ATTACHMENT = `insert into p_attachments (message, n, project, sha256, name, size, type)
   values ($1, $2, $3, $4, $5, $6, $7)`;
 const NEXT_SEQ = `update p_agents set next_seq = next_seq + 1 where project = $1 and folded = $2
@@ -91,21 +90,25 @@ async function join(query: Query, message: Delivered, agents: readonly string[])
   else for (const agent of agents) await query(MEMBER, [...shared, agent]);
 }
 
-async function send(query: Query, { project, at, body }: Event<string, Sent>): Promise<void> {
+/** Counts a message in the rows of its thread; answers its place there. */
+async function enter(query: Query, { project, body }: Event<string, Sent>): Promise<number | null> {
+  const { id, thread, open, subject } = body;
+  if (open === null) await endLone(query, project, thread);
+  const values = [project, thread, open === true, subject, id];
+  const [row] = await query<{ last_n: number }>(THREAD, values);
+  return row?.last_n ?? null;
+}
+
+async function send(query: Query, event: Event<string, Sent>): Promise<void> {
+  const { project, at, body } = event;
   const { id, thread, from, subject, importance } = body;
-  const [row] = await query<{ last_n: number }>(THREAD, [
-    project,
-    thread,
-    body.open === true,
-    subject,
-    id,
-  ]);
+  const lone = startsLone(body);
   const { ackWithinMs: ackWithin = null, expiresAfterMs: expiresAfter = null } = body;
   await query(MESSAGE, [
     id,
     project,
     thread,
-    row?.last_n,
+    lone ? null : await enter(query, event),
     body.replyTo,
     from,
     JSON.stringify(body.to),
@@ -124,7 +127,7 @@ async function send(query: Query, { project, at, body }: Event<string, Sent>): P
   const message = { project, id, thread, subject, importance, ackWithin, expiresAfter, at };
   const recipients = recipientsOf(body);
   for (const recipient of recipients) await deliver(query, message, recipient);
-  await join(query, message, [...new Set([...recipients.keys(), from])]);
+  if (!lone) await join(query, message, [...new Set([...recipients.keys(), from])]);
   await query(ACTIVE, [project, fold(from), at]);
   for (const { agent, reason } of body.skipped ?? []) await query(SKIP, [id, agent, reason]);
   for (const [n, { sha256, name, size, type }] of (body.attachments ?? []).entries())

@@ -1,7 +1,8 @@
 import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "../storage/db.ts";
 
-const PRIVATE = "select 1 from p_threads where project = $1 and thread = $2 and open = 0";
+const PRIVATE = `select 1 where exists (select 1 from p_messages where project = $1 and thread = $2)
+  and not exists (select 1 from p_threads where project = $1 and thread = $2 and open = 1)`;
 
 /**
  * Lets through a thread that is new or open: what is posted there is for every reader of the project.

@@ -10,6 +10,7 @@ import { type Addressed, admit, type Admitted } from "./admit.ts";
 import { type Attach, attachable } from "./attachable.ts";
 import { takeInboxes } from "./backlog.ts";
 import { countOthers } from "./contact-rules.ts";
+import { inLone } from "./lone-threads.ts";
 import { EVERYBODY, recipientsOf } from "./recipients.ts";
 
 type Event = EventBody<"message.sent">;
@@ -135,12 +136,14 @@ async function threadOf(
 ): Promise<{ thread: string; open: boolean | null }> {
   const { project, from, thread, open, replyTo } = draft;
   if (thread === undefined) return { thread: id, open };
-  const [existing] = await query<{ open: number; member: number }>(THREAD, [project, thread, from]);
-  if (existing === undefined) return { thread, open };
-  if (existing.open === 0 && existing.member === 0) throw taken(thread);
-  if (existing.open === 0 && open) throw staysPrivate(thread);
+  const [row] = await query<{ open: number; member: number }>(THREAD, [project, thread, from]);
+  if (row?.open === 1) return { thread, open: null };
+  const member = row ? row.member === 1 : await inLone(query, { project, thread }, from);
+  if (member === undefined) return { thread, open };
+  if (!member) throw taken(thread);
+  if (open) throw staysPrivate(thread);
   const alone = draft.to.length + draft.cc.length + draft.bcc.length === 0;
-  if (existing.open === 0 && alone && replyTo !== null) throw nobody();
+  if (alone && replyTo !== null) throw nobody();
   return { thread, open: null };
 }
 

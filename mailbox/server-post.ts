@@ -6,7 +6,7 @@ import { fold } from "./names.ts";
 import { SERVER_AGENT } from "./rules.ts";
 
 const LIVE = "select name from p_agents where project = $1 and folded = $2 and retired_at is null";
-const EXISTS = "select 1 from p_threads where project = $1 and thread = $2";
+const EXISTS = "select 1 from p_messages where project = $1 and thread = $2 limit 1";
 
 /** Something that the server says in a thread. */
 export interface ServerPost {

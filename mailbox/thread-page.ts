@@ -60,12 +60,12 @@ export async function threadPage(
 
 /** The private threads of one agent; one that another of the viewer's agents saw more of is left to that agent. */
 const privateThreads = (dialect: Dialect): string =>
-  `select k.thread, s.subject, 0 as open, 0 as messages, k.last_message, l.at as last_at
+  `select k.thread, coalesce(s.subject, l.subject) as subject, 0 as open, 0 as messages, k.last_message, l.at as last_at
    from thread_members k
-     join p_thread_members s on s.project = k.project and s.thread = k.thread and s.agent = k.agent
-     join p_threads t on t.project = k.project and t.thread = k.thread and t.open = 0
      join p_messages l on l.id = k.last_message
-   where k.project = $1 and k.agent = $2 and k.last_message < $3
+     left join p_thread_members s on s.project = k.project and s.thread = k.thread and s.agent = k.agent
+     left join p_threads t on t.project = k.project and t.thread = k.thread
+   where k.project = $1 and k.agent = $2 and k.last_message < $3 and coalesce(t.open, 0) = 0
      and not exists (select 1 from thread_members o
        where o.project = k.project and o.thread = k.thread and o.agent in ${dialect.list("$5")}
          and (o.last_message > k.last_message or (o.last_message = k.last_message and o.agent < k.agent)))

@@ -1,6 +1,7 @@
 import { MessageId } from "../contract/ids.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Dialect, Query } from "../storage/db.ts";
+import { isLone } from "./lone-threads.ts";
 import { type Viewer, visible } from "./visibility.ts";
 
 /** A message of a thread. */
@@ -65,7 +66,9 @@ export async function seeThread(
     `select t.open, t.messages from p_threads t
      where t.project = $1 and t.thread = $2 and (t.open = 1 or exists (
        select 1 from p_thread_members k where k.project = t.project and k.thread = t.thread
-       and k.agent in ${dialect.list("$3")}))`,
+       and k.agent in ${dialect.list("$3")}))
+     union all select 0 as open, 1 as messages from p_messages m
+     where ${isLone("m")} and ${visible("m", dialect.list("$3"))}`,
     [viewer.project, thread, JSON.stringify(viewer.agents)],
   );
   if (row !== undefined) return { open: row.open === 1, messages: row.messages };

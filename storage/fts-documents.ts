@@ -5,7 +5,7 @@ import type { Found, SearchRequest } from "./search.ts";
 import { Connection } from "./sqlite-connection.ts";
 
 /** Bumped when the tables change: the index is thrown away and built again from the log. */
-const VERSION = 5;
+const VERSION = 6;
 const BATCH = 1_000;
 
 const SCHEMA = `
@@ -34,14 +34,15 @@ const PARTED = `select 1 from progress p left join source.events e on e.seq = p.
   where p.seq > 0 and e.id is not p.event`;
 /** The redacted event is the one that was indexed under its place. */
 const HIDE = "delete from documents where rowid = $1";
-/** Those who were last in the threads of some messages by these, the first of which is the second value, or by later ones. */
+/** The senders and recipients of some messages, which are the newest that they saw of their threads if there was none since. */
 const JOIN = `insert into thread_members (project, agent, thread, last_message)
-  select k.project, k.agent, k.thread, k.last_message
-  from (select distinct project, thread from source.p_messages
-        where id in (select value from json_each($1))) t
-    cross join source.p_thread_members k on k.project = t.project and k.thread = t.thread
-  where k.last_message >= $2
-  on conflict (project, agent, thread) do update set last_message = excluded.last_message`;
+  select m.project, m.sender, m.thread, m.id from source.p_messages m
+    where m.id in (select value from json_each($1))
+  union all select m.project, d.agent, m.thread, m.id
+    from source.p_messages m cross join source.p_deliveries d on d.message = m.id
+    where m.id in (select value from json_each($1))
+  on conflict (project, agent, thread) do update
+    set last_message = max(thread_members.last_message, excluded.last_message)`;
 /** So many pages take a few milliseconds. */
 const MERGE = "insert into documents (documents, rank) values ('merge', 32)";
 
@@ -88,8 +89,8 @@ export class FtsDocuments {
     if (last === undefined) return false;
     connection.database.transaction(() => {
       const parties = new Map<string, number>();
-      const messages = events.flatMap((event) => this.note(event, parties) ?? []).toSorted();
-      if (messages.length > 0) connection.run(JOIN, [JSON.stringify(messages), messages[0]]);
+      const messages = events.flatMap((event) => this.note(event, parties) ?? []);
+      if (messages.length > 0) connection.run(JOIN, [JSON.stringify(messages)]);
       for (const [party, documents] of parties) connection.run(COUNT, [party, documents]);
       const sent = events.filter(({ type }) => type === "message.sent").length;
       connection.run(PROGRESS, [last.seq, last.id, sent]);

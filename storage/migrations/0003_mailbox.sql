@@ -18,6 +18,7 @@ create table p_agents (
 ) /*sqlite without rowid*/;
 create index p_agents_by_owner on p_agents (owner, project, folded);
 
+-- Private threads that are named by their only message, as most are, have no row here and none of members.
 create table p_threads (
   project      text    not null,
   thread       text    not null,

@@ -138,11 +138,10 @@ describe("a restore from the journal", () => {
     await again.stop();
     running = undefined;
     await expectReplayEqual(join(restored.data, "gridpost.db"));
-    const lines = execFileSync("git", ["rev-list", "--count", "main"], {
-      cwd: join(restored.data, "archive/journal.git"),
-    });
+    const cwd = join(restored.data, "archive/journal.git");
+    const lines = execFileSync("git", ["rev-list", "--count", "main"], { cwd });
     expect(Number(lines)).toBeGreaterThan(1);
-    const { handovers } = await verifyClone(join(restored.data, "archive/journal.git"), undefined);
+    const { handovers } = await verifyClone(cwd, undefined);
     expect(handovers).toMatchObject([
       { repository: "journal", seq: expect.any(Number) as unknown },
     ]);
@@ -179,20 +178,21 @@ describe("a restore from the journal", () => {
   });
 
   it("goes on in threads beyond every page that somebody has turned", async () => {
-    const post = (client: Client, thread: string): Promise<unknown> =>
+    const post = (client: Client, thread?: string): Promise<{ thread: string }> =>
       client.mailbox.send({ params: project, body: { to: ["red"], subject: "s", thread } });
     await post(blue, "longer");
+    const threads = [(await post(blue)).thread, "longer", "gone"];
     await server.running.archive.flush();
     const folder = clone();
-    for (const thread of ["longer", "longer", "gone", "gone", "gone"]) await post(blue, thread);
+    for (const thread of [...threads, ...threads, "gone"]) await post(blue, thread);
     const at = (thread: string, query: object) => ({ params: { ...project, thread }, query });
     const turned = async (thread: string) =>
       (await blue.mailbox.thread(at(thread, { limit: 2 }))).next ?? "";
-    const pages = { longer: await turned("longer"), gone: await turned("gone") };
+    const pages = await Promise.all(threads.map(async (one) => [one, await turned(one)] as const));
     const { url } = await startRestored((await restoreServer(folder, join(work, "new"))).data);
     const back = memberAt(url, anna, systemClock);
     const [writer, reader] = [await back.asAgent("blue"), await back.asAgent("red")];
-    for (const [thread, after] of Object.entries(pages)) {
+    for (const [thread, after] of pages) {
       await post(writer, thread);
       expect((await reader.mailbox.thread(at(thread, { after }))).messages).toHaveLength(1);
     }

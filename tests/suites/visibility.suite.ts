@@ -11,8 +11,13 @@ interface Letter {
   readonly to: readonly Name[];
   readonly cc: readonly Name[];
   readonly bcc: readonly Name[];
+  /** A name; or "new" for a thread without one, "last" for the last of these. */
   readonly thread: string;
   readonly open: boolean;
+}
+
+interface Sent extends Letter {
+  readonly id: string;
 }
 
 /** Who sees what, and that nothing is lost, on every driver. */
@@ -33,33 +38,47 @@ const letter: fc.Arbitrary<Letter> = fc.record({
   to: some(1),
   cc: some(0),
   bcc: some(0),
-  thread: fc.constantFrom("a", "b", "c"),
+  thread: fc.constantFrom("a", "b", "new", "new", "last"),
   open: fc.boolean(),
 });
 
 /** The same rules, written the slow and obvious way. */
 class Model {
-  /** Of the threads of this run. */
-  readonly prefix: string;
-  readonly sent: (Letter & { readonly id: string })[] = [];
+  readonly sent: Sent[] = [];
+  private readonly prefix: string;
   private readonly open = new Map<string, boolean>();
+  private last: string | undefined;
 
+  /** @param prefix of the names of this run's threads */
   constructor(prefix: string) {
     this.prefix = prefix;
   }
 
-  accepts({ from, thread, open }: Letter): boolean {
-    const isOpen = this.open.get(thread);
+  /** The id of the thread that a letter goes to; undefined for one that gets its id by it. */
+  threadOf({ thread }: Letter): string | undefined {
+    if (thread === "new") return undefined;
+    return thread === "last" ? this.last : this.prefix + thread;
+  }
+
+  accepts(one: Letter): boolean {
+    const thread = this.threadOf(one);
+    const isOpen = thread === undefined ? undefined : this.open.get(thread);
     if (isOpen === undefined || isOpen) return true;
-    return !open && this.sent.some((one) => one.thread === thread && this.concerns(one, from));
+    const members = this.sent.filter((other) => other.thread === thread);
+    return !one.open && members.some((other) => this.concerns(other, one.from));
   }
 
   add(one: Letter, id: string): void {
-    if (!this.open.has(one.thread)) this.open.set(one.thread, one.open);
-    this.sent.push({ ...one, id });
+    const named = this.threadOf(one);
+    const thread = named ?? id;
+    if (named === undefined) this.last = id;
+    if (!this.open.has(thread)) this.open.set(thread, one.open);
+    this.sent.push({ ...one, thread, id });
   }
 
-  sees(one: Letter, who: readonly Name[]): boolean {
+  isThread = (thread: string): boolean => this.open.has(thread);
+
+  sees(one: Sent, who: readonly Name[]): boolean {
     return this.open.get(one.thread) === true || who.some((name) => this.concerns(one, name));
   }
 
@@ -84,9 +103,9 @@ async function everyReadPath(office: PostOffice): Promise<void> {
 }
 
 async function sendOne(agents: Record<Name, Caller>, model: Model, one: Letter): Promise<void> {
-  const { from, to, cc, bcc, thread, open } = one;
+  const { from, to, cc, bcc, open } = one;
   const lists = { to: [...to], cc: [...cc], bcc: [...bcc] };
-  const body = { ...lists, subject: "s", thread: model.prefix + thread, open };
+  const body = { ...lists, subject: "s", thread: model.threadOf(one), open };
   const accepted = model.accepts(one);
   const sent = await agents[from].send({ body }).catch(() => null);
   expect(sent !== null).toBe(accepted);
@@ -105,9 +124,9 @@ async function compare(caller: Caller, who: readonly Name[], model: Model): Prom
   const ids = expected.map(({ id }) => id);
   expect(shown).toEqual(ids);
   const listed = await caller.threads({ query: { limit: 500 } });
-  const threads = listed.threads.filter(({ thread }) => thread.startsWith(model.prefix));
+  const threads = listed.threads.filter(({ thread }) => model.isThread(thread));
   expect(threads.map(({ thread }) => thread).toSorted()).toEqual(
-    [...new Set(expected.map(({ thread }) => model.prefix + thread))].toSorted(),
+    [...new Set(expected.map(({ thread }) => thread))].toSorted(),
   );
   const inThreads: string[] = [];
   for (const { thread, messages: count } of threads) {
