@@ -5,8 +5,9 @@ import type { Query } from "./db.ts";
 import type { EventKey, LogTx } from "./log.ts";
 
 const REMEMBER_MS = 24 * 3_600_000;
-/** Every so many remembered calls up to twice as many expired ones are forgotten, so the table cannot grow. */
+/** Every so many remembered calls twice as many rows are looked at, so that the table stays within twice what is remembered. */
 const CLEAN_EVERY = 64;
+const LOOK_AT = 2 * CLEAN_EVERY;
 
 /** What the server itself did about an event is not done again, however late a reader meets the event again. */
 const RECALL = `select endpoint, hash, ref from e_idempotency
@@ -14,8 +15,19 @@ const RECALL = `select endpoint, hash, ref from e_idempotency
 /** The first event that a reader has not passed. */
 const UNREAD =
   "select at from events where seq > (select min(seq) from e_cursors) order by seq limit 1";
-const FORGET = `delete from e_idempotency where (principal, key) in
-  (select principal, key from e_idempotency where at <= $1 order by at limit $2)`;
+/** Rows are looked at in the order of their keys, round and round: an index of times would cost each call more. */
+const LAST = `select key, principal from e_idempotency where (key, principal) > ($1, $2)
+  order by key, principal limit 1 offset ${LOOK_AT - 1}`;
+const FORGET = `delete from e_idempotency
+  where (key, principal) > ($1, $2) and (key, principal) <= ($3, $4) and at <= $5`;
+
+interface Place {
+  readonly key: string;
+  readonly principal: string;
+}
+const BEFORE_ALL: Place = { key: "", principal: "" };
+/** Keys are printable. */
+const AFTER_ALL: Place = { key: "\x7f", principal: "" };
 
 /** One call with an `Idempotency-Key`. */
 export interface Call {
@@ -74,6 +86,7 @@ interface Remembered {
 }
 
 export function idempotency(tx: TxWithKey): Once {
+  const forgetExpired = forgetting();
   let remembered = 0;
   return async (call, decide, reply) => {
     const { principal, endpoint, key, hash, ref, keys } = call;
@@ -129,8 +142,15 @@ async function remember(
 }
 
 /** A key of the server is no older than its event: it goes once every reader has passed the events of its time. */
-async function forgetExpired({ query, now }: LogTx): Promise<void> {
-  const [unread] = await query<{ at: number }>(UNREAD);
-  const until = Math.min(now - REMEMBER_MS, (unread?.at ?? Infinity) - 1);
-  await query(FORGET, [until, 2 * CLEAN_EVERY]);
+function forgetting(): (tx: LogTx) => Promise<void> {
+  let place = BEFORE_ALL;
+  return async ({ query, now }) => {
+    const from = place;
+    const [last] = await query<Place>(LAST, [from.key, from.principal]);
+    place = last ?? BEFORE_ALL;
+    const to = last ?? AFTER_ALL;
+    const [unread] = await query<{ at: number }>(UNREAD);
+    const until = Math.min(now - REMEMBER_MS, (unread?.at ?? Infinity) - 1);
+    await query(FORGET, [from.key, from.principal, to.key, to.principal, until]);
+  };
 }

@@ -35,4 +35,3 @@ create table e_idempotency (
   at        bigint not null,
   primary key (key, principal)
 ) /*sqlite without rowid*/;
-create index e_idempotency_by_at on e_idempotency (at);

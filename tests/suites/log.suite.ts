@@ -135,8 +135,8 @@ function idempotent(bench: () => Bench): void {
     keys: [],
     ...over,
   });
-  const run = (one: Call): Promise<string> =>
-    bench().log.once(
+  const run = (one: Call, { once } = bench().log): Promise<string> =>
+    once(
       one,
       async (tx, ref) => {
         await add(tx);
@@ -200,6 +200,14 @@ function idempotent(bench: () => Bench): void {
     clock.advance(24 * 3_600_000);
     for (let i = 0; i < 64; i += 1) await run(call({ key: `other-${i}` }));
     expect(await db.query("select key from e_idempotency where key = 'k1'")).toEqual([]);
+  });
+
+  it("removes all that it forgot, about as many calls later", async () => {
+    const { clock, db, log } = bench();
+    for (let i = 0; i < 600; i += 1) await run(call({ key: `old-${i}` }), log);
+    clock.advance(24 * 3_600_000);
+    for (let i = 0; i < 640; i += 1) await run(call({ key: `new-${i}` }), log);
+    expect(await db.query("select key from e_idempotency where key like 'old-%'")).toEqual([]);
   });
 
   it("remembers what the server did about an event until every reader has passed the event", async () => {
