@@ -53,7 +53,8 @@ export async function admit(query: Query, addressed: Addressed): Promise<Admitte
   refuseTooMany(people.length);
   const agents = await findAgents(query, project, [addressed.from, ...people]);
   const from = senderOf(agents, addressed.from);
-  const refusals = await refused(query, { ...addressed, from }, agents);
+  const { answers } = addressed;
+  const refusals = await refused(query, { project, from, answers }, agents);
   const out = new Set(refusals.map(({ agent }) => fold(agent)));
   const resolve = (names: readonly string[]): string[] =>
     unique(names)
@@ -96,13 +97,13 @@ function senderOf(agents: ReadonlyMap<string, AgentRow>, from: string): string {
 /** Those that a message from the sender may not reach. */
 async function refused(
   query: Query,
-  addressed: Addressed,
+  sending: Pick<Addressed, "project" | "from" | "answers">,
   agents: ReadonlyMap<string, AgentRow>,
 ): Promise<Skipped[]> {
   const skipped: Skipped[] = [];
   for (const agent of agents.values()) {
     if (agent.retired === 1) skipped.push({ agent: agent.name, reason: "retired" });
-    else if (!(await mayWrite(query, addressed, agent)))
+    else if (!(await mayWrite(query, sending, agent)))
       skipped.push({ agent: agent.name, reason: "policy" });
   }
   return skipped;
@@ -151,7 +152,7 @@ async function withGroups(
   addressed: Addressed,
   admitted: Admitted,
 ): Promise<Admitted> {
-  const { project, from } = addressed;
+  const { project, from, answers } = addressed;
   const groups: Admitted["groups"] = [];
   const skipped = [...admitted.skipped];
   const places = new Map(admitted.places);
@@ -165,7 +166,7 @@ async function withGroups(
       for (const name of fresh) taken.add(name);
       refuseTooMany(taken.size);
       const agents = await findAgents(query, project, fresh);
-      const refusals = await refused(query, { ...addressed, from: admitted.from }, agents);
+      const refusals = await refused(query, { project, from: admitted.from, answers }, agents);
       const out = new Set(refusals.map(({ agent }) => agent));
       const members = fresh.filter((name) => !out.has(name));
       for (const { name, next_seq } of agents.values()) places.set(name, next_seq);
