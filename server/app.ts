@@ -54,6 +54,7 @@ export async function buildApp({
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.removeContentTypeParser("text/plain");
+  readJson(app);
   app.addHook("onRequest", (request, _reply, done) => {
     done(request.url.length > MAX_URL ? uriTooLong() : undefined);
   });
@@ -84,6 +85,20 @@ export async function buildApp({
       done();
     });
   return app;
+}
+
+/** Parses JSON as Fastify does, and keeps its text. */
+function readJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.decorateRequest("text", "");
+  app.addContentTypeParser(
+    "application/json",
+    { parseAs: "string" },
+    (request, text: string, done) => {
+      request.text = text;
+      void parse(request, text, done);
+    },
+  );
 }
 
 /** How the server meets the network. */

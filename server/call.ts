@@ -51,11 +51,7 @@ function badRequest(endpoint: Endpoint, details: Record<string, unknown>[]): Pro
 }
 
 /** The idempotency key of a request; null when there is none. @throws ProblemError IDEMPOTENCY_KEY_INVALID */
-export function idempotencyOf(
-  endpoint: Endpoint,
-  request: FastifyRequest,
-  parts: Parts,
-): Idempotency | null {
+export function idempotencyOf(endpoint: Endpoint, request: FastifyRequest): Idempotency | null {
   const key = request.headers["idempotency-key"];
   if (key === undefined || endpoint.method !== "POST") return null;
   if (endpoint.idempotent === false) {
@@ -70,8 +66,8 @@ export function idempotencyOf(
       { next: "send a UUID" },
     );
   }
-  const call = JSON.stringify([parts.params, parts.query, parts.body]);
-  return { key, endpoint: `${endpoint.method} ${endpoint.path}`, hash: hash("sha256", call) };
+  const sent = `${request.url}\n${request.text}`;
+  return { key, endpoint: `${endpoint.method} ${endpoint.path}`, hash: hash("sha256", sent) };
 }
 
 interface CallParts {
@@ -96,7 +92,7 @@ export function callOf(
     params: parts.params,
     query: parts.query,
     body: parts.body,
-    idempotency: idempotencyOf(endpoint, request, parts),
+    idempotency: idempotencyOf(endpoint, request),
     // The types of public handlers do not have it.
     principal: caller as Principal,
     get signal() {

@@ -19,6 +19,8 @@ declare module "fastify" {
   interface FastifyRequest {
     /** Who calls; null on public routes. Set before the body is read. */
     caller: Authenticated | null;
+    /** A JSON body as it came; empty before it is read, and without one. */
+    text: string;
   }
 }
 
