@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import { ProblemError } from "../../contract/problem.ts";
@@ -47,7 +47,7 @@ const Payload = z.object({
 export interface AccessTokens {
   sign(claims: Granted, now: number): Promise<{ token: string; exp: number }>;
   /**
-   * Checks everything that does not change while a token lives, once per token: a verified one is remembered.
+   * Checks everything that does not change while a token lives, once per token: a verified one is remembered by its hash.
    * @throws ProblemError UNAUTHENTICATED
    */
   verify(token: string, now: number): AccessClaims | Promise<AccessClaims>;
@@ -69,10 +69,10 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   const remembered = new Map<string, AccessClaims>();
   // A check that began before `forget` must not be remembered after it.
   let epoch = 0;
-  const remember = (token: string, claims: AccessClaims): AccessClaims => {
+  const remember = (name: string, claims: AccessClaims): AccessClaims => {
     const oldest = remembered.size < MAX_REMEMBERED ? undefined : remembered.keys().next().value;
     if (oldest !== undefined) remembered.delete(oldest);
-    remembered.set(token, claims);
+    remembered.set(name, claims);
     return claims;
   };
   return {
@@ -80,15 +80,16 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     verify: (token, now) => {
       if (token.length > MAX_TOKEN_BYTES)
         throw refused(`a token has at most ${MAX_TOKEN_BYTES} bytes`);
-      const known = remembered.get(token);
+      const name = hash("sha256", token, "base64");
+      const known = remembered.get(name);
       if (known === undefined) {
         const begun = epoch;
         return check(options, token, now).then((claims) =>
-          begun === epoch ? remember(token, claims) : claims,
+          begun === epoch ? remember(name, claims) : claims,
         );
       }
       if (known.exp > now) return known;
-      remembered.delete(token);
+      remembered.delete(name);
       throw refused("the token has expired");
     },
     isSigned: ({ kid }, now) => kid === null || options.keys().verifier(kid, now) !== undefined,
