@@ -14,13 +14,17 @@ const empty = (repository: string): Fault => ({
   problem: "it has no commit on the branch main: it is no archive, or holds nothing yet",
 });
 
-/** Checks a clone of one repository, wherever it lies. @throws ProblemError BAD_REQUEST for what is no repository, or no head */
+/**
+ * Checks a clone of one repository, wherever it lies.
+ * @throws ProblemError BAD_REQUEST for what is no repository, or one that is no archive, or no head
+ */
 export async function verifyClone(
   folder: string,
   since: string | undefined,
 ): Promise<VerifyAnswer> {
   refuseNoHead(since);
   await refuseNoRepository(folder);
+  await refuseNoArchive(folder);
   const one = await verifyRepository({ folder, ...(since === undefined ? {} : { since }) });
   const found = one.fault === null && one.head === null ? { ...one, fault: empty(folder) } : one;
   return answerOf({ deep: false, since }, [found], null);
@@ -46,4 +50,17 @@ async function refuseNoRepository(folder: string): Promise<void> {
       cause: error,
     });
   }
+}
+
+/** A history of which no commit says that a server made it was never an archive, so nothing in it was tampered with. */
+async function refuseNoArchive(folder: string): Promise<void> {
+  const holds = async (...args: string[]): Promise<boolean> => {
+    const found = gitIn(folder).raw(["rev-list", "--max-count=1", "--all", ...args]);
+    // What cannot be read is damaged: the verification says where.
+    return (await found.catch(() => "unreadable")) !== "";
+  };
+  if (!(await holds()) || (await holds("--grep=^Gridpost-Signature: "))) return;
+  throw new ProblemError("BAD_REQUEST", `${folder} is no Gridpost archive`, {
+    next: "give the folder of a clone of journal.git, or of a project's archive.git",
+  });
 }

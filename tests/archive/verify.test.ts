@@ -157,6 +157,24 @@ describe("the verification of an archive", () => {
     });
   });
 
+  it("says of another project's repository that it is no archive, whatever its branch is called", async () => {
+    const other = join(bench().root, "other");
+    gitOut(bench().root, "init", "-q", "-b", "main", other);
+    writeFileSync(join(other, "a.txt"), "a\n");
+    gitOut(other, "add", "-A");
+    commit(other);
+    writeFileSync(join(other, "b.txt"), "b\n");
+    for (const branch of ["main", "trunk"]) {
+      gitOut(other, "branch", "-q", "-M", branch);
+      await expect(verifyClone(other, undefined)).rejects.toMatchObject({
+        code: "BAD_REQUEST",
+        message: `${other} is no Gridpost archive`,
+      });
+    }
+    gitOut(readable, "branch", "-q", "-m", "main", "evil");
+    expect(await verifyClone(readable, undefined)).toMatchObject({ ok: false });
+  });
+
   it("finds a history that was rewritten with the old trailers", async () => {
     const stream = execFileSync("git", ["fast-export", "main"], { cwd: clone, encoding: "utf8" });
     const input = stream.replace("number 1", "number 9");
