@@ -23,6 +23,7 @@ import { openReports } from "./report-thread.ts";
 import type { Settings } from "./settings.ts";
 import type { Plumbing, State } from "./state.ts";
 import { changesIdentity, isTypeTopic, topicsOf, topicsOfType } from "./topics.ts";
+import { removeScratch } from "./verify-thread.ts";
 
 export interface ServerOptions {
   readonly settings: Settings;
@@ -72,6 +73,7 @@ async function open(
 ): Promise<State> {
   const folder = await takeDataFolder(settings.data);
   releasers.push("data folder", () => folder.release());
+  await removeScratch(folder.path);
   const db = openSqlite({ file: folder.database, clock });
   releasers.push("database", () => db.close());
   await migrate(db);

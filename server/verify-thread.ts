@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { hash } from "node:crypto";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VerifyAnswer, VerifyRequest } from "../archive/ports.ts";
@@ -16,6 +17,20 @@ export interface VerifyTask {
 /** What it says: the answer, or why there is none. */
 export type VerifyReply = { readonly answer: VerifyAnswer } | { readonly problem: ProblemBody };
 
+/** How the folders of verifications of a data folder begin, so that a later server knows them for its own. */
+const scratchName = (data: string): string =>
+  `gridpost-verify-${hash("sha256", data).slice(0, 16)}-`;
+
+/** Removes what the verifications of a killed server left behind: a copy of its database. Only for whoever has the data folder. */
+export async function removeScratch(data: string): Promise<void> {
+  const names = await readdir(tmpdir()).catch(() => []);
+  const left = names.filter((name) => name.startsWith(scratchName(data)));
+  // What another user put there is none of ours.
+  const remove = (name: string): Promise<void> =>
+    rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined);
+  await Promise.all(left.map(remove));
+}
+
 /**
  * Verifies the archive of a data folder beside a running server, which goes on answering.
  * @param signal ends it
@@ -25,7 +40,7 @@ export async function verifyInThread(
   request: VerifyRequest,
   signal: AbortSignal,
 ): Promise<VerifyAnswer> {
-  const scratch = await mkdtemp(join(tmpdir(), "gridpost-verify-"));
+  const scratch = await mkdtemp(join(tmpdir(), scratchName(data)));
   const task: VerifyTask = { data, scratch, request };
   const worker = startThread(new URL("verify-worker.ts", import.meta.url), task);
   const end = (): void => void worker.terminate();

@@ -2,10 +2,10 @@ import { execFile, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Client, createClient } from "../../contract/client.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import { CLI_ENTRY } from "../support/cli.ts";
@@ -153,6 +153,22 @@ describe("a server process", () => {
     server = await spawnServer(data);
     expect((await received()).seqs.length).toBeGreaterThan(next);
     await expectNothingLostOrDoubled(letters);
+  });
+
+  it("removes what a verification left that was killed with it", async () => {
+    const scratch = await mkdtemp(join(tmpdir(), "gridpost-scratch-"));
+    vi.stubEnv("TMPDIR", scratch);
+    await server.end("SIGTERM");
+    server = await spawnServer(data);
+    const client = createClient({ url: server.url, token: () => anna.token() });
+    const verified = client.archive.verify({ body: { deep: true } }).catch(() => "killed");
+    await expect.poll(() => readdir(scratch), { interval: 5 }).toHaveLength(1);
+    await server.end("SIGKILL");
+    expect(await verified).toBe("killed");
+    server = await spawnServer(data);
+    vi.unstubAllEnvs();
+    expect(await readdir(scratch)).toEqual([]);
+    await rm(scratch, { recursive: true });
   });
 
   it("refuses a second server on its data folder, and a port that is in use", async () => {
