@@ -9,7 +9,7 @@ const LOOPBACK = /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/|$)/;
 /** An issuer of OpenID Connect whose tokens are accepted, as the settings describe it. */
 export const OutsideIssuer = z.strictObject({
   /** `iss` of its tokens. */
-  issuer: z.url(),
+  issuer: z.url({ protocol: /^https?$/ }),
   /** Where its keys are; https, or loopback for trials. */
   jwksUri: z
     .url()
@@ -42,6 +42,10 @@ export const OutsideIssuer = z.strictObject({
     .default([]),
 });
 export type OutsideIssuer = z.output<typeof OutsideIssuer>;
+
+/** Whether `iss` names an issuer outside: issuers have addresses, whoever joined here signs by its own name. */
+export const isFromOutside = (iss: unknown): boolean =>
+  typeof iss === "string" && /^https?:\/\//.test(iss);
 
 /** Whether no issuer's users can have names that begin as those of another. */
 export const areApart = (issuers: readonly OutsideIssuer[]): boolean =>

@@ -10,7 +10,7 @@ import {
 import { ProblemError } from "../../contract/problem.ts";
 import { CLOCK_TOLERANCE_MS } from "../../contract/token.ts";
 import type { EventLog } from "../../storage/event-log.ts";
-import { type OutsideIssuer, outsideUser, roleChanges } from "./outside-rules.ts";
+import { isFromOutside, type OutsideIssuer, outsideUser, roleChanges } from "./outside-rules.ts";
 import type { Standings } from "./standings.ts";
 import { rolesOf } from "./store.ts";
 
@@ -31,7 +31,7 @@ export interface OutsideCaller {
 
 /** Tokens of configured outside issuers. */
 export interface Outside {
-  /** Whether a token says that it is from one of them; nothing is proved by that. */
+  /** Whether a token says that it is from an issuer outside, known or not; nothing is proved by that. */
   claims(token: string): boolean;
   /** Verifies the token and gives its user the roles of the claim map. @throws ProblemError UNAUTHENTICATED, UNAVAILABLE */
   verify(token: string, now: number): Promise<OutsideCaller>;
@@ -47,18 +47,11 @@ export function createOutside({ issuers, log, standings }: OutsideDeps): Outside
   const trusted = new Map(
     issuers.map((issuer) => [issuer.issuer, { issuer, keys: keysOf(issuer) }]),
   );
-  const find = (token: string) => {
-    try {
-      return trusted.get(decodeJwt(token).iss ?? "");
-    } catch {
-      return undefined;
-    }
-  };
   return {
-    claims: (token) => trusted.size > 0 && find(token) !== undefined,
+    claims: (token) => isFromOutside(issuerOf(token)),
     verify: async (token, now) => {
-      const found = find(token);
-      if (found === undefined) throw refused("the token is from an unknown issuer");
+      const found = trusted.get(issuerOf(token) ?? "");
+      if (found === undefined) throw refused("the token is from an issuer that this server does not know");
       const payload = await check(token, found, now);
       const principal = outsideUser(found.issuer, payload);
       if (principal === undefined)
@@ -68,6 +61,15 @@ export function createOutside({ issuers, log, standings }: OutsideDeps): Outside
       return { principal, exp: (payload.exp ?? 0) * 1_000 };
     },
   };
+}
+
+/** Who issued a token, as it says itself. */
+function issuerOf(token: string): string | undefined {
+  try {
+    return decodeJwt(token).iss;
+  } catch {
+    return undefined;
+  }
 }
 
 type KeySet = ReturnType<typeof createRemoteJWKSet>;

@@ -102,6 +102,7 @@ describe("tokens of an outside issuer", () => {
     };
     for (const [what, token] of Object.entries(cases))
       await expect(whoami(as(token)), what).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    await expect(whoami(as(cases["an unknown issuer"]))).rejects.toThrow(/issuer that this server/);
     await other.close();
   });
 
