@@ -165,7 +165,14 @@ function projectHandlers({
 const noProject = (name: string): ProblemError =>
   new ProblemError("NOT_FOUND", `there is no project ${name}`, { next: "gridpost project ls" });
 
-const noPrincipal = (id: string): ProblemError =>
-  new ProblemError("NOT_FOUND", `there is no principal ${id}`, {
-    next: "write it as user:NAME, node:NAME or agent:PROJECT/NAME",
-  });
+/** Where the names of a kind are listed; users are found nowhere. */
+const LISTS = { node: "gridpost node ls", agent: "gridpost agent ls" } as const;
+
+function noPrincipal(id: string): ProblemError {
+  const kind = parsePrincipal(id)?.kind;
+  const next =
+    kind === "node" || kind === "agent"
+      ? LISTS[kind]
+      : "write it as user:NAME, node:NAME or agent:PROJECT/NAME";
+  return new ProblemError("NOT_FOUND", `there is no principal ${id}`, { next });
+}

@@ -46,6 +46,11 @@ describe("a revocation", () => {
     await expect(join(fleet, "n-2")).rejects.toMatchObject(dead);
   });
 
+  it("of a name that nobody has tells where the names are listed", async () => {
+    const next = { code: "NOT_FOUND", next: "gridpost node ls" };
+    await expect(revoke("node:nosuch")).rejects.toMatchObject(next);
+  });
+
   it("voids the join tokens that others made for that name, and no others", async () => {
     const { admin } = server;
     await server.join("user", "ben");
