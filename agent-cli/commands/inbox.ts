@@ -2,12 +2,14 @@ import type { Answer, Api } from "../api.ts";
 import { count, duration, given } from "../arguments.ts";
 import { saveAttachments } from "../attachments.ts";
 import { change, type Define, examples, leaf } from "../command.ts";
-import { inProject } from "../failure.ts";
 import { inboxView, messageView } from "../mail-view.ts";
+import { patiently } from "../patience.ts";
 import { at, record, table } from "../view.ts";
 
 /** The server holds a long poll for at most so long; a longer wait is several of them. */
 const POLL_MS = 60_000;
+/** A server that is being restarted is waited for so long. */
+const PATIENCE_MS = 60_000;
 
 type Inbox = Answer<"GET /v1/projects/:project/inbox">;
 
@@ -18,21 +20,33 @@ interface InboxRequest {
   readonly waitMs: number;
 }
 
-async function readInbox(api: Api, { project, query, waitMs }: InboxRequest): Promise<Inbox> {
+/**
+ * A page of the inbox, as soon as it holds a message or the wait is over. Whoever asks a server that is away is told at
+ * once; one that goes away meanwhile is waited for.
+ */
+export async function readInbox(
+  api: Api,
+  { project, query, waitMs }: InboxRequest,
+): Promise<Inbox> {
   const until = performance.now() + waitMs;
-  for (;;) {
-    const wait = Math.max(0, Math.min(POLL_MS, Math.round(until - performance.now())));
-    const page = await api(
+  const left = (): number => Math.max(0, Math.round(until - performance.now()));
+  const ask = (wait: number): Promise<Inbox> =>
+    api(
       "GET /v1/projects/:project/inbox",
-      {
-        params: { project },
-        query: { ...query, wait },
-      },
+      { params: { project }, query: { ...query, wait } },
       { timeoutMs: wait + 30_000 },
     );
-    if (page.messages.length > 0 || performance.now() >= until) return page;
-  }
+  let page = await ask(0);
+  while (page.messages.length === 0 && left() > 0)
+    page = await patiently(Math.min(PATIENCE_MS, left()), () => ask(Math.min(POLL_MS, left())));
+  return page;
 }
+
+/** How to see what a page left out. The same command: its filters and its project stay. */
+export const restOf = (after: number | undefined, { next }: Pick<Inbox, "next">): string =>
+  after === undefined
+    ? "older ones: the same command with --after 0"
+    : `more: the same command with --after ${next}`;
 
 /** A switch as a query holds it. */
 const flag = (on: true | undefined): "true" | undefined => (on ? "true" : undefined);
@@ -62,15 +76,7 @@ export const defineInbox: Define = (program, cli) => {
         waitMs: wait ?? 0,
       });
       await cli.out.show(page, inboxView(page.messages));
-      if (page.more && cli.out.tty)
-        cli.out.note(
-          inProject(
-            after === undefined
-              ? "older ones: gridpost inbox --after 0"
-              : `more: gridpost inbox --after ${page.next}`,
-            options.project,
-          ),
-        );
+      if (page.more && cli.out.tty) cli.out.note(restOf(after, page));
     });
 };
 

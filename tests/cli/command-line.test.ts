@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { duration } from "../../agent-cli/arguments.ts";
 import { parseCommandLine } from "../../agent-cli/command-line.ts";
+import type { Api } from "../../agent-cli/api.ts";
+import { readInbox, restOf } from "../../agent-cli/commands/inbox.ts";
 import { restoredView } from "../../agent-cli/commands/archive.ts";
 import { followLog, type LogPart, wholeLog } from "../../agent-cli/run-log.ts";
 import { describe as described, failureOf } from "../../agent-cli/failure.ts";
@@ -14,6 +16,35 @@ describe("a duration on the command line", () => {
     expect(duration("1.5h")).toBe(5_400_000);
     expect(() => duration("30")).toThrow("a number with a unit");
     expect(() => duration("200000000000d")).toThrow("it is more than 365d");
+  });
+});
+
+describe("an inbox", () => {
+  const none = { messages: [], next: 0, more: false };
+  /** Calls that answer, or fail as those to a server that is away. */
+  const answering = (...answers: (object | null)[]) => {
+    let calls = 0;
+    return (() => {
+      const answer = answers[calls++];
+      const away = new UnreachableError("cannot reach it", undefined, null);
+      return answer === null || answer === undefined
+        ? Promise.reject(away)
+        : Promise.resolve(answer);
+    }) as unknown as Api;
+  };
+  const request = { project: "default", query: {}, waitMs: 30_000 };
+
+  it("is waited for while the server is restarted, but not at one that is away", async () => {
+    const mail = { messages: [{ seq: 1 }], next: 1, more: false };
+    expect(await readInbox(answering(none, null, none, mail), request)).toEqual(mail);
+    await expect(readInbox(answering(null, mail), request)).rejects.toThrow("cannot reach it");
+    const brief = { ...request, waitMs: 20 };
+    await expect(readInbox(answering(none, null, null), brief)).rejects.toThrow("cannot reach it");
+  });
+
+  it("says how to see the rest of it with the filters that were given", () => {
+    expect(restOf(undefined, { next: 40 })).toBe("older ones: the same command with --after 0");
+    expect(restOf(7, { next: 40 })).toBe("more: the same command with --after 40");
   });
 });
 
