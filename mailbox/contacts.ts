@@ -64,6 +64,7 @@ export function contactHandlers(log: EventLog): ContactHandlers {
           const asked = await getAgent(tx.query, project, name);
           const { name: agent } = asked;
           const { name: asker } = await getAgent(tx.query, project, peer);
+          refuseItself(agent, asker);
           const before = await find(tx.query, { project, agent, peer: asker });
           if (before === undefined || settled(before)) {
             const request = { agent, peer: asker, reason: body.reason ?? null, ttlMs: body.ttlMs };
@@ -86,6 +87,7 @@ export function contactHandlers(log: EventLog): ContactHandlers {
           const agent = await getAgent(tx.query, project, params.name);
           refuseOthers(principal, agent);
           const { name: peer } = await getAgent(tx.query, project, params.peer);
+          refuseItself(agent.name, peer);
           const { accept: accepted, ttlMs = null } = body;
           const answer = { agent: agent.name, peer, accepted, ttlMs: accepted ? ttlMs : null };
           const { actor } = principal;
@@ -96,6 +98,14 @@ export function contactHandlers(log: EventLog): ContactHandlers {
       );
     },
   };
+}
+
+/** Nobody needs leave to write to itself, and nothing that it answered would take that away. */
+function refuseItself(agent: string, peer: string): void {
+  if (agent !== peer) return;
+  throw new ProblemError("BAD_REQUEST", `${agent} may always write to itself`, {
+    next: "name another agent: gridpost agent ls",
+  });
 }
 
 interface Pair {

@@ -253,6 +253,16 @@ function contacts(office: () => PostOffice): void {
     expect((await reply()).recipients).toHaveLength(1);
   });
 
+  it("takes no request of an agent to itself, and no answer to one", async () => {
+    const { red } = await office().agents("red");
+    const refusal = { code: "BAD_REQUEST", message: "red may always write to itself" };
+    const ask = red.requestContact({ params: { name: "red" }, body: {} });
+    await expect(ask).rejects.toMatchObject(refusal);
+    const answer = { params: { name: "red", peer: "red" }, body: { accept: true } };
+    await expect(office().user("anna").answerContact(answer)).rejects.toMatchObject(refusal);
+    expect((await red.contacts({ params: { name: "red" } })).contacts).toEqual([]);
+  });
+
   it("refuses everybody when closed, the agent itself excepted", async () => {
     const { red, blue } = await office().agents("red", "blue");
     await office().user("anna").setPolicy(policy("blue", "closed"));
