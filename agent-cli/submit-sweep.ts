@@ -31,23 +31,44 @@ export async function submitSweep(
     { params: { project }, body },
     { idempotencyKey },
   );
-  for (const why of submitted.waiting) cli.out.note(`waiting: ${why}`);
-  if (submitted.waiting.length > 0)
-    cli.out.note(
-      `next: gridpost node ls; ${inProject(`gridpost sweep cancel ${submitted.sweep}`, options.project)}`,
-    );
+  const { sweep, waiting } = submitted;
+  const follow = inProject(`gridpost sweep watch ${sweep}`, options.project);
+  const cancel = inProject(`gridpost sweep cancel ${sweep}`, options.project);
+  for (const why of waiting) cli.out.note(`waiting: ${why}`);
+  if (waiting.length > 0) cli.out.note(`next: gridpost node ls; ${cancel}`);
   if (!options.wait) return showOutcome(cli, submitted);
-  const ended = await followSweep({
-    api,
-    project,
-    sweep: submitted.sweep,
-    onChange: (view) => cli.out.progress(progressLine(view)),
-  });
+  const ended = await untilLeft(
+    () => cli.out.note(`the sweep goes on; follow it: ${follow}; end it: ${cancel}`),
+    () =>
+      followSweep({
+        api,
+        project,
+        sweep,
+        onChange: (view) => cli.out.progress(progressLine(view)),
+      }),
+  );
   await showOutcome(cli, ended);
   if (allSucceeded(ended)) return;
   cli.exitWith(EXIT.runFailed);
   const failed = `gridpost run ls ${ended.sweep} --state failed`;
   cli.out.note(`next: ${inProject(failed, options.project)}`);
+}
+
+const LEAVING = ["SIGINT", "SIGTERM"] as const;
+
+/** Does some work; a signal ends the process as it always does, but `onLeave` has a word first. */
+async function untilLeft<T>(onLeave: () => void, work: () => Promise<T>): Promise<T> {
+  const leave = (signal: NodeJS.Signals): void => {
+    onLeave();
+    for (const one of LEAVING) process.off(one, leave);
+    process.kill(process.pid, signal);
+  };
+  for (const signal of LEAVING) process.on(signal, leave);
+  try {
+    return await work();
+  } finally {
+    for (const signal of LEAVING) process.off(signal, leave);
+  }
 }
 
 async function showOutcome(cli: Cli, view: Sweep): Promise<void> {

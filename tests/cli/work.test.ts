@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -104,5 +105,18 @@ describe("work at the command line", () => {
       version: 1,
     });
     expect((await anna.run("report", sweep, "-o", "r.pdf", "--format", "text")).code).toBe(0);
+  });
+
+  it("says of a sweep whose end is no longer waited for how to follow and to end it", async () => {
+    const child = anna.start("sweep", "run", "one.yaml", "--wait");
+    let said = "";
+    child.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    await expect.poll(() => said).toContain("0 of 1 run ended");
+    const ended = once(child, "exit");
+    child.kill("SIGINT");
+    expect(await ended).toEqual([null, "SIGINT"]);
+    const [, id = ""] = /goes on; follow it: gridpost sweep watch (\S+);/.exec(said) ?? [];
+    expect(said).toContain(`; end it: gridpost sweep cancel ${id}\n`);
+    expect((await anna.run("sweep", "cancel", id)).code).toBe(0);
   });
 });
