@@ -10,6 +10,7 @@ interface Style {
   readonly heading: (text: string) => string;
   readonly code: (text: string) => string;
   readonly table: Table;
+  /** A text of others as it is, on one line. */
   readonly cell: (text: string) => string;
 }
 
@@ -17,8 +18,12 @@ const markdown: Style = {
   title: (text) => `# ${text}`,
   heading: (text) => `## ${text}`,
   code: (text) => `\`${text}\``,
-  // A pipe or a line break in a value would end the cell of the table, and so would a backslash before a pipe's own.
-  cell: (text) => text.replaceAll(/[\\|]/g, "\\$&").replaceAll(/\s+/g, " "),
+  // What Markdown or HTML would read as its own, and a line break, which would end the cell of a table. An underscore
+  // inside a word, as in `tokens_per_s`, says nothing.
+  cell: (text) =>
+    text
+      .replaceAll(/[\\|<>[\]*`~&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])/g, "\\$&")
+      .replaceAll(/\s+/g, " "),
   table: (head, rows) => markdownTable([head, ...rows].map((row) => [...row])),
 };
 
@@ -96,7 +101,7 @@ function results({ cells, axes, metrics }: Report, style: Style): string {
       ...ran,
     ]);
   });
-  const better = `${metrics.direction === "higher" ? "Higher" : "Lower"} ${metrics.primary} is better.`;
+  const better = `${metrics.direction === "higher" ? "Higher" : "Lower"} ${style.cell(metrics.primary)} is better.`;
   return `${style.table(
     head,
     rows.map((row) => row.map(style.cell)),
@@ -123,18 +128,19 @@ function failures({ failures: failed, axes }: Report, style: Style): string[] {
 }
 
 function provenance({ provenance: { images, nodes, environments } }: Report, style: Style): string {
-  const lines = [
+  const { cell, code } = style;
+  return [
     ...images.map(
       ({ image, id }) =>
-        `- image ${style.code(image)}: ${id === null ? "not used, or never identified" : style.code(id)}`,
+        `- image ${code(image)}: ${id === null ? "not used, or never identified" : code(id)}`,
     ),
-    ...nodes.map(
-      (node) =>
+    ...nodes.map((node) =>
+      cell(
         `- node ${node.name}${node.simulated ? " (SIMULATED inventory)" : ""}: ${node.cpu}; GPUs: ${node.gpus.join(", ") || "none"}; ${node.os}, kernel ${node.kernel}; engine ${node.engine ?? "none"}; gridpost ${node.version}`,
+      ),
     ),
-    ...environmentLines(environments),
-  ];
-  return lines.map(style.cell).join("\n");
+    ...environmentLines(environments).map(cell),
+  ].join("\n");
 }
 
 const MAX_VALUES = 5;

@@ -227,6 +227,17 @@ describe("a report", () => {
     expect(renderMarkdown(report)).toContain("grep 'a\\\\\\|b' log \\| sort |");
   });
 
+  it("shows what others wrote as they wrote it, whatever that is in Markdown or HTML", () => {
+    const message = "<img src=x> [ok](http://x) **all** `fine` _yes_ &lt; tokens_per_s";
+    const failed = attempt("r1", [], { outcome: "failed", accepted: false, message });
+    const report = buildReport(record({ attempts: [failed] }));
+    expect(renderText(report)).toContain(message);
+    const shown = renderMarkdown(report);
+    expect(shown).toContain(
+      "\\<img src=x\\> \\[ok\\](http://x) \\*\\*all\\*\\* \\`fine\\` \\_yes\\_ \\&lt; tokens_per_s",
+    );
+  });
+
   it("writes figures beyond the usual with an exponent, and others in full", () => {
     const values = [1.5e300, -2e-9, 1_234_567, 0.00123456];
     const text = values.map((value) =>
