@@ -32,12 +32,12 @@ export function renderTerminal(view: View, { columns = 80 }: { columns?: number 
 }
 
 /**
- * Widths of the columns; the widest one that holds text gives way until a line fits. A column without a space holds ids
- * or names, which are there to be copied whole.
+ * Widths of the columns; the widest one that holds text gives way until a line fits. A column of nothing but ASCII without
+ * a space holds ids or names, which are there to be copied whole.
  */
 function fit(rows: readonly (readonly string[])[], total: number): number[] {
   const count = rows[0]?.length ?? 0;
-  const isText = (column: number): boolean => rows.some((row) => row[column]?.includes(" "));
+  const isText = (column: number): boolean => rows.some((row) => /[^!-~]/.test(row[column] ?? ""));
   const widths = Array.from({ length: count }, (_, i) =>
     Math.max(...rows.map((row) => stringWidth(row[i] ?? ""))),
   );

@@ -227,6 +227,10 @@ describe("what is shown", () => {
     const [, row = ""] = renderTerminal(long, { columns: 40 }).split("\n");
     expect(row).toMatch(/^(x ?)+…\s+y{20}$/);
     expect(row.length).toBeLessThanOrEqual(40);
+    const wide = table(["A", "B"], [["測".repeat(60), "y".repeat(20)]], "none");
+    expect(renderTerminal(wide, { columns: 40 }).split("\n")[1]).toBe(
+      `${"測".repeat(8)}… ${" ".repeat(2)}${"y".repeat(20)}`,
+    );
   });
 
   it("keeps a terminal from obeying a text", () => {
