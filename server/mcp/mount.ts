@@ -15,6 +15,7 @@ import { grant } from "../identity/exchange.ts";
 import type { Gate } from "../mount.ts";
 import type { Connection } from "./agent-mail/connection.ts";
 import { localClient } from "./local-client.ts";
+import { type OpenCalls, openCalls } from "./open-calls.ts";
 import { profiles } from "./profiles.ts";
 import { type Binding, type McpSessions, mcpSessions } from "./sessions.ts";
 import type { OnFault } from "./tool.ts";
@@ -34,20 +35,25 @@ export interface McpDeps {
   readonly onFault: OnFault;
 }
 
+/** What is known of the connections, beside what each request says. */
+interface Connections extends McpDeps {
+  readonly sessions: McpSessions;
+  readonly calls: OpenCalls;
+}
+
 /**
  * Mounts `POST /mcp`: MCP by streamable HTTP, one JSON answer per request. The connection is who its token says; what a
  * user's connection is bound to is kept as a row under its `Mcp-Session-Id`, so that a restart ends no connection.
  */
 export function mountMcp(app: FastifyInstance, deps: McpDeps): void {
   const sessions = mcpSessions(deps.log);
+  const connections = { ...deps, sessions, calls: openCalls() };
   const admit = async (request: FastifyRequest): Promise<void> => {
     const { authorization } = request.headers;
     request.caller = await deps.gate.auth.authenticate(authorization, null);
   };
   const options = { schema: { hide: true }, onRequest: admit, bodyLimit: BODY_LIMIT };
-  app.post("/mcp", options, (request, reply) =>
-    answer(app, { ...deps, sessions }, { request, reply }),
-  );
+  app.post("/mcp", options, (request, reply) => answer(app, connections, { request, reply }));
   app.delete("/mcp", options, async (request, reply) => {
     const id = sessionId(request);
     if (id !== null) await sessions.close(id, callerOf(request).principal.id);
@@ -66,7 +72,7 @@ interface Exchange {
 
 async function answer(
   app: FastifyInstance,
-  deps: McpDeps & { readonly sessions: McpSessions },
+  deps: Connections,
   { request, reply }: Exchange,
 ): Promise<void> {
   const query = Query.safeParse(request.query);
@@ -76,12 +82,18 @@ async function answer(
     });
   const caller = callerOf(request);
   const { principal } = caller;
-  const gone = leaving(reply.raw);
+  const call = leaving(reply.raw);
+  const gone = call.signal;
   const id = isInitializeRequest(request.body)
     ? await deps.sessions.open(principal.id)
     : sessionId(request);
   // A session that is gone is a 404 before anything else, as the protocol has it: the client then begins anew.
-  if (id !== null) await deps.sessions.binding(id, principal.id);
+  if (id !== null) {
+    await deps.sessions.binding(id, principal.id);
+    const forget = deps.calls.note(id, request.body, call);
+    reply.raw.once("close", forget);
+    if (gone.aborted) forget();
+  }
   const connection = connect(app, deps, { request, caller, id, gone });
   const { profile, project, repo } = query.data;
   const server = profiles[profile]({
@@ -104,14 +116,14 @@ async function answer(
 }
 
 /** Fires when the client goes away before it has its answer. */
-function leaving(response: ServerResponse): AbortSignal {
+function leaving(response: ServerResponse): AbortController {
   const controller = new AbortController();
   const left = (): void => {
     if (!response.writableFinished) controller.abort();
   };
   if (response.destroyed) left();
   response.once("close", left);
-  return controller.signal;
+  return controller;
 }
 
 interface Caller {
@@ -123,7 +135,7 @@ interface Caller {
 
 function connect(
   app: FastifyInstance,
-  { identity, sessions }: McpDeps & { readonly sessions: McpSessions },
+  { identity, sessions }: Connections,
   { request, caller: { principal: caller, claims }, id, gone }: Caller,
 ): Connection {
   const clientOf = (token: string): Client => localClient(app, () => Promise.resolve(token), gone);

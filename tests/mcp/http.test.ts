@@ -170,6 +170,38 @@ describe("the default profile", () => {
     ).toMatchObject({ missing: [] });
   });
 
+  it("ends a call that its client cancels, and no other client's", async () => {
+    const [holder, waiter, other] = [
+      await asAgent("holder"),
+      await asAgent("waiter"),
+      await asAgent("other"),
+    ];
+    const resources = ["wanted/**"];
+    await callTool(holder, "reserve", { resources });
+    const wait = (client: Client, signal?: AbortSignal) =>
+      client.callTool(
+        { name: "reserve", arguments: { resources, waitSeconds: 300 } },
+        undefined,
+        signal === undefined ? {} : { signal },
+      );
+    const there = (name: string): Promise<unknown[]> =>
+      server.running.eventLog.query(
+        "select 1 from e_lease_tickets where holder like '%' || $1 and present_until > $2",
+        [name, Date.now()],
+      );
+    const cancel = new AbortController();
+    const cancelled = wait(waiter, cancel.signal);
+    const kept = wait(other);
+    await expect.poll(() => there("waiter")).toHaveLength(1);
+    await expect.poll(() => there("other")).toHaveLength(1);
+    cancel.abort();
+    await expect(cancelled).rejects.toThrow("aborted");
+    await expect.poll(() => there("waiter")).toEqual([]);
+    expect(await there("other")).toHaveLength(1);
+    await callTool(holder, "release", { all: true });
+    expect(JSON.stringify(await kept)).toContain("wanted/**");
+  });
+
   it("refuses an unknown argument instead of ignoring it", async () => {
     const client = await asAgent("typo");
     const answer = await client.callTool({ name: "inbox", arguments: { unred: true } });
