@@ -28,7 +28,8 @@ export function renderTerminal(view: View, { columns = 80 }: { columns?: number 
       .map((cell, i) => pad(cell, widths[i] ?? 0))
       .join(GAP)
       .trimEnd();
-  return [pc.dim(line(view.columns)), ...rows.map(line)].join("\n");
+  const header = view.continued === true ? [] : [pc.dim(line(view.columns))];
+  return [...header, ...rows.map(line)].join("\n");
 }
 
 /**

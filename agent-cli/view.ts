@@ -11,6 +11,8 @@ export type View =
       readonly rows: readonly (readonly CellValue[])[];
       /** What people see instead of a table without rows. */
       readonly empty: string;
+      /** The rows go on below a table that stands there already. */
+      readonly continued?: true;
     }
   | { readonly kind: "record"; readonly fields: readonly (readonly [string, CellValue])[] }
   | { readonly kind: "text"; readonly text: string };
@@ -20,6 +22,10 @@ export const table = (
   rows: readonly (readonly CellValue[])[],
   empty: string,
 ): View => ({ kind: "table", columns, rows, empty });
+
+/** The same rows without a header. */
+export const continued = (view: View): View =>
+  view.kind === "table" ? { ...view, continued: true } : view;
 
 export const record = (fields: readonly (readonly [string, CellValue])[]): View => ({
   kind: "record",

@@ -8,7 +8,9 @@ import { readPrivate, writePrivate } from "../../runtime/private-file.ts";
 import { notEmpty } from "../arguments.ts";
 import { type Cli, type Define, examples, leaf } from "../command.ts";
 import { inboxView } from "../mail-view.ts";
-import { type Cursor, type Message, watchInbox } from "../watch-inbox.ts";
+import type { Output } from "../output.ts";
+import { continued } from "../view.ts";
+import { type Cursor, type Message, type Watch, watchInbox } from "../watch-inbox.ts";
 
 const fromOption = () =>
   new Option("--from <place>", "where the first watch starts; else at the oldest unread").choices([
@@ -42,13 +44,14 @@ takes nothing from the one that runs commands, of which an agent has one at a ti
       const own = JSON.stringify(exec === undefined ? [...inbox, "print"] : inbox);
       const place = join(home, "watch", digest(own));
       const lock = exec === undefined ? undefined : await lockOf(place, name, cli);
+      const print = printer(cli.out);
       await watchInbox({
         api,
         project,
         cursor: cursorIn(`${place}.json`),
         fromNow: from === "now",
         note: (line) => cli.out.note(line),
-        handle: (message) => (exec === undefined ? print(cli, message) : run(exec, message, cli)),
+        handle: (message) => (exec === undefined ? print(message) : run(exec, message, cli)),
       }).finally(() => lock?.close());
     });
 };
@@ -89,9 +92,15 @@ function cursorIn(file: string): Cursor {
   };
 }
 
-async function print(cli: Cli, message: Message & { readonly seq: number }): Promise<boolean> {
-  await cli.out.show(message, inboxView([message]));
-  return true;
+/** Prints each message as a line of one table. */
+export function printer(out: Output): Watch["handle"] {
+  let begun = false;
+  return async (message) => {
+    const view = inboxView([message]);
+    await out.show(message, begun ? continued(view) : view);
+    begun = true;
+    return true;
+  };
 }
 
 /** Runs a command with the message; true if it succeeded. */

@@ -8,8 +8,10 @@ import { followLog, type LogPart, wholeLog } from "../../agent-cli/run-log.ts";
 import { describe as described, failureOf } from "../../agent-cli/failure.ts";
 import { ProblemError } from "../../contract/problem-error.ts";
 import { UnreachableError } from "../../contract/transport.ts";
+import { printer } from "../../agent-cli/commands/watch.ts";
+import type { Output } from "../../agent-cli/output.ts";
 import { renderTerminal } from "../../agent-cli/terminal.ts";
-import { record, relativeTime, renderPlain, table, text } from "../../agent-cli/view.ts";
+import { record, relativeTime, renderPlain, table, text, type View } from "../../agent-cli/view.ts";
 
 describe("a duration on the command line", () => {
   it("has a unit, and is at most a year", () => {
@@ -231,6 +233,19 @@ describe("what is shown", () => {
     expect(renderTerminal(wide, { columns: 40 }).split("\n")[1]).toBe(
       `${"測".repeat(8)}… ${" ".repeat(2)}${"y".repeat(20)}`,
     );
+  });
+
+  it("has one header, however many of its rows come later", async () => {
+    const shown: string[] = [];
+    const show = (_: unknown, one: View): Promise<void> => {
+      shown.push(renderTerminal(one, { columns: 80 }));
+      return Promise.resolve();
+    };
+    const print = printer({ show } as Output);
+    const message = { seq: 1, from: "blue", subject: "Numbers", readAt: null, importance: "low" };
+    for (const seq of [1, 2]) await print({ ...message, seq } as Parameters<typeof print>[0]);
+    expect(shown.map((text) => text.includes("SUBJECT"))).toEqual([true, false]);
+    expect(shown[1]).toMatch(/^2 .*Numbers/);
   });
 
   it("keeps a terminal from obeying a text", () => {
