@@ -9,7 +9,7 @@ import { makeSegment, segmentFolder, segmentName } from "./journal.ts";
 import { readBranch } from "./git.ts";
 import { forgetPlaces, placedSeq, Places, reachedHeads } from "./places.ts";
 import { isoOf, jsonFile, type Plan, withFrontMatter } from "./plan.ts";
-import type { ArchiveDeps } from "./ports.ts";
+import type { ArchiveDeps, RenderedReport } from "./ports.ts";
 import { chainChanges, settle } from "./readable.ts";
 import { TOMBSTONE } from "./redact.ts";
 import { type Head, Repository } from "./repository.ts";
@@ -19,6 +19,8 @@ import { shardOf } from "./shards.ts";
 export const JOURNAL = "";
 /** More Git processes than this are not kept; the ones used longest ago end first. */
 const MAX_OPEN = 16;
+/** A report is tried so often before the archive goes on without it. */
+const REPORT_TRIES = 3;
 const ID_AT = "select id from events where seq = $1";
 
 /** A file on its way into the repository of its project. */
@@ -34,6 +36,8 @@ interface Placed extends Change {
 export class Writer {
   private readonly deps: ArchiveDeps;
   private readonly repositories = new Map<string, Repository>();
+  /** How often the report of a sweep could not be made. */
+  private readonly unmade = new Map<string, number>();
 
   constructor(deps: ArchiveDeps) {
     this.deps = deps;
@@ -124,8 +128,24 @@ export class Writer {
     const plans = entriesOf(event);
     if (event.type !== "sweep.finished" || event.project === null) return plans;
     const { id } = parseEvent(event).body as EventBody<"sweep.finished">;
-    const report = await this.deps.report(event.project, id);
+    const report = await this.reportOf(event.project, id);
     return report === null ? plans : [...plans, ...reportEntries(id, report)];
+  }
+
+  /** null for one that cannot be made, however often it is tried: it can be asked for later, and nothing else may wait for it. */
+  private async reportOf(project: string, sweep: string): Promise<RenderedReport | null> {
+    const tries = (this.unmade.get(sweep) ?? 0) + 1;
+    this.unmade.set(sweep, tries);
+    try {
+      const report = await this.deps.report(project, sweep);
+      this.unmade.delete(sweep);
+      return report;
+    } catch (error) {
+      if (tries < REPORT_TRIES) throw error;
+      this.unmade.delete(sweep);
+      this.deps.onError(error);
+      return null;
+    }
   }
 
   /** Answers the head that there is then. */

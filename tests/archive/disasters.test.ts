@@ -89,6 +89,31 @@ describe("a disk that is full", () => {
   });
 });
 
+describe("a report that cannot be made", () => {
+  const bench = useArchive();
+
+  it("is tried again, and then archived without", async () => {
+    const { add, start, errors, git } = bench();
+    let tries = 0;
+    const report = (_: string, sweep: string) => {
+      tries += 1;
+      if (sweep === "good" && tries > 1) return Promise.resolve({ json: "{}", markdown: "# Good" });
+      return Promise.reject(new Error(`${sweep} cannot be made`));
+    };
+    const archive = await start({ report });
+    for (const id of ["good", "bad"]) await add("sweep.finished", { id, states: {} });
+    await add("message.sent", message({ thread: "after" }));
+    await expect.poll(async () => (await archive.progress()).lagEvents).toBe(0);
+    const files = git("projects/default.git", "ls-tree", "-r", "--name-only", "main");
+    expect(files.match(/^reports.*$/gm)).toEqual([
+      expect.stringMatching(/good\/report\.json$/),
+      expect.stringMatching(/good\/report\.md$/),
+    ]);
+    expect(files).toContain("/after/");
+    expect(errors.map(String)).toContain("Error: bad cannot be made");
+  });
+});
+
 describe("a database that was set back", () => {
   const bench = useArchive();
 
