@@ -13,7 +13,13 @@ import { join } from "./join.ts";
 import { refuseLastAdmin } from "./last-admin.ts";
 import { isReserved } from "./outside-rules.ts";
 import { parsePrincipal } from "./rules.ts";
-import { generationOf, listProjects, projectByName, type ProjectRow } from "./store.ts";
+import {
+  agentsWithKeys,
+  generationOf,
+  listProjects,
+  projectByName,
+  type ProjectRow,
+} from "./store.ts";
 import { tokenHandlers } from "./token-handlers.ts";
 
 type IdentityHandlers = Handlers<typeof identity>;
@@ -63,11 +69,8 @@ function accessHandlers(
   };
 }
 
-function principalHandlers({
-  log,
-  standings,
-  issuers,
-}: IdentityDeps): Pick<IdentityHandlers, "revokePrincipal"> {
+function principalHandlers(deps: IdentityDeps): Pick<IdentityHandlers, "revokePrincipal"> {
+  const { log, standings, issuers } = deps;
   return {
     revokePrincipal: async (call) => {
       const { principal } = call.params;
@@ -77,12 +80,12 @@ function principalHandlers({
         async (tx) => {
           if (!(await canBeRevoked(tx.query, principal, issuers))) throw noPrincipal(principal);
           await refuseLastAdmin(tx.query, issuers, principal);
-          await tx.append({
-            type: "principal.revoked",
-            project: null,
-            actor: call.principal.actor,
-            body: { principal, reason: call.body.reason ?? null },
-          });
+          const reason = call.body.reason ?? null;
+          const { actor } = call.principal;
+          for (const one of [principal, ...(await keyedAgentsOf(deps, tx.query, principal))]) {
+            const body = { principal: one, reason };
+            await tx.append({ type: "principal.revoked", project: null, actor, body });
+          }
           return reply;
         },
         () => Promise.resolve(reply),
@@ -91,6 +94,21 @@ function principalHandlers({
       return done;
     },
   };
+}
+
+/** Whoever can act as somebody can give keys to the agents that those own, and would come back with them. */
+async function keyedAgentsOf(
+  { agents }: IdentityDeps,
+  query: Query,
+  owner: string,
+): Promise<string[]> {
+  const owned: string[] = [];
+  for (const agent of await agentsWithKeys(query)) {
+    const { project, name = "" } = parsePrincipal(agent) ?? {};
+    const found = agent === owner ? null : await agents.find(query, project ?? "", name);
+    if (found?.owner === owner) owned.push(agent);
+  }
+  return owned;
 }
 
 /** Who has joined, and who can act without having joined: agents of others and users of outside issuers. */

@@ -51,7 +51,8 @@ export function createOutside({ issuers, log, standings }: OutsideDeps): Outside
     claims: (token) => isFromOutside(issuerOf(token)),
     verify: async (token, now) => {
       const found = trusted.get(issuerOf(token) ?? "");
-      if (found === undefined) throw refused("the token is from an issuer that this server does not know");
+      if (found === undefined)
+        throw refused("the token is from an issuer that this server does not know");
       const payload = await check(token, found, now);
       const principal = outsideUser(found.issuer, payload);
       if (principal === undefined)

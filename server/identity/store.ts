@@ -81,6 +81,12 @@ export async function generationOf(query: Query, principal: string): Promise<num
   return row?.generation;
 }
 
+/** The agents that have a key of their own. */
+export async function agentsWithKeys(query: Query): Promise<string[]> {
+  const sql = "select distinct principal from p_keys where principal like 'agent:%'";
+  return (await query<{ principal: string }>(sql)).map(({ principal }) => principal);
+}
+
 export async function rolesOf(query: Query, principal: string): Promise<RoleGrant[]> {
   const rows = await query<{ role: Role; project: string }>(
     "select role, project from p_roles where principal = $1",

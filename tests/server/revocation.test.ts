@@ -51,6 +51,24 @@ describe("a revocation", () => {
     await expect(revoke("node:nosuch")).rejects.toMatchObject(next);
   });
 
+  it("ends the agents of a user that have a key of their own, retired ones included, and no others", async () => {
+    const dora = await server.join("user", "dora");
+    const keyed = async (name: string): Promise<Member> => {
+      await dora.asAgent(name);
+      return join(await tokenOf(dora, { kind: "agent", name }));
+    };
+    const own = [await keyed("pink"), await keyed("gray")];
+    const other = await server.join("agent", "solo");
+    const params = { project: "default", name: "gray" };
+    await dora.client.mailbox.retireAgent({ params });
+    const who = ({ client }: Member) => client.identity.whoami({ query: {} });
+    for (const agent of [...own, other]) expect((await who(agent)).kind).toBe("agent");
+    await revoke(dora.principal);
+    for (const agent of own)
+      await expect(who(agent)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    expect((await who(other)).principal).toBe("agent:default/solo");
+  });
+
   it("voids the join tokens that others made for that name, and no others", async () => {
     const { admin } = server;
     await server.join("user", "ben");
