@@ -19,6 +19,8 @@ const JWKS_TIMEOUT_MS = 5_000;
 const JWKS_COOLDOWN_MS = 30_000;
 const JWKS_MAX_AGE_MS = 600_000;
 const MAX_JWKS_BYTES = 262_144;
+/** What is wrong with the answer of an issuer that is asked for its keys, and with no token. */
+const KEYS_MISSING = new Set(["ERR_JOSE_GENERIC", "ERR_JWKS_TIMEOUT", "ERR_JWKS_INVALID"]);
 /** Headers that name keys or need extensions; refused, not ignored. */
 const REFUSED_HEADERS = ["jku", "x5u", "jwk", "crit"];
 
@@ -118,7 +120,7 @@ async function check(
     if (error instanceof errors.JWTExpired) throw refused("the token has expired");
     if (error instanceof errors.JWTClaimValidationFailed)
       throw refused(`the token's ${error.claim} is missing or wrong`);
-    if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout))
+    if (error instanceof errors.JOSEError && !KEYS_MISSING.has(error.code))
       throw refused("the token is not valid");
     throw new ProblemError("UNAVAILABLE", `the keys of ${issuer.issuer} cannot be fetched`, {
       next: "repeat the call; if it fails again, an admin should check the issuer's jwksUri",

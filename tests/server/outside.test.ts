@@ -1,8 +1,12 @@
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Client, createClient } from "../../contract/client.ts";
+import { createOutside, type OutsideDeps } from "../../server/identity/outside.ts";
 import { OutsideIssuer, outsideUser, roleChanges } from "../../server/identity/outside-rules.ts";
 import { startIssuer, type TestIssuer } from "../support/issuer.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
@@ -134,6 +138,36 @@ describe("tokens of an outside issuer", () => {
       await expect(whoami(as(token))).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
     }
     expect(issuer.asked() - before).toBeLessThanOrEqual(1);
+  });
+});
+
+describe("an issuer that cannot give its keys", () => {
+  it.each([
+    [503, "busy"],
+    [200, "<html>"],
+    [200, "{}"],
+  ])("is not taken for a wrong token (%i %s)", async (status, text) => {
+    const issuer = await startIssuer("gridpost-test");
+    const broken = createServer((_request, response) => response.writeHead(status).end(text));
+    await once(broken.listen(0, "127.0.0.1"), "listening");
+    const { port } = broken.address() as AddressInfo;
+    const outside = createOutside({
+      issuers: [
+        OutsideIssuer.parse({
+          issuer: issuer.issuer,
+          jwksUri: `http://127.0.0.1:${port}/jwks`,
+          audience: "gridpost-test",
+          userPrefix: "corp-",
+        }),
+      ],
+    } as unknown as OutsideDeps);
+    const token = await issuer.sign({ sub: "leo" });
+    await expect(outside.verify(token, Date.now())).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: `the keys of ${issuer.issuer} cannot be fetched`,
+    });
+    broken.close();
+    await issuer.close();
   });
 });
 
