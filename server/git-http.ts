@@ -6,6 +6,7 @@ import type { RunningArchive } from "../archive/start.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Scope } from "../contract/scopes.ts";
 import { atMost } from "./at-most.ts";
+import { Counts } from "./counts.ts";
 import type { Gate } from "./mount.ts";
 
 const UPLOAD_PACK = "git-upload-pack";
@@ -14,6 +15,10 @@ const REQUEST_TYPE = "application/x-git-upload-pack-request";
 const MAX_REQUEST = 8 * 1_048_576;
 /** Each is a Git process that packs what it sends. */
 const MAX_CLONES = 8;
+/** Of one principal: nobody keeps all the others out. */
+const MAX_OWN_CLONES = 4;
+/** A client that takes nothing for so long, or twice that, is gone; Git says something every few seconds while it packs. */
+const STALLED_MS = 60_000;
 
 export interface GitHttpDeps {
   readonly gate: Gate;
@@ -43,13 +48,18 @@ export async function mountGitHttp(app: FastifyInstance, deps: GitHttpDeps): Pro
         void reply.header("www-authenticate", 'Basic realm="gridpost: the password is a token"');
       return Promise.resolve();
     });
-    const clones = { open: 0 };
+    const clones = { open: 0, own: new Counts(MAX_OWN_CLONES) };
     for (const place of PLACES) mountPlace(instance, { ...deps, ...place, clones });
     done();
   });
 }
 
-type PlaceDeps = GitHttpDeps & Place & { readonly clones: { open: number } };
+interface Clones {
+  open: number;
+  readonly own: Counts;
+}
+
+type PlaceDeps = GitHttpDeps & Place & { readonly clones: Clones };
 
 function mountPlace(app: FastifyInstance, deps: PlaceDeps): void {
   const { path } = deps;
@@ -127,7 +137,9 @@ async function uploadPack(
   const { socket } = request.raw;
   const folder = await folderOf(request, deps);
   // Nothing is awaited between this look and the count.
-  if (clones.open >= MAX_CLONES) throw busy();
+  const by = request.caller?.principal.id ?? "";
+  if (clones.open >= MAX_CLONES) throw busy(`${MAX_CLONES} clones are being served already`);
+  if (!clones.own.enter(by)) throw busy(`${by} has ${MAX_OWN_CLONES} clones under way already`);
   const protocol = /^[\w=:.]{1,64}$/.exec(String(request.headers["git-protocol"]))?.[0] ?? "";
   const args = [`GIT_PROTOCOL=${protocol}`, "git", "upload-pack", "--stateless-rpc", "--strict"];
   // `env` sets one variable beside the server's own.
@@ -139,11 +151,13 @@ async function uploadPack(
   const kill = (): void => void git.kill();
   git.stdin.on("error", () => undefined);
   if (socket.destroyed) kill();
+  socket.setTimeout(STALLED_MS);
   socket.once("close", kill);
   gate.stopping.addEventListener("abort", kill);
   git.once("error", () => git.stdout.destroy());
   git.once("close", () => {
     clones.open -= 1;
+    clones.own.leave(by);
     socket.off("close", kill);
     gate.stopping.removeEventListener("abort", kill);
   });
@@ -184,8 +198,8 @@ const notGits = (): ProblemError =>
     next: `use git clone; its requests have content-type: ${REQUEST_TYPE}`,
   });
 
-const busy = (): ProblemError =>
-  new ProblemError("UNAVAILABLE", `${MAX_CLONES} clones are being served already`, {
+const busy = (message: string): ProblemError =>
+  new ProblemError("UNAVAILABLE", message, {
     next: "try again in a moment",
     retryAfterMs: 5_000,
   });

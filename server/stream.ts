@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { WebSocket } from "ws";
 import { PROTOCOL_VERSION } from "../contract/stream.ts";
 import type { Query } from "../storage/db.ts";
+import { Counts } from "./counts.ts";
 import type { Hub } from "./hub.ts";
 import type { Gate } from "./mount.ts";
 import { StreamSession } from "./stream-session.ts";
@@ -31,7 +32,7 @@ export interface Streams {
 export async function mountStream(app: FastifyInstance, deps: StreamDeps): Promise<Streams> {
   const { gate, version } = deps;
   const sessions = new Set<StreamSession>();
-  const counts = new Counts();
+  const counts = new Counts(MOST_SOCKETS);
   await app.register(websocket, { options: { maxPayload: MAX_FRAME_BYTES } });
   app.get(
     "/v1/stream",
@@ -79,23 +80,4 @@ export async function mountStream(app: FastifyInstance, deps: StreamDeps): Promi
       for (const session of sessions) void session.recheck();
     },
   };
-}
-
-/** How many sockets each principal has open. */
-class Counts {
-  private readonly open = new Map<string, number>();
-
-  /** False when it has as many as it may. */
-  enter(principal: string): boolean {
-    const now = this.open.get(principal) ?? 0;
-    if (now >= MOST_SOCKETS) return false;
-    this.open.set(principal, now + 1);
-    return true;
-  }
-
-  leave(principal: string): void {
-    const now = this.open.get(principal) ?? 0;
-    if (now <= 1) this.open.delete(principal);
-    else this.open.set(principal, now - 1);
-  }
 }

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -104,6 +105,31 @@ describe("the archive over HTTP", () => {
     // None of them is still being served.
     await Promise.all(Array.from({ length: 8 }, async () => (await ask(bomb)).arrayBuffer()));
     expect((await ask(gzipSync(`${want}0009done\n`))).status).toBe(200);
+  });
+
+  it("serves others while one principal leaves as many clones unread as it may have", async () => {
+    const path = "/v1/projects/default/archive.git";
+    const vera = await (await server.join("user", "vera", { role: "viewer" })).token();
+    const ask = async (token: string) => {
+      const answer = await fetch(`${server.url}${path}/info/refs?service=git-upload-pack`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      return `${answer.status} ${await answer.text()}`;
+    };
+    const { port, hostname } = new URL(server.url);
+    const unread = Array.from({ length: 8 }, () => {
+      const socket = connect(Number(port), hostname).pause();
+      // Git waits for the rest of the request.
+      socket.write(
+        `POST ${path}/git-upload-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${vera}\r\n` +
+          "Content-Type: application/x-git-upload-pack-request\r\nContent-Length: 9\r\n\r\n0",
+      );
+      return socket;
+    });
+    await expect.poll(() => ask(vera)).toContain("has 4 clones under way already");
+    expect(await ask(await server.admin.token())).toMatch(/^200 /);
+    for (const socket of unread) socket.destroy();
+    await expect.poll(() => ask(vera)).toMatch(/^200 /);
   });
 
   it("takes no body but Git's, and serves others meanwhile", async () => {
