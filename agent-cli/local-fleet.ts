@@ -129,8 +129,24 @@ const nameFrom = (text: string, otherwise: string): string =>
 async function joinedNode(home: string, url: string): Promise<string | undefined> {
   if ((await openHome(home).defaultUrl()) === undefined) return undefined;
   const api = createApi({ url, token: tokenSource({ home, url }), exchange: httpExchange });
-  return (await api("GET /v1/whoami", {})).name;
+  try {
+    return (await api("GET /v1/whoami", {})).name;
+  } catch (error) {
+    throw isStranger(error) ? unknownNode(home, url, error) : error;
+  }
 }
+
+/** Whether a server does not know the key of a home, or no longer. */
+const isStranger = (error: unknown): boolean =>
+  error instanceof NoCredentialsError ||
+  (error instanceof ProblemError && error.code === "UNAUTHENTICATED");
+
+/** What it did for another server, or before it was revoked, is not for `up` to throw away. */
+const unknownNode = (home: string, url: string, cause: unknown): ProblemError =>
+  new ProblemError("UNAUTHENTICATED", `the node in ${home} is none of the server at ${url}`, {
+    next: `move ${home} away, then gridpost up: it makes a new node`,
+    cause,
+  });
 
 async function nodeToken(api: Api, name: string): Promise<string> {
   const made = await api("POST /v1/tokens", { body: { kind: "node", name } }, { unkeyed: true });

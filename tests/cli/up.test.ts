@@ -79,6 +79,16 @@ describe("gridpost up", () => {
     expect(await ended).toBe(0);
   });
 
+  it("says how to go on when its node was revoked", async () => {
+    const { shown, child, ended } = await up();
+    expect((await cli.run("node", "revoke", shown.node)).code).toBe(0);
+    child.kill("SIGTERM");
+    await ended;
+    const refused = await cli.run("up", "--listen", "127.0.0.1:0");
+    expect(refused.code).toBe(5);
+    expect(refused.stderr).toContain(`next: move ${shown.data}/node away, then gridpost up`);
+  });
+
   it("leaves no process behind when it is killed", async () => {
     const { child, ended } = await up();
     child.kill("SIGKILL");
