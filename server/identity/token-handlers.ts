@@ -78,12 +78,13 @@ async function newToken(deps: IdentityDeps, principal: Principal, body: Body): P
   const { log } = deps;
   const project =
     body.kind === "agent" ? (body.project ?? DEFAULT_PROJECT) : (body.project ?? null);
+  const { kind, name, role } = body;
+  // First, so that nobody learns which projects there are.
+  await refuseStranger(deps, principal, { kind, name, role, project });
   if (project !== null && (await projectByName(log.query, project)) === undefined)
     throw new ProblemError("NOT_FOUND", `there is no project ${project}`, {
       next: `gridpost project create ${project}`,
     });
-  const { kind, name, role } = body;
-  await refuseStranger(deps, principal, { kind, name, role, project });
   const decision = decideToken(body, principal.scopes, project);
   const addsKey = await refuseForeignKey(deps, principal, { kind, name, role, project });
   const now = log.now();

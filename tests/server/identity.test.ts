@@ -68,6 +68,10 @@ describe("identity", () => {
         code: "AGENT_NOT_FOUND",
         message: `there is no agent ${name} in project secret`,
       });
+    for (const place of [project, "no-such-project"])
+      await expect(
+        eve.client.identity.createToken({ body: { kind: "agent", name: "spy", project: place } }),
+      ).rejects.toMatchObject({ code: "FORBIDDEN", message: "you may not make this token" });
     await expect(admin.agentToken("bluefox", project)).rejects.toMatchObject({
       message: "there is no agent bluefox in project secret; did you mean BlueFox?",
     });
