@@ -1,6 +1,7 @@
 import { didYouMean } from "../suggest.ts";
+import { isImage } from "./image.ts";
 import { axisNames, combinations, productSize } from "./matrix.ts";
-import { NODE_PLACEHOLDERS, placeholdersIn, templateTexts } from "./placeholders.ts";
+import { NODE_PLACEHOLDERS, placeholdersIn, substitute, templateTexts } from "./placeholders.ts";
 import type { AxisValue, SweepFile } from "./sweep-file.ts";
 
 /** The most cells, and the most runs (cells x blocks), of one sweep. */
@@ -151,7 +152,17 @@ function sizeProblems(sweep: SweepFile, expandable: boolean): SweepProblem[] {
     return tooLarge(
       `${all.length} cells of ${bytes} bytes; the cells of a sweep have at most ${MAX_BYTES} together: put what is large into an input file`,
     );
-  return missingValues(sweep, all);
+  return [...missingValues(sweep, all), ...imageProblems(sweep, all)];
+}
+
+/** What no engine could know: found here, and not by each node that tries. */
+function imageProblems({ cell }: SweepFile, all: ReturnType<typeof combinations>): SweepProblem[] {
+  const { image = "" } = cell;
+  if (image === "") return [];
+  const wrong = all.map((axes) => substitute(image, axes)).find((one) => !isImage(one));
+  if (wrong === undefined) return [];
+  const message = `${JSON.stringify(wrong)} is no image: write [host[:port]/]name[:tag][@digest], the name in lower case, or an id`;
+  return [{ path: ["cell", "image"], message, reads: [["matrix"]] }];
 }
 
 /** What the JSON of a file's hash and size takes besides its path. */

@@ -11,3 +11,15 @@ export function familiarImage(reference: string): string {
   const path = named.replace(/^(?:index\.)?docker\.io\//, "").replace(/^library\/(?=[^/]*$)/, "");
   return digest === undefined ? path : `${path.replace(/:[^/:]*$/, "")}@${digest}`;
 }
+
+const HOST = /(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::\d{1,5})?/;
+const PART = /[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*/;
+const TAG = /\w[\w.-]{0,127}/;
+const DIGEST = /[A-Za-z][A-Za-z0-9+._-]{0,31}:[0-9a-fA-F]{1,128}/;
+const REFERENCE = new RegExp(
+  `^(?:${HOST.source}/)?${PART.source}(?:/${PART.source})*(?::${TAG.source})?(?:@${DIGEST.source})?$`,
+);
+
+/** Whether an engine could know an image by it. Nothing else may reach one: it becomes part of an address there. */
+export const isImage = (reference: string): boolean =>
+  ID.test(reference) || REFERENCE.test(reference);

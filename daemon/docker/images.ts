@@ -1,17 +1,23 @@
 import type Docker from "dockerode";
 import { z } from "zod";
-import { familiarImage } from "../../contract/cell/image.ts";
+import { familiarImage, isImage } from "../../contract/cell/image.ts";
 import { type FrozenImage, LaunchError } from "../launcher.ts";
 import { engineCall, problemOf } from "./engine-call.ts";
 
 const CALL_MS = 30_000;
 
-/** The frozen form of a reference: fetched when it is missing, unless it is a bare image id. */
+/**
+ * The frozen form of a reference: fetched when it is missing, unless it is a bare image id.
+ * @throws LaunchError for what is no reference, or cannot be fetched
+ */
 export async function resolveImage(
   docker: Docker,
   reference: string,
   signal: AbortSignal,
 ): Promise<FrozenImage> {
+  // It becomes part of an address of the engine: what is no reference would ask it for something else.
+  if (!isImage(reference))
+    throw new LaunchError(`${JSON.stringify(reference)} is no image`, { cellsFault: true });
   const here = await inspectImage(docker, reference);
   if (here !== null) return here;
   if (familiarImage(reference).startsWith("sha256:"))

@@ -198,6 +198,18 @@ test("all problems of a sweep are named at once", () => {
   ]);
 });
 
+test.each([
+  ["../containers", "../containers"],
+  ["a b", "a b"],
+  ["Big:1", "Big:1"],
+  ["a?b=1", "a?b=1"],
+  ["a:${q}", "a:x y"],
+])("an image that no engine could know, %s, is refused", (image, wrong) => {
+  expect(problemsOf(sweep({ axes: { q: ["1", "x y"] } }, { image }))).toEqual([
+    `cell.image: ${JSON.stringify(wrong)} is no image: write [host[:port]/]name[:tag][@digest], the name in lower case, or an id`,
+  ]);
+});
+
 describe("a cell's identity", () => {
   const spec = expandSweep(sweep({ axes: { a: [1] } }, { env: { A: "1", B: "2" } }), FILES)
     .cells[0];

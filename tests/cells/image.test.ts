@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { familiarImage } from "../../contract/cell/image.ts";
+import { familiarImage, isImage } from "../../contract/cell/image.ts";
 
 const HEX = "0123456789abcdef".repeat(4);
 const DIGEST = `sha256:${HEX}`;
@@ -69,6 +69,7 @@ describe("the familiar form of an image", () => {
     fc.assert(
       fc.property(name, end, (full, { written, shown }) => {
         expect(familiarImage(full + written)).toBe(full + shown);
+        expect(isImage(full + written)).toBe(true);
       }),
     );
   });

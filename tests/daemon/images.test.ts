@@ -1,5 +1,5 @@
 import type Docker from "dockerode";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { listImages, resolveImage } from "../../daemon/docker/images.ts";
 import { drivers } from "../support/drivers.ts";
 import { type FakeNode, must, useFleet } from "../support/fleet.ts";
@@ -66,6 +66,16 @@ describe("a sweep of an image that nodes hold", () => {
       ]);
     },
   );
+});
+
+it("what is no image never becomes part of an address of the engine", async () => {
+  const getImage = vi.fn();
+  const { signal } = new AbortController();
+  for (const reference of ["../containers", "a b", "a?b", "a/../../info", "/a", ""])
+    await expect(
+      resolveImage({ getImage } as unknown as Docker, reference, signal),
+    ).rejects.toMatchObject({ name: "LaunchError", cellsFault: true });
+  expect(getImage).not.toHaveBeenCalled();
 });
 
 it("an image is listed under its names and its id", async () => {
