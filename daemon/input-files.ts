@@ -1,4 +1,4 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256 } from "../contract/cell/cell-id.ts";
 import type { GrantedRun } from "../contract/cells.ts";
@@ -6,7 +6,7 @@ import type { Client } from "../contract/client.ts";
 import { LaunchError } from "./launcher.ts";
 
 /**
- * Fetches the input files of a run. Each is checked against the hash that the cell names, whatever the server says.
+ * Fetches the input files of a run; may be repeated. Each is checked against the hash that the cell names, whatever the server says.
  * @throws LaunchError for a file with another content
  */
 export async function fetchInputs(
@@ -28,6 +28,8 @@ export async function fetchInputs(
       await mkdir(join(folder, parent), { recursive: true });
       await chmod(join(folder, parent), 0o755);
     }
+    // Nobody but root may write over the one that an earlier try or life has left.
+    await rm(path, { force: true });
     await writeFile(path, bytes);
     // Read and run by the user of the execution, changed by nobody.
     await chmod(path, 0o555);
