@@ -11,6 +11,12 @@ import { backoff, sleep } from "./timers.ts";
 
 /** A report that was refused so often will always be. */
 const MOST_REFUSALS = 10;
+const CALL_MS = 30_000;
+/** On a slower line the server would give up on the largest file before all of it has come. */
+const LEAST_BYTES_PER_MS = 256;
+
+/** How long a call may take that brings so many bytes: a time that fits every file would be too short for the largest. */
+const patience = (bytes: number): number => CALL_MS + Math.ceil(bytes / LEAST_BYTES_PER_MS);
 
 export interface Delivery {
   readonly attempt: string;
@@ -56,7 +62,7 @@ async function putEvidence(node: Node, attempt: string, file: KeptFile): Promise
   await untilTaken({ node, signal: node.detach }, () =>
     node.server.client.cells.putEvidence(
       { params: { attempt, sha256: file.sha256 }, body: { content } },
-      { signal: node.detach },
+      { timeoutMs: patience(file.size), signal: node.detach },
     ),
   );
   return true;

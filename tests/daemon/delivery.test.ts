@@ -6,6 +6,7 @@ import { expect, it, vi } from "vitest";
 import { sha256 } from "../../contract/cell/cell-id.ts";
 import { UnreachableError } from "../../contract/client.ts";
 import { ProblemError } from "../../contract/problem.ts";
+import type { CallOptions } from "../../contract/transport.ts";
 import type { AttemptReport } from "../../contract/run.ts";
 import { deliver } from "../../daemon/delivery.ts";
 import type { Node } from "../../daemon/node.ts";
@@ -19,7 +20,8 @@ vi.mock("../../daemon/timers.ts", async (original) => ({
 function nodeThat(
   data: string,
   complete: (call: never) => Promise<{ accepted: boolean; state: string; next: null }>,
-  putEvidence: (call: never) => Promise<object> = () => Promise.reject(new Error("no evidence")),
+  putEvidence: (call: never, options: CallOptions) => Promise<object> = () =>
+    Promise.reject(new Error("no evidence")),
 ): Node {
   return {
     options: { data },
@@ -74,6 +76,26 @@ it("delivers a result without the files that are gone or are not what was measur
     evidence: evidence.slice(0, 1),
     environment: { node: "n1", evidenceLeftOut: "5" },
   });
+  await rm(data, { recursive: true });
+});
+
+it("gives a large file the time that a slow line needs for it", async () => {
+  const data = await mkdtemp(join(tmpdir(), "gridpost-delivery-"));
+  const bytes = Buffer.alloc(32 * 1_048_576 + 1);
+  const file = { name: "trace", path: join(data, "trace"), sha256: sha256(bytes) };
+  await writeFile(file.path, bytes);
+  const times: (number | undefined)[] = [];
+  const putEvidence = (_call: never, { timeoutMs }: CallOptions): Promise<object> => {
+    times.push(timeoutMs);
+    return Promise.resolve({});
+  };
+  const done = { accepted: true, state: "succeeded", next: null };
+  const node = nodeThat(data, () => Promise.resolve(done), putEvidence);
+  const kept = { report: REPORT, files: [{ ...file, size: bytes.length }] };
+  await deliver(node, { attempt: "a1", kept, offer: null });
+  // At 300 kB/s, a third more in base64.
+  expect(times[0]).toBeGreaterThan((bytes.length * 4) / 3 / 300);
+  expect(times[0]).toSatisfy(Number.isInteger);
   await rm(data, { recursive: true });
 });
 
