@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import type { Gpu } from "../contract/inventory.ts";
+import type { Gpus } from "./inventory/gpus.ts";
 import { checkNvidia } from "./inventory/nvidia-check.ts";
 import type { Launch } from "./launcher.ts";
 
@@ -9,24 +10,30 @@ export interface GpuCare {
   access(gpus: readonly string[]): Pick<Launch, "gpus" | "devices">;
   /** Why a measurement on these GPUs would not count now, in one line; null when they are clean. */
   problem(gpus: readonly string[]): Promise<string | null>;
+  /** Looks again for those that a tool has not told of; true when there are others than before. */
+  look(): Promise<boolean>;
 }
 
 /** Care for real GPUs, or for simulated ones, which are never dirty and cannot be opened. */
-export function gpuCare(all: readonly Gpu[], simulated: boolean): GpuCare {
+export function gpuCare(gpus: Pick<Gpus, "all" | "look">, simulated: boolean): GpuCare {
   const ofSlot = (uuids: readonly string[]): Gpu[] =>
-    simulated ? [] : all.filter(({ uuid }) => uuids.includes(uuid));
+    simulated ? [] : gpus.all.filter(({ uuid }) => uuids.includes(uuid));
   return {
+    look: () => gpus.look(),
     access: (uuids) => {
-      const gpus = ofSlot(uuids);
-      const amd = gpus.filter(({ vendor }) => vendor === "amd");
+      const slot = ofSlot(uuids);
+      const amd = slot.filter(({ vendor }) => vendor === "amd");
       const paths = amd.length === 0 ? [] : ["/dev/kfd", ...amd.flatMap(renderNodes)];
       return {
-        gpus: gpus.map(({ uuid, vendor }) => ({ uuid, vendor })),
+        gpus: slot.map(({ uuid, vendor }) => ({ uuid, vendor })),
         devices: paths.map((path) => ({ path, gid: statSync(path).gid })),
       };
     },
     problem: async (uuids) => {
-      const nvidia = ofSlot(uuids).filter(({ vendor }) => vendor === "nvidia");
+      const slot = ofSlot(uuids);
+      const gone = uuids.find((one) => !simulated && !slot.some(({ uuid }) => uuid === one));
+      if (gone !== undefined) return `${gone} was not found at the start of the daemon`;
+      const nvidia = slot.filter(({ vendor }) => vendor === "nvidia");
       return nvidia.length === 0 ? null : checkNvidia(nvidia.map(({ uuid }) => uuid));
     },
   };

@@ -3,6 +3,7 @@ import type { contract } from "../contract/index.ts";
 import { ProblemError } from "../contract/problem.ts";
 import { mayPass } from "./calls.ts";
 import { obstacle, refusal } from "./capacity.ts";
+import type { Gpus } from "./inventory/gpus.ts";
 import type { Node } from "./node.ts";
 import { backoff, jitter, sleep } from "./timers.ts";
 
@@ -20,6 +21,7 @@ export interface HeartbeatOptions {
   readonly bootId: string;
   /** Describes the machine as it is now. */
   readonly survey: () => Promise<Node["inventory"]>;
+  readonly gpus: Pick<Gpus, "all">;
 }
 
 /**
@@ -35,10 +37,10 @@ export async function heartbeatLoop(options: HeartbeatOptions): Promise<void> {
   while (!node.detach.aborted) {
     try {
       await look(node);
-      const runtimes = node.engines.runtimes().join();
-      if (registered !== runtimes) {
+      const changing = JSON.stringify([node.engines.runtimes(), options.gpus.all]);
+      if (registered !== changing) {
         beatMs = await register(options);
-        registered = runtimes;
+        registered = changing;
       }
       beatMs = await beat(node);
       failures = 0;

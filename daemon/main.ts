@@ -23,6 +23,7 @@ import { Engines } from "./engines.ts";
 import { gpuCare } from "./gpu-care.ts";
 import { heartbeatLoop, type HeartbeatOptions } from "./heartbeat.ts";
 import { hintLoop } from "./hints.ts";
+import { Gpus } from "./inventory/gpus.ts";
 import { findGpus, machine, readSimulatedGpus } from "./inventory/inventory.ts";
 import { removeLeftFolders } from "./left-folders.ts";
 import type { Node } from "./node.ts";
@@ -87,16 +88,12 @@ export async function startDaemon(
     const server = await connect(options);
     const bootId = readBootId();
     const roots = await makeWorkRoots(options.data, spool.installId);
-    const engines = makeEngines({
-      options,
-      spool,
-      log,
-      processRoot: processesIn(roots),
-    });
+    const engines = makeEngines({ options, spool, log, processRoot: processesIn(roots) });
     const disk = new Disk([options.data, roots.process]);
     await Promise.all([engines.look(), disk.look()]);
     await Promise.race([engines.listed(), sleep(LIST_MS, detach.signal)]);
-    const survey = await surveyor(options, engines, log);
+    const gpus = await gpusOf(options, { spool, log });
+    const survey = surveyor(options, engines, gpus);
     const node: Node = {
       options,
       server,
@@ -109,7 +106,8 @@ export async function startDaemon(
       contact: new Contact({ clock, spool, bootId }),
       stops: new Stops(spool),
       inventory: await survey(),
-      quarantine: new Set(),
+      // Not offered before a tool says that they are there, and clean.
+      quarantine: new Set(gpus.remembered),
       wakeClaims: new Alarm(),
       wakeBeat: new Alarm(),
       hinted: false,
@@ -118,7 +116,7 @@ export async function startDaemon(
     await noteReboot(node, bootId);
     if (lost) await reapAll(node);
     await removeLeftFolders(node, roots);
-    const settled = work({ node, roots, heartbeat: { node, bootId, survey } });
+    const settled = work(roots, gpus, { node, bootId, survey, gpus });
     return {
       stop: async () => {
         detach.abort();
@@ -135,14 +133,10 @@ export async function startDaemon(
 }
 
 /** Takes up what an earlier life has left and starts the loops; the answer waits until all of them have let go. */
-function work(parts: {
-  readonly node: Node;
-  readonly roots: WorkRoots;
-  readonly heartbeat: HeartbeatOptions;
-}): () => Promise<unknown> {
-  const { node, roots, heartbeat } = parts;
+function work(roots: WorkRoots, gpus: Gpus, heartbeat: HeartbeatOptions): () => Promise<unknown> {
+  const { node } = heartbeat;
   const turn = new ClaimTurn();
-  const care = gpuCare(node.inventory.gpus, node.inventory.simulated);
+  const care = gpuCare(gpus, node.inventory.simulated);
   const sessions = new Sessions({ node, roots, gpuCare: care, turn });
   sessions.resume();
   const loops = [
@@ -178,24 +172,34 @@ function makeEngines(parts: {
   });
 }
 
-/** Describes the machine; the GPUs are looked for once, their tools being slow. */
-async function surveyor(
+/** The GPUs of the machine, or those that it is told to pretend to have, which no later life remembers. */
+async function gpusOf(
+  { simulateGpus: file }: DaemonOptions,
+  { spool, log }: { readonly spool: Spool; readonly log: Log },
+): Promise<Gpus> {
+  const gpus =
+    file === undefined
+      ? new Gpus({ spool, log }, findGpus)
+      : new Gpus({ spool: undefined, log }, async () => ({
+          gpus: await readSimulatedGpus(file),
+          problems: [],
+        }));
+  await gpus.look();
+  return gpus;
+}
+
+/** Describes the machine as it is now. */
+function surveyor(
   options: DaemonOptions,
   engines: Engines,
-  log: Log,
-): Promise<() => Promise<Node["inventory"]>> {
-  const simulated = options.simulateGpus !== undefined;
-  const gpus =
-    options.simulateGpus === undefined
-      ? await findGpus()
-      : { gpus: await readSimulatedGpus(options.simulateGpus), problems: [] };
-  for (const problem of gpus.problems) log.warn({ problem }, "a GPU cannot be used");
+  gpus: Gpus,
+): () => Promise<Node["inventory"]> {
   const version = packageVersion();
   return async () => ({
     ...machine(),
     version,
-    gpus: [...gpus.gpus],
-    simulated,
+    gpus: [...gpus.all],
+    simulated: options.simulateGpus !== undefined,
     labels: { ...options.labels },
     runtimes: engines.runtimes(),
     engine: engines.engine,

@@ -25,6 +25,7 @@ export async function reapAll(node: Node): Promise<void> {
 /** Now and then removes what carries this installation's mark and belongs to no attempt, and looks after sick GPUs. */
 export async function reapLoop(node: Node, care: GpuCare): Promise<void> {
   while (!node.detach.aborted) {
+    if (await care.look()) node.wakeBeat.wake();
     await discharge(node, care);
     for (const runtime of node.engines.inhabited()) {
       try {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Gpu } from "../../contract/inventory.ts";
-import type { FoundGpus } from "./nvidia.ts";
+import { type FoundGpus, noAnswer } from "./nvidia.ts";
 import { isMissing, known, type RunTool } from "./tool.ts";
 
 /** A field may be a number, a text, or `{value, unit}`; which one differs between releases. */
@@ -36,7 +36,7 @@ const Entries = z.union([
 export async function findAmd(run: RunTool): Promise<FoundGpus> {
   const fixed = await run("amd-smi", ["static", "--json"]);
   if (isMissing(fixed)) return findByRocmSmi(run);
-  if (fixed.problem !== null) return { gpus: [], problems: [fixed.problem] };
+  if (fixed.problem !== null) return noAnswer(fixed.problem);
   const listed = await run("amd-smi", ["list", "--json"]);
   return parseAmdSmi(fixed.stdout, listed.problem === null ? listed.stdout : "[]");
 }
@@ -125,7 +125,7 @@ async function findByRocmSmi(run: RunTool): Promise<FoundGpus> {
   ];
   const answer = await run("rocm-smi", wanted);
   if (isMissing(answer)) return { gpus: [], problems: [] };
-  if (answer.problem !== null) return { gpus: [], problems: [answer.problem] };
+  if (answer.problem !== null) return noAnswer(answer.problem);
   return parseRocmSmi(answer.stdout);
 }
 

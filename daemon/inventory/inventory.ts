@@ -48,6 +48,7 @@ export async function findGpus(run: RunTool = runTool): Promise<FoundGpus> {
   return {
     gpus: found.flatMap(({ gpus }) => gpus).map(withNumaNode),
     problems: found.flatMap(({ problems }) => problems),
+    ...(found.some(({ unanswered }) => unanswered) ? { unanswered: true } : {}),
   };
 }
 

@@ -17,6 +17,8 @@ export interface FoundGpus {
   readonly gpus: readonly Gpu[];
   /** What the tools could not say, one line each. */
   readonly problems: readonly string[];
+  /** True when a tool that is there gave no answer: there may be more. */
+  readonly unanswered?: boolean;
 }
 
 /** The NVIDIA GPUs of this machine. One in MIG mode is left out: its parts are not measured as a whole. */
@@ -27,9 +29,16 @@ export async function findNvidia(run: RunTool): Promise<FoundGpus> {
   if (isMissing(first)) return { gpus: [], problems: [] };
   const answer =
     first.problem !== null && first.stdout.includes(ARCH_FIELD) ? await query(FIELDS) : first;
-  if (answer.problem !== null) return { gpus: [], problems: [answer.problem] };
+  if (answer.problem !== null) return noAnswer(answer.problem);
   return parseNvidia(answer.stdout);
 }
+
+/** What is known where a tool failed. */
+export const noAnswer = (problem: string): FoundGpus => ({
+  gpus: [],
+  problems: [problem],
+  unanswered: true,
+});
 
 /** Reads the CSV of `nvidia-smi --query-gpu` with the fields above. */
 export function parseNvidia(csv: string): FoundGpus {

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 
 /** A sick driver makes its tools hang. */
 const TIMEOUT_MS = 10_000;
+const LONGEST_REASON = 200;
 
 export interface ToolAnswer {
   readonly stdout: string;
@@ -20,10 +21,12 @@ export const runTool = (
   new Promise((resolve) => {
     const late = `${tool}: no answer in ${timeoutMs / 1_000} s`;
     const options = { killSignal: "SIGKILL", maxBuffer: 16 * 1_048_576 } as const;
-    const child = execFile(tool, args, options, (error, stdout) => {
+    const child = execFile(tool, args, options, (error, stdout, stderr) => {
       clearTimeout(timer);
-      const why = error?.message.split("\n", 1)[0];
-      resolve({ stdout, problem: why === undefined ? null : `${tool}: ${why}` });
+      // Why a tool failed stands in its own words, on either stream.
+      const words = [stderr, stdout, error?.message ?? ""].find((text) => text.trim() !== "");
+      const why = words?.trim().split("\n", 1)[0]?.slice(0, LONGEST_REASON);
+      resolve({ stdout, problem: error === null ? null : `${tool}: ${why}` });
     });
     const timer = setTimeout(() => {
       // One that hangs in the driver does not even die: nobody waits for that.

@@ -58,7 +58,12 @@ it("goes on while the engine hangs or lists its images for long, and says what k
     wakeBeat: new Alarm(),
     detach: detach.signal,
   } as unknown as Node;
-  const loop = heartbeatLoop({ node, bootId: "b", survey: () => Promise.resolve(INVENTORY) });
+  const loop = heartbeatLoop({
+    node,
+    bootId: "b",
+    survey: () => Promise.resolve(INVENTORY),
+    gpus: { all: [] },
+  });
   await expect.poll(() => beats.at(-1)?.images).toEqual({ "a:1": "sha256:1" });
   images = hangs;
   let seen = beats.length;

@@ -1,12 +1,17 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseAmdSmi, parseRocmSmi } from "../../daemon/inventory/amd.ts";
+import { gpuCare } from "../../daemon/gpu-care.ts";
+import { Gpus } from "../../daemon/inventory/gpus.ts";
 import { findGpus, machine, readSimulatedGpus } from "../../daemon/inventory/inventory.ts";
 import { checkNvidia } from "../../daemon/inventory/nvidia-check.ts";
 import { parseNvidia } from "../../daemon/inventory/nvidia.ts";
 import { isMissing, type RunTool, runTool } from "../../daemon/inventory/tool.ts";
+import { Spool } from "../../daemon/spool.ts";
+import { openLocalFile } from "../../storage/local-file.ts";
 
 const fixture = (name: string): Promise<string> =>
   readFile(new URL(`fixtures/${name}`, import.meta.url), "utf8");
@@ -89,6 +94,57 @@ describe("GPUs of NVIDIA", () => {
   });
 });
 
+describe("GPUs whose tool gives no answer", () => {
+  const deaf = { stdout: "", problem: "nvidia-smi: no answer in 10 s" };
+  let folder: string;
+  let spool: Spool;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "gridpost-gpus-"));
+    spool = new Spool(openLocalFile(join(folder, "spool.db")));
+  });
+  afterEach(async () => {
+    spool.close();
+    await rm(folder, { recursive: true });
+  });
+  const open = (...answers: (string | typeof deaf)[]): Gpus =>
+    new Gpus({ spool, log: pino({ level: "silent" }) }, () =>
+      findGpus(tools({ "nvidia-smi": answers.shift() ?? "" })),
+    );
+
+  it("are looked for again until it does, and not once more", async () => {
+    const csv = await fixture("nvidia-smi.csv");
+    const gpus = open(deaf, deaf, csv);
+    expect([await gpus.look(), gpus.all.length]).toEqual([false, 0]);
+    expect([await gpus.look(), gpus.all.length]).toEqual([false, 0]);
+    expect([await gpus.look(), gpus.all.length]).toEqual([true, 2]);
+    expect([await gpus.look(), gpus.all.length]).toEqual([false, 2]);
+  });
+
+  it("are those of an earlier life until it does", async () => {
+    const csv = await fixture("nvidia-smi.csv");
+    const before = open(csv);
+    await before.look();
+    const after = open(deaf, csv);
+    await after.look();
+    expect(after.all).toEqual(before.all);
+    expect(after.remembered).toEqual(before.all.map(({ uuid }) => uuid));
+    expect([await after.look(), after.remembered]).toEqual([false, []]);
+  });
+
+  it("are given up when it never does", async () => {
+    let asked = 0;
+    const gpus = new Gpus({ spool, log: pino({ level: "silent" }) }, () => {
+      asked += 1;
+      return findGpus(tools({ "nvidia-smi": deaf }));
+    });
+    for (let i = 0; i < 100; i += 1) await gpus.look();
+    expect(asked).toBe(15);
+    // What was granted on one of them in an earlier life was measured without it.
+    expect(await gpuCare(gpus, false).problem(["GPU-1"])).toMatch(/GPU-1 was not found/);
+    expect(await gpuCare(gpus, true).problem(["GPU-1"])).toBeNull();
+  });
+});
+
 describe("GPUs of AMD", () => {
   it("are described by amd-smi as ROCm 6 writes it", async () => {
     const found = parseAmdSmi(
@@ -156,6 +212,18 @@ describe("a vendor's tool", () => {
     expect(answer.problem).toMatch(/no answer in 0.3 s/);
     expect(performance.now() - from).toBeLessThan(50_000);
     await rm(folder, { recursive: true });
+  });
+
+  it("says why it failed in its own words", async () => {
+    const fails = (script: string) => runTool("sh", ["-c", script]);
+    const reason = "NVIDIA-SMI has failed because it couldn't communicate with the driver.";
+    expect(await fails(`echo "${reason}"; echo more; exit 9`)).toEqual({
+      stdout: `${reason}\nmore\n`,
+      problem: `sh: ${reason}`,
+    });
+    expect((await fails("echo aside; echo fault >&2; exit 1")).problem).toBe("sh: fault");
+    expect((await fails("exit 1")).problem).toMatch(/^sh: Command failed/);
+    expect((await fails("echo warning >&2")).problem).toBeNull();
   });
 
   it("is no problem when it is not there", async () => {

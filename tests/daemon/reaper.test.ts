@@ -86,7 +86,10 @@ describe.runIf(process.platform === "linux")("the reaper", () => {
     const engines = new Engines({ spool, log, process: launcher, allowProcess: true, docker });
     const detach = new AbortController();
     const parts = { ...node(), engines, quarantine: new Set(), detach: detach.signal };
-    const loop = reapLoop(parts as unknown as Node, gpuCare([], false));
+    const loop = reapLoop(
+      parts as unknown as Node,
+      gpuCare({ all: [], look: () => Promise.resolve(false) }, false),
+    );
     await expect.poll(() => there(orphan)).toBe(false);
     detach.abort();
     await loop;
