@@ -10,6 +10,8 @@ export interface Demand {
   readonly arch: string | null;
   /** Bytes per GPU. */
   readonly memory: number | null;
+  /** Cores of the machine; null: any number. */
+  readonly cpus: number | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly runtime: "docker" | "process" | "any";
 }
@@ -41,6 +43,7 @@ export const demandOf = ({ requires, cell }: SweepFile): Demand => ({
   vendor: requires.vendor ?? null,
   arch: requires.arch ?? null,
   memory: requires.memory ?? null,
+  cpus: cell.resources.cpus ?? null,
   labels: requires.labels,
   runtime: cell.runtime,
 });
@@ -57,6 +60,7 @@ const offersRuntime = (demand: Demand, runtimes: readonly string[]): boolean =>
 /** Whether a node could ever run it, were it idle. */
 export const couldRun = (demand: Demand, inventory: Inventory): boolean =>
   offersRuntime(demand, inventory.runtimes) &&
+  (demand.cpus === null || demand.cpus <= inventory.cpu.count) &&
   Object.entries(demand.labels).every(([key, value]) => inventory.labels[key] === value) &&
   inventory.gpus.filter((gpu) => suits(gpu, demand)).length >= demand.gpus;
 

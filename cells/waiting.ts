@@ -94,12 +94,13 @@ const failedBy = (lane: string): string =>
 const some = (all: readonly string[]): string =>
   all.length <= NAMED ? all.join(", ") : `${all.slice(0, NAMED).join(", ")}, …`;
 
-function inWords({ gpus, vendor, arch, memory, labels, runtime }: Demand): string {
+function inWords({ gpus, vendor, arch, memory, cpus, labels, runtime }: Demand): string {
   const kind = [vendor, arch].filter((part) => part !== null).join(" ");
   const size = memory === null ? "" : ` with ${(memory / 2 ** 30).toFixed(0)} GiB each`;
   const wanted = [
     runtime === "any" ? "a runtime" : `the ${runtime} runtime`,
     ...(gpus === 0 ? [] : [`${gpus} ${kind === "" ? "" : `${kind} `}GPU(s)${size}`]),
+    ...(cpus === null ? [] : [`${cpus} core(s)`]),
     ...Object.entries(labels).map(([key, value]) => `label ${key}=${value}`),
   ];
   return wanted.join(" and ");

@@ -12,14 +12,16 @@ import { runTool, type RunTool } from "./tool.ts";
 export type Machine = Pick<Inventory, "hostname" | "os" | "kernel" | "cpu" | "memoryBytes">;
 
 export function machine(): Machine {
-  const [first] = cpus();
+  const all = cpus();
+  const [first] = all;
   return {
     hostname: hostname(),
     os: osName(),
     kernel: release(),
     cpu: {
       model: first?.model.trim() || (cpuInfo("model name") ?? "unknown"),
-      count: availableParallelism(),
+      // Of the machine, as its engine counts them, also where this process is kept on some of them.
+      count: Math.max(all.length, availableParallelism()),
       arch: arch(),
     },
     memoryBytes: totalmem(),

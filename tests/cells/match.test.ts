@@ -17,6 +17,7 @@ const FREE: Demand = {
   vendor: null,
   arch: null,
   memory: null,
+  cpus: null,
   labels: {},
   runtime: "any",
 };
@@ -105,6 +106,21 @@ describe("matching", () => {
     expect(fits({ "i:latest": "sha256:two", "j:1": "sha256:one" }, ["docker"])).toBe(true);
     expect(fits({}, ["docker", "process"])).toBe(false);
     expect(fits({}, ["process"])).toBe(true);
+  });
+
+  test("gives no run to a node that has fewer cores than it asks for", () => {
+    const node: Candidate = {
+      inventory: INVENTORY,
+      images: {},
+      offer: { gpus: [], slots: 1, runtimes: ["docker", "process"] },
+    };
+    const { count } = INVENTORY.cpu;
+    for (const runtime of ["docker", "process", "any"] as const)
+      expect(
+        [0.5, count, count + 0.5].map((cpus) =>
+          fitsNow(waiting({ demand: { ...FREE, runtime, cpus } }), node),
+        ),
+      ).toEqual([true, true, false]);
   });
 
   test("orders by priority, then the project with less in hand, the image that is there, and age", () => {

@@ -141,6 +141,11 @@ function sweeps(fleet: () => Fleet): void {
     expect((await anna.sweep({ params: { sweep } })).waiting).toEqual([
       "2 queued: no known node offers the process runtime and 1 nvidia sm_90 GPU(s); known are nvidia sm_80",
     ]);
+    const resources = { cpus: 64 };
+    const many = await submit(1, { cell: { command: ["x"], runtime: "process", resources } });
+    expect(many.waiting).toEqual([
+      "1 queued: no known node offers the process runtime and 64 core(s)",
+    ]);
     const n2 = await node("n2", { gpus: [gpu("b")] });
     expect((await anna.sweep({ params: { sweep } })).waiting).toEqual([]);
     await anna.drain({ params: { node: n2.name } });
