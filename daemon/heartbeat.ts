@@ -7,6 +7,9 @@ import type { Gpus } from "./inventory/gpus.ts";
 import type { Node } from "./node.ts";
 import { backoff, jitter, sleep } from "./timers.ts";
 
+/** Where the spool keeps what this node joined as. */
+export const NAME = "name";
+
 /** Until the server has said how often. */
 const FIRST_BEAT_MS = 15_000;
 /** A beat waits so long for the engine's answer. */
@@ -74,14 +77,32 @@ function report({ log, detach }: Node, error: unknown, failures: number): void {
 async function register({ node, bootId, survey }: HeartbeatOptions): Promise<number> {
   node.inventory = await survey();
   const body = { inventory: node.inventory, installId: node.spool.installId, bootId };
-  const { beatMs, draining, serverTime } = await node.server.client.nodes.register(
+  const {
+    node: name,
+    beatMs,
+    draining,
+    serverTime,
+  } = await node.server.client.nodes.register(
     { body },
     { timeoutMs: CALL_MS, signal: node.detach },
   );
   node.contact.draining = draining;
   node.contact.skewMs = Date.parse(serverTime) - node.clock.now();
-  node.log.info({ node: node.options.name, server: node.server.url, beatMs }, "registered");
+  takeName(node, name);
+  node.log.info({ node: name, server: node.server.url, beatMs }, "registered");
   return beatMs;
+}
+
+/** A key joins under one name: another one that the daemon is told later, or its host's new one, changes nothing. */
+function takeName(node: Node, name: string): void {
+  if (name !== node.options.name)
+    node.log.warn(
+      { joined: name, told: node.options.name },
+      "this node keeps the name it joined under",
+    );
+  if (name === node.name) return;
+  node.name = name;
+  node.spool.setMeta(NAME, name);
 }
 
 async function beat(node: Node): Promise<number> {

@@ -21,7 +21,7 @@ import { Contact } from "./contact.ts";
 import { Disk } from "./disk.ts";
 import { Engines } from "./engines.ts";
 import { gpuCare } from "./gpu-care.ts";
-import { heartbeatLoop, type HeartbeatOptions } from "./heartbeat.ts";
+import { heartbeatLoop, type HeartbeatOptions, NAME } from "./heartbeat.ts";
 import { hintLoop } from "./hints.ts";
 import { Gpus } from "./inventory/gpus.ts";
 import { findGpus, machine, readSimulatedGpus } from "./inventory/inventory.ts";
@@ -96,6 +96,7 @@ export async function startDaemon(
     const survey = surveyor(options, engines, gpus);
     const node: Node = {
       options,
+      name: spool.meta(NAME) ?? options.name,
       server,
       spool,
       engines,

@@ -22,6 +22,8 @@ export interface Node {
   readonly stops: Stops;
   readonly clock: Clock;
   readonly log: Log;
+  /** What it joined as, once the server has said so in this life or an earlier one. */
+  name: string;
   /** The machine as it was last registered. */
   inventory: Inventory;
   /** UUIDs of GPUs that were not fit for a measurement: not offered until they are again. */

@@ -7,14 +7,14 @@ const GOVERNOR = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
 
 /** What a reader of the result must know of the machine as it was when the attempt began. Absent is left out. */
 export function provenance(
-  { inventory, engines, options }: Node,
+  { inventory, engines, name }: Node,
   runtime: Plan["runtime"],
   gpus: readonly string[],
 ): Record<string, string> {
   const used = inventory.gpus.filter(({ uuid }) => gpus.includes(uuid));
   const { engine } = engines;
   return present({
-    node: options.name,
+    node: name,
     cpu: inventory.cpu.model,
     cores: String(inventory.cpu.count),
     memoryBytes: String(inventory.memoryBytes),

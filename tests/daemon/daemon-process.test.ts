@@ -206,6 +206,18 @@ describe.runIf(process.platform === "linux")("a daemon with the process runtime"
     expect(warnings).toEqual([]);
   });
 
+  it("keeps the name that it joined under, also in its results", async () => {
+    const labels = { kept: "name" };
+    const kept = await makeNode(server, "kept", { allowProcess: true, labels });
+    await (await kept.start()).stop();
+    Object.assign(kept.options, { name: "other" });
+    const running = await kept.start();
+    const { report } = await reportOf("echo performance: 1 x", { requires: { labels } });
+    await running.stop();
+    await kept.remove();
+    expect(report?.environment["node"]).toBe("kept");
+  });
+
   it("refuses a second daemon on its folder", async () => {
     await expect(node.start()).rejects.toThrow(/in use by another process/);
   });
