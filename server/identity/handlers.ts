@@ -18,6 +18,7 @@ import {
   generationOf,
   listProjects,
   projectByName,
+  projectNamedLike,
   type ProjectRow,
 } from "./store.ts";
 import { tokenHandlers } from "./token-handlers.ts";
@@ -139,11 +140,12 @@ function projectHandlers({
     createProject: (call) => {
       const { name } = call.body;
       return log.once(
-        callOf(call, [`project:${name}`], name),
+        callOf(call, [`project:${name.toLowerCase()}`], name),
         async (tx) => {
-          if ((await projectByName(tx.query, name)) !== undefined)
-            throw new ProblemError("NAME_TAKEN", `project ${name} exists`, {
-              next: `gridpost project show ${name}`,
+          const taken = await projectNamedLike(tx.query, name);
+          if (taken !== undefined)
+            throw new ProblemError("NAME_TAKEN", `project ${taken.name} exists`, {
+              next: `gridpost project show ${taken.name}`,
             });
           const { actor } = call.principal;
           await tx.append({ type: "project.created", project: name, actor, body: { name } });

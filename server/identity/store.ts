@@ -103,6 +103,10 @@ export interface ProjectRow {
 export const projectByName = (query: Query, name: string): Promise<ProjectRow | undefined> =>
   one(query, "select name, created_at from p_projects where name = $1", [name]);
 
+/** The project that has a name in this or another case: names are paths of the archive, and not every disk tells cases apart. */
+export const projectNamedLike = (query: Query, name: string): Promise<ProjectRow | undefined> =>
+  one(query, "select name, created_at from p_projects where lower(name) = lower($1)", [name]);
+
 export const listProjects = (query: Query, after: string, limit: number): Promise<ProjectRow[]> =>
   query("select name, created_at from p_projects where name > $1 order by name limit $2", [
     after,

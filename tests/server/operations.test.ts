@@ -99,9 +99,11 @@ describe("the HTTP edge", () => {
   it("makes projects, whose members see no other project", async () => {
     const { client } = server.admin;
     await client.identity.createProject({ body: { name: "lab" } });
-    await expect(client.identity.createProject({ body: { name: "lab" } })).rejects.toMatchObject({
-      code: "NAME_TAKEN",
-    });
+    for (const name of ["lab", "LAB"])
+      await expect(client.identity.createProject({ body: { name } })).rejects.toMatchObject({
+        code: "NAME_TAKEN",
+        message: "project lab exists",
+      });
     const lena = await server.join("user", "lena", { project: "lab" });
     const { projects } = await lena.client.identity.projects({});
     expect(projects.map(({ name }) => name)).toEqual(["lab"]);
