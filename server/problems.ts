@@ -63,7 +63,14 @@ export function sendProblem(reply: FastifyReply, problem: ProblemError): Fastify
   if (problem.status === 401) void reply.header("www-authenticate", 'Bearer realm="gridpost"');
   if (problem.retryAfterMs !== undefined)
     void reply.header("retry-after", Math.ceil(problem.retryAfterMs / 1_000));
+  if (reply.request.raw.headers.upgrade !== undefined) closeAfter(reply);
   return reply.send(JSON.stringify(problem.toProblem()));
+}
+
+/** Node has handed over the socket of a request to upgrade it: it closes no more by itself, nor for a server that stops. */
+function closeAfter({ raw }: FastifyReply): void {
+  const { socket } = raw;
+  raw.once("finish", () => socket?.destroySoon());
 }
 
 /** Answers what is not even an HTTP request, or has too large a header, and closes the connection. */

@@ -1,6 +1,7 @@
 import websocket from "@fastify/websocket";
 import type { FastifyInstance } from "fastify";
 import type { WebSocket } from "ws";
+import { ProblemError } from "../contract/problem.ts";
 import { PROTOCOL_VERSION } from "../contract/stream.ts";
 import type { Query } from "../storage/db.ts";
 import { Counts } from "./counts.ts";
@@ -8,6 +9,7 @@ import type { Hub } from "./hub.ts";
 import type { Gate } from "./mount.ts";
 import { StreamSession } from "./stream-session.ts";
 
+const PATH = "/v1/stream";
 const PING_MS = 15_000;
 const MAX_FRAME_BYTES = 65_536;
 /** Open sockets of one principal. */
@@ -34,8 +36,12 @@ export async function mountStream(app: FastifyInstance, deps: StreamDeps): Promi
   const sessions = new Set<StreamSession>();
   const counts = new Counts(MOST_SOCKETS);
   await app.register(websocket, { options: { maxPayload: MAX_FRAME_BYTES } });
+  // Any other route would leave the socket to nobody, who would never close it.
+  app.addHook("onRequest", (request, _reply, done) => {
+    done(request.ws && request.routeOptions.url !== PATH ? noStream() : undefined);
+  });
   app.get(
-    "/v1/stream",
+    PATH,
     {
       websocket: true,
       schema: { hide: true },
@@ -81,3 +87,8 @@ export async function mountStream(app: FastifyInstance, deps: StreamDeps): Promi
     },
   };
 }
+
+const noStream = (): ProblemError =>
+  new ProblemError("BAD_REQUEST", `only ${PATH} can be upgraded to a WebSocket`, {
+    next: `connect to ${PATH}, or leave the header Upgrade out`,
+  });

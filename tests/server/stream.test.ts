@@ -1,3 +1,5 @@
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
 import Fastify from "fastify";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Client } from "../../contract/client.ts";
@@ -32,6 +34,24 @@ describe("the stream", () => {
   it("refuses an upgrade without a token", async () => {
     await expect(openStream(server.url)).rejects.toThrow("401");
     await expect(openStream(server.url, "nonsense")).rejects.toThrow("401");
+  });
+
+  it("leaves no socket open that it refuses to upgrade", async () => {
+    const { hostname, port } = new URL(server.url);
+    const answerTo = async (line: string): Promise<string> => {
+      const socket = connect(Number(port), hostname);
+      const headers = "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+      const key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+      socket.write(`${line} HTTP/1.1\r\n${headers}${key}\r\n`);
+      // Ends only if the server closes the connection.
+      return text(socket);
+    };
+    const long = `/v1/stream?x=${"y".repeat(9_000)}`;
+    expect(await answerTo(`GET ${long}`)).toMatch(/^HTTP\/1.1 414 .*URI_TOO_LONG/s);
+    expect(await answerTo("GET /%zz")).toMatch(/^HTTP\/1.1 400 .*not a valid URL/s);
+    expect(await answerTo("GET /v1/stream")).toMatch(/^HTTP\/1.1 401 /);
+    for (const other of ["GET /healthz", "GET /v1/whoami", "POST /v1/auth/nonce"])
+      expect(await answerTo(other)).toMatch(/^HTTP\/1.1 400 .*only \/v1\/stream can be upgraded/s);
   });
 
   it("sends what is in the inbox, then what arrives, and resumes with nothing lost or doubled", async () => {
