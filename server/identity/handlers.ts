@@ -185,14 +185,16 @@ function projectHandlers({
 const noProject = (name: string): ProblemError =>
   new ProblemError("NOT_FOUND", `there is no project ${name}`, { next: "gridpost project ls" });
 
-/** Where the names of a kind are listed; users are found nowhere. */
-const LISTS = { node: "gridpost node ls", agent: "gridpost agent ls" } as const;
+/** Where the names of a kind are listed; users where they have a role. */
+const LISTS = {
+  user: "gridpost role ls",
+  node: "gridpost node ls",
+  agent: "gridpost agent ls",
+} as const;
 
 function noPrincipal(id: string): ProblemError {
-  const kind = parsePrincipal(id)?.kind;
-  const next =
-    kind === "node" || kind === "agent"
-      ? LISTS[kind]
-      : "write it as user:NAME, node:NAME or agent:PROJECT/NAME";
+  const parts = parsePrincipal(id);
+  const form = "write it as user:NAME, node:NAME or agent:PROJECT/NAME";
+  const next = parts === undefined ? form : LISTS[parts.kind];
   return new ProblemError("NOT_FOUND", `there is no principal ${id}`, { next });
 }

@@ -47,8 +47,12 @@ describe("a revocation", () => {
   });
 
   it("of a name that nobody has tells where the names are listed", async () => {
-    const next = { code: "NOT_FOUND", next: "gridpost node ls" };
-    await expect(revoke("node:nosuch")).rejects.toMatchObject(next);
+    for (const [principal, next] of [
+      ["node:nosuch", "gridpost node ls"],
+      ["user:nosuch", "gridpost role ls"],
+      ["nosuch", "write it as user:NAME, node:NAME or agent:PROJECT/NAME"],
+    ] as const)
+      await expect(revoke(principal)).rejects.toMatchObject({ code: "NOT_FOUND", next });
   });
 
   it("ends the agents of a user that have a key of their own, retired ones included, and no others", async () => {
