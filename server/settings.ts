@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { ByteSize, Duration, durationUpTo, moreThanNothing } from "../contract/duration.ts";
 import { Name } from "../contract/ids.ts";
-import { areApart, OutsideIssuer } from "./identity/outside-rules.ts";
+import { areApart, isEachOnce, OutsideIssuer } from "./identity/outside-rules.ts";
 
 /** `127.0.0.1:7411`, `[::1]:7411`, `localhost:0`. */
 const Listen = z.string().transform((text, context) => {
@@ -89,6 +89,7 @@ export const Settings = z.strictObject({
   /** Outside issuers (OpenID Connect) whose tokens are accepted; in config.yaml only. */
   oidc: z
     .array(OutsideIssuer)
+    .refine(isEachOnce, "each issuer may stand here once")
     .refine(
       areApart,
       "no userPrefix may begin with another: one issuer could name users of the other",

@@ -47,6 +47,10 @@ export type OutsideIssuer = z.output<typeof OutsideIssuer>;
 export const isFromOutside = (iss: unknown): boolean =>
   typeof iss === "string" && /^https?:\/\//.test(iss);
 
+/** Whether no issuer is described twice: only one of the two would be gone by. */
+export const isEachOnce = (issuers: readonly OutsideIssuer[]): boolean =>
+  new Set(issuers.map(({ issuer }) => issuer)).size === issuers.length;
+
 /** Whether no issuer's users can have names that begin as those of another. */
 export const areApart = (issuers: readonly OutsideIssuer[]): boolean =>
   issuers.every(({ userPrefix }, i) => !isReserved(issuers.toSpliced(i, 1), userPrefix));

@@ -24,4 +24,16 @@ describe("the settings of outside issuers", () => {
         { path: ["oidc"], message: expect.stringContaining("userPrefix") as unknown },
       ]);
   });
+
+  it("name each issuer once: of two entries one would be ignored", () => {
+    const entry = {
+      issuer: "https://id.example",
+      jwksUri: "https://id.example/jwks",
+      audience: "gridpost",
+    };
+    const oidc = ["a-", "b-"].map((userPrefix) => ({ ...entry, userPrefix }));
+    expect(Settings.safeParse({ data: "data", oidc }).error?.issues).toMatchObject([
+      { path: ["oidc"], message: "each issuer may stand here once" },
+    ]);
+  });
 });
