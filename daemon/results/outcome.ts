@@ -15,6 +15,9 @@ export interface Ending {
   readonly parsed: Parsed | null;
 }
 
+/** 128 + SIGTERM: what an engine that is restarted sends to its containers, and a machine that goes down to its processes. */
+const TERMINATED = 143;
+
 /** How an execution ended, from its exit code and what its parser found; never from words in its log. */
 export function judge(ending: Ending): Pick<AttemptReport, "outcome" | "message"> {
   const { exitCode, oom, stop, parsed } = ending;
@@ -28,6 +31,12 @@ export function judge(ending: Ending): Pick<AttemptReport, "outcome" | "message"
     return {
       outcome: "setup_failed",
       message: "it vanished from the engine, and how it ended is not known",
+    };
+  if (exitCode === TERMINATED)
+    return {
+      outcome: "invalid",
+      message:
+        "exit code 143: ended by SIGTERM, which this daemon did not send: its engine was stopped, or somebody ended it",
     };
   if (exitCode !== 0) return { outcome: "failed", message: exitMessage(exitCode) };
   if (parsed !== null && !parsed.ok) return { outcome: "failed", message: parsed.message };

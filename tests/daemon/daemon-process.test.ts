@@ -117,6 +117,18 @@ describe.runIf(process.platform === "linux")("a daemon with the process runtime"
     });
   });
 
+  it("does not blame the benchmark when somebody else has ended it", async () => {
+    expect((await reportOf("echo performance: 1 x; kill -TERM $$")).report).toMatchObject({
+      outcome: "invalid",
+      message: expect.stringContaining("ended by SIGTERM, which this daemon did not send"),
+      samples: [],
+    });
+    expect((await reportOf("kill -SEGV $$")).report).toMatchObject({
+      outcome: "failed",
+      message: "repeat 1: exit code 139: ended by signal 11",
+    });
+  });
+
   it("ends a run that takes too long or falls silent, with its children", async () => {
     const phases = (run: object) => ({ phases: { run, stop: { timeout: "500ms" } } });
     const late = await reportOf("while :; do echo tick; sleep 0.2; done", {
