@@ -13,7 +13,7 @@ import {
   specOf,
 } from "./launcher.ts";
 import { DetachedError, type Node } from "./node.ts";
-import { collect } from "./results/collect.ts";
+import { type Collected, collect } from "./results/collect.ts";
 import { judge } from "./results/outcome.ts";
 import { readResults } from "./results/read-results.ts";
 import type { Ended, ExecutionRow, StopReason } from "./spool-rows.ts";
@@ -169,6 +169,9 @@ async function clearUp(parts: AttemptParts, step: Step, { files }: Ended): Promi
   }
 }
 
+/** What is taken of a warm-up's files. */
+const NOTHING: Collected = { files: [], leftOut: [] };
+
 /** What is known of an execution that has vanished. */
 const UNSEEN = { exitCode: null, oom: false, durationMs: null };
 
@@ -179,14 +182,14 @@ async function endedOf(
 ): Promise<Ended> {
   const { parser } = run.cell;
   const declared = parser.kind === "performance" ? undefined : parser.file;
-  const collected = await collect(folder.out(step.n), declared);
+  const collected = isWarmup(step) ? NOTHING : await collect(folder.out(step.n), declared);
   const output = { line: log.performance, collected, startedMs };
   // What a warm-up measured is thrown away.
   const parsed = isWarmup(step) ? null : await readResults(parser, output);
   const { exitCode, oom, durationMs } = last ?? UNSEEN;
   const judged = judge({ exitCode, oom, stop, parsed });
   const earlier = node.spool.executions(run.attempt.id).flatMap((one) => one.ended?.files ?? []);
-  const files = isWarmup(step) ? [] : choose(collected.files, { earlier, step, folder });
+  const files = choose(collected.files, { earlier, step, folder });
   const readings = judged.outcome === "ok" && parsed?.ok ? parsed.readings : [];
   return {
     ...judged,
@@ -195,7 +198,7 @@ async function endedOf(
     durationMs: durationMs ?? 0,
     samples: readings.map((reading) => ({ ...reading, repeat: step.repeat })),
     files,
-    filesLeftOut: isWarmup(step) ? 0 : collected.files.length - files.length,
+    filesLeftOut: collected.files.length + collected.leftOut.length - files.length,
   };
 }
 

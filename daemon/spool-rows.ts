@@ -38,7 +38,7 @@ export const Ended = z.object({
   durationMs: z.number(),
   samples: z.array(Sample),
   files: z.array(KeptFile),
-  /** How many of its files did not fit into the evidence of the attempt. */
+  /** How many of its files did not become evidence of the attempt. */
   filesLeftOut: z.int().default(0),
 });
 export type Ended = z.infer<typeof Ended>;

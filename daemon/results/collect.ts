@@ -37,12 +37,16 @@ export async function collect(folder: string, declared?: string): Promise<Collec
   let bytes = 0;
   const names = await regularFiles(root, "", DEEPEST);
   for (const name of names.toSorted((a, b) => Number(b === declared) - Number(a === declared))) {
+    // Known before it is read: what cannot be kept may be thousands of large files.
+    if (files.length === MOST_FILES) {
+      leftOut.push(`${name}: more than ${MOST_FILES} files`);
+      continue;
+    }
     const file =
       name.length > LONGEST_NAME
         ? `its name is longer than ${LONGEST_NAME} characters`
         : await readFile(root, name, MOST_BYTES - bytes);
-    if (files.length === MOST_FILES) leftOut.push(`${name}: more than ${MOST_FILES} files`);
-    else if (typeof file === "string") leftOut.push(`${name}: ${file}`);
+    if (typeof file === "string") leftOut.push(`${name}: ${file}`);
     else {
       files.push(file);
       bytes += file.size;

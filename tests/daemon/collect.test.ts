@@ -1,10 +1,17 @@
 import { spawn } from "node:child_process";
+import type * as Crypto from "node:crypto";
+import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { sha256 } from "../../contract/cell/cell-id.ts";
 import { collect } from "../../daemon/results/collect.ts";
+
+vi.mock("node:crypto", async (original) => {
+  const crypto = await original<typeof Crypto>();
+  return { ...crypto, createHash: vi.fn(crypto.createHash) };
+});
 
 /** Makes the folder `d` a link to `secret` and a folder again, as fast as it can. */
 const SWAP = `
@@ -30,6 +37,12 @@ it("takes the declared file first, whatever else there is, and the others in ord
   const many = await collect(out, "r/results.json");
   expect(many.files.map(({ name }) => name)).toEqual(["r/results.json", ...names.slice(0, 15)]);
   expect(many.leftOut).toEqual(["profile-15: more than 16 files"]);
+  // Those that cannot be kept are not even read.
+  const read = vi.mocked(createHash).mock.calls.length;
+  for (const name of names) await writeFile(join(out, `z-${name}`), "x");
+  expect((await collect(out, "r/results.json")).leftOut).toHaveLength(17);
+  expect(vi.mocked(createHash).mock.calls.length - read).toBe(16);
+  for (const name of names) await rm(join(out, `z-${name}`));
   for (const name of names) await rm(join(out, name));
   await writeFile(join(out, "a-trace"), "");
   await truncate(join(out, "a-trace"), 64 * 2 ** 20);

@@ -90,6 +90,13 @@ describe.runIf(process.platform === "linux")("a daemon with the process runtime"
     expect((await reportOf(link, { cell })).report?.message).toContain("no regular file");
   });
 
+  it("says how many files of all repeats did not become evidence", async () => {
+    const script = "for i in $(seq 20); do echo $i >${out}/f$i; done; echo performance: 1 x";
+    const { report } = await reportOf(script, { warmup: 1, repeats: 2 });
+    expect(report?.evidence).toHaveLength(2 + 2 * 16);
+    expect(report?.environment["evidenceLeftOut"]).toBe("8");
+  });
+
   it("delivers a result whatever its files are called and however long a mistake in them is", async () => {
     const long = `d=\${out}/$(printf 'x%.0s' $(seq 150)); mkdir $d; echo > $d/$(printf 'y%.0s' $(seq 150))`;
     const { report } = await reportOf(`${long}; echo performance: 1 x`);
