@@ -85,7 +85,7 @@ export async function startDaemon(
   const { spool, lost } = await openSpool({ data: options.data, open: ports.openSpool, log });
   const detach = detacher();
   try {
-    const server = await connect(options);
+    const server = await connect(options, log);
     const bootId = readBootId();
     const roots = await makeWorkRoots(options.data, spool.installId);
     const engines = makeEngines({ options, spool, log, processRoot: processesIn(roots) });

@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunningDaemon } from "../../daemon/main.ts";
@@ -235,6 +237,33 @@ describe.runIf(process.platform === "linux")("a daemon with the process runtime"
     await running.stop();
     await kept.remove();
     expect(report?.environment["node"]).toBe("kept");
+  });
+
+  it("comes back after it was revoked, with a new token and not with an old one", async () => {
+    const { identity, nodes } = server.admin.client;
+    const sold = await makeNode(server, "sold", { allowProcess: true });
+    const stateOf = async (): Promise<string> =>
+      (await nodes.node({ params: { node: "sold" } })).state;
+    const key = (): Promise<string> => readFile(join(sold.data, "key.json"), "utf8");
+    const before = await sold.start();
+    await expect.poll(() => stateOf().catch(() => "unknown")).toBe("ready");
+    await before.stop();
+    const first = await key();
+    await identity.revokePrincipal({
+      params: { principal: "node:sold" },
+      body: { reason: "a test" },
+    });
+    await (await sold.start()).stop();
+    expect([await stateOf(), await key()]).toEqual(["revoked", first]);
+    const { token } = await identity.createToken({ body: { kind: "node", name: "sold" } });
+    await writeFile(sold.options.tokenFile ?? "", token);
+    const running = await sold.start();
+    await expect.poll(stateOf).toBe("ready");
+    expect(await key()).not.toBe(first);
+    await running.stop();
+    await (await sold.start()).stop();
+    expect((await readdir(sold.data)).filter((name) => name.includes("refused"))).toHaveLength(1);
+    await sold.remove();
   });
 
   it("refuses a second daemon on its folder", async () => {

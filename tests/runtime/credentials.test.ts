@@ -2,6 +2,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/
 import { connect, createServer, type Socket } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
+import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createClient } from "../../contract/client.ts";
 
@@ -141,8 +142,9 @@ describe("a home with credentials", () => {
       await tokenSource({ home, url: beyond, insecure: true })(false);
       // It is cached now, and a cached one is not sent either.
       await expect(tokenSource({ home, url: beyond })(false)).rejects.toMatchObject(refused);
-      const options = { url: beyond, name: "n", data: home };
-      await expect(connectDaemon(DaemonOptions.parse(options))).rejects.toMatchObject(refused);
+      const options = DaemonOptions.parse({ url: beyond, name: "n", data: home });
+      const log = pino({ level: "silent" });
+      await expect(connectDaemon(options, log)).rejects.toMatchObject(refused);
       const token = await newToken("hedy");
       await joinServer({ url: beyond, token, home, insecure: true });
       expect(await tokenSource({ home, url: beyond })(false)).toMatch(/^ey/);
