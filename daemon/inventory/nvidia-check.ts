@@ -36,13 +36,18 @@ async function throttled(uuids: readonly string[], run: RunTool): Promise<string
   const named = await ask("clocks_event_reasons");
   // The name of older drivers.
   const answer = named.problem === null ? named : await ask("clocks_throttle_reasons");
-  return answer.problem === null ? throttleReason(answer.stdout, uuids) : null;
+  if (answer.problem === null) return throttleReason(answer.stdout, uuids);
+  // A driver that knows neither name cannot tell: that says nothing against its GPUs.
+  if (/not a valid field/i.test(answer.stdout)) return null;
+  return `the state of the GPUs is unknown: ${answer.problem}`;
 }
 
-/** Each line is `uuid, Active | Not Active, …` in the order of the reasons. */
+/** Each line is `uuid, Active | Not Active, …` in the order of the reasons; a GPU that has fallen off its bus has none. */
 export function throttleReason(csv: string, uuids: readonly string[]): string | null {
-  for (const line of csv.split("\n")) {
-    const [uuid, ...states] = line.split(",").map(known);
+  const rows = csv.split("\n").map((line) => line.split(",").map(known));
+  const gone = uuids.find((asked) => !rows.some(([uuid]) => uuid === asked));
+  if (gone !== undefined) return `${gone} is there no more`;
+  for (const [uuid, ...states] of rows) {
     const reason = THROTTLE[states.findIndex((state) => state === "Active")];
     if (uuid && uuids.includes(uuid) && reason !== undefined)
       return `${uuid} is slowed down: ${reason}`;

@@ -91,6 +91,16 @@ describe("GPUs of NVIDIA", () => {
       }),
     ).toMatch(/hw_power_brake/);
     expect(await check({})).toMatch(/unknown/);
+    const sick = {
+      stdout: "Unable to determine the device handle for GPU0: Unknown Error",
+      problem: "exit 255",
+    };
+    expect(await check({ "compute-apps": "", "query-gpu": sick })).toMatch(/unknown: exit 255/);
+    expect(
+      await check({ ...idle, event_reasons: "GPU-b, Not Active, Not Active, Not Active\n" }),
+    ).toMatch(/GPU-a is there no more/);
+    const old = { stdout: 'Field "x" is not a valid field to query.', problem: "exit 2" };
+    expect(await check({ "compute-apps": "", "query-gpu": old })).toBeNull();
   });
 });
 
