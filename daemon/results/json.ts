@@ -18,7 +18,7 @@ const Rows = z.array(
 export function parseJsonResults(text: string, file: string): Parsed {
   let data: unknown;
   try {
-    data = JSON.parse(text);
+    data = JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (error) {
     const strange = /\b(NaN|-?Infinity)\b/.exec(text);
     return refuse(

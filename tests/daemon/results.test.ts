@@ -47,6 +47,10 @@ describe("a JSON result file", () => {
     ).toMatchObject({ ok: true, readings: [{ statistic: "p50", n: 9 }, { statistic: "p99" }] });
   });
 
+  it("may begin with a byte order mark", () => {
+    expect(parseJsonResults('\uFEFF{"a": 1}', "r.json")).toMatchObject({ ok: true });
+  });
+
   it("is refused with the reason", () => {
     expect(parseJsonResults('{"a": NaN}', "r.json")).toEqual(refused(/NaN, which is not/));
     expect(parseJsonResults("", "r.json")).toEqual(refused(/not JSON/));
