@@ -41,7 +41,7 @@ export async function checkEngine(dockerHost: string | undefined): Promise<Check
     return { name, state: "ok", found };
   } catch (error) {
     const found = `no container engine at ${socketPath}: ${error instanceof Error ? error.message : String(error)}`;
-    const next = "for a node: start Docker or Podman, or run the daemon with --allow-process";
+    const next = "for a node: start Docker, or run the daemon with --allow-process";
     return { name, state: "warn", found, next };
   }
 }
