@@ -36,7 +36,7 @@ export function judge(ending: Ending): Pick<AttemptReport, "outcome" | "message"
     return {
       outcome: "invalid",
       message:
-        "exit code 143: ended by SIGTERM, which this daemon did not send: its engine was stopped, or somebody ended it",
+        "exit code 143: ended by SIGTERM, which this daemon did not send: its engine was stopped, or somebody ended it, or its own script",
     };
   if (exitCode !== 0) return { outcome: "failed", message: exitMessage(exitCode) };
   if (parsed !== null && !parsed.ok) return { outcome: "failed", message: parsed.message };
