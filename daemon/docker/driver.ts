@@ -75,7 +75,21 @@ async function create(docker: Docker, launch: Launch, owner: ContainerOwner): Pr
   }
   const created = await inspectContainer(docker, launch.name);
   if (created === null) throw new LaunchError(`${launch.name} was created and is not there`);
+  await requireGpus(docker.getContainer(created.id), launch);
   return created;
+}
+
+/** Podman ignores a request for GPUs: the benchmark would run without them. */
+async function requireGpus(container: Docker.Container, { gpus }: Launch): Promise<void> {
+  if (!gpus.some(({ vendor }) => vendor === "nvidia")) return;
+  const { HostConfig: host } = await engineCall(`inspect ${container.id}`, CALL_MS, () =>
+    container.inspect(),
+  );
+  if ((host.DeviceRequests ?? []).length > 0) return;
+  await remove(container);
+  throw new LaunchError(
+    "this engine does not open NVIDIA GPUs to containers: use Docker with NVIDIA's toolkit",
+  );
 }
 
 function launchError(error: unknown): unknown {

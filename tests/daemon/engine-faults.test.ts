@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, request, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { json } from "node:stream/consumers";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
 import { dockerLauncher } from "../../daemon/docker/driver.ts";
@@ -34,7 +35,7 @@ describeWithEngine("an engine that lies or goes away", ({ docker, image }) => {
   const real = process.env["DOCKER_HOST"];
   const realSocket = real?.replace("unix://", "") ?? "/var/run/docker.sock";
   /** What happens to a request after the real engine has carried it out. */
-  let fault: (method: string, path: string) => "pass" | "error" | "drop" = () => "pass";
+  let fault: (method: string, path: string) => "pass" | "error" | "drop" | "no GPUs" = () => "pass";
   let folder: string;
   let between: Server;
   let launcher: Launcher;
@@ -48,7 +49,15 @@ describeWithEngine("an engine that lies or goes away", ({ docker, image }) => {
       const outbound = request({ socketPath: realSocket, method, path: url, headers }, (reply) => {
         const what = fault(method, url);
         if (what === "drop") answer.destroy();
-        else if (what === "error") answer.writeHead(500).end('{"message":"it went wrong"}');
+        else if (what === "no GPUs") {
+          void json(reply).then((container) => {
+            Object.assign((container as { HostConfig: object }).HostConfig, {
+              DeviceRequests: null,
+            });
+            answer.end(JSON.stringify(container));
+          });
+          return;
+        } else if (what === "error") answer.writeHead(500).end('{"message":"it went wrong"}');
         else {
           answer.writeHead(reply.statusCode ?? 500, reply.headers);
           reply.pipe(answer);
@@ -132,6 +141,18 @@ describeWithEngine("an engine that lies or goes away", ({ docker, image }) => {
     for await (const { bytes } of launcher.logs(launch.name, { from, signal }))
       rest += bytes.toString();
     expect(rest).toBe("two\n");
+  });
+
+  it("has made a container without the GPUs that were asked for: nothing is left of it", async () => {
+    const attempt = newId();
+    const name = executionName(attempt, 1);
+    const gpus = [{ uuid: "GPU-1", vendor: "nvidia" as const }];
+    fault = (method, path) =>
+      method === "GET" && /\/containers\/[0-9a-f]{64}\/json/.test(path) ? "no GPUs" : "pass";
+    await expect(launcher.create({ ...launch, attempt, name, gpus })).rejects.toThrow(
+      /does not open NVIDIA GPUs/,
+    );
+    expect(await launcher.inspect(name)).toBeNull();
   });
 
   it("is not asked at all on another machine", () => {
