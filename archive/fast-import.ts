@@ -24,11 +24,7 @@ const COMMITTER = "gridpost <server@gridpost.invalid>";
  * Each checkpoint becomes a pack: a third less time and half the bytes of as many loose objects. The least compression
  * takes 40 % less processor time than Git's own choice, for a tenth more bytes.
  */
-const SETTINGS = [
-  ...["-c", "fastimport.unpackLimit=1"],
-  ...["-c", "core.fsync=objects,reference"],
-  ...["-c", "core.compression=1"],
-];
+const SETTINGS = ["fastimport.unpackLimit=1", "core.fsync=objects,reference", "core.compression=1"];
 const MAX_STDERR = 4_000;
 
 /** One long-lived `git fast-import`. A commit is durable, and on the branch, when its promise resolves. */
@@ -44,7 +40,8 @@ export class FastImport {
   private sha = "";
 
   constructor(gitDir: string) {
-    this.child = spawn("git", ["--git-dir", gitDir, ...SETTINGS, "fast-import", "--quiet"], {
+    const settings = SETTINGS.flatMap((one) => ["-c", one]);
+    this.child = spawn("git", ["--git-dir", gitDir, ...settings, "fast-import", "--quiet"], {
       // A Ctrl-C at the terminal reaches the server, which then ends it in order.
       detached: true,
     });
