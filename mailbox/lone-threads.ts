@@ -1,7 +1,8 @@
 import { EPOCH_GAP } from "../contract/epoch.ts";
 import type { EventBody } from "../contract/events/index.ts";
-import type { Query } from "../storage/db.ts";
+import type { Dialect, Query } from "../storage/db.ts";
 import { isBroadcast } from "./recipients.ts";
+import { type Viewer, visible } from "./visibility.ts";
 
 type Sent = EventBody<"message.sent">;
 
@@ -29,22 +30,21 @@ const MEMBERS = `insert into p_thread_members (project, thread, agent, subject, 
   from p_messages m, (select sender as agent from p_messages where id = $2
     union select agent from p_deliveries where message = $2) k
   where ${NAMING}`;
-const MEMBER = `select m.sender = $3
-    or exists (select 1 from p_deliveries d where d.message = m.id and d.agent = $3) as member
-  from p_messages m where ${isLone("m")}`;
-
 /** Makes the rows of a thread that may be lone: before its second message. */
 export async function endLone(query: Query, project: string | null, thread: string): Promise<void> {
   const begun = await query(BEGIN, [project, thread]);
   if (begun.length > 0) await query(MEMBERS, [project, thread]);
 }
 
-/** Whether an agent is in a lone thread; undefined if there is no such thread. */
+/** Whether the viewer is in a lone thread; undefined if there is no such thread. */
 export async function inLone(
   query: Query,
-  thread: { readonly project: string; readonly thread: string },
-  agent: string,
+  dialect: Dialect,
+  { viewer: { project, agents }, thread }: { readonly viewer: Viewer; readonly thread: string },
 ): Promise<boolean | undefined> {
-  const [row] = await query<{ member: number }>(MEMBER, [thread.project, thread.thread, agent]);
+  const [row] = await query<{ member: number }>(
+    `select ${visible("m", dialect.list("$3"))} as member from p_messages m where ${isLone("m")}`,
+    [project, thread, JSON.stringify(agents)],
+  );
   return row && row.member === 1;
 }

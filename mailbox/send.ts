@@ -62,7 +62,7 @@ export async function sendMessage(
 ): Promise<Sent> {
   const { project, actor, ackWithinMs } = draft;
   const welcome = await admit(tx.query, draft);
-  const { thread, open } = await threadOf(tx.query, id, draft);
+  const { thread, open } = await threadOf(tx.query, dialect, { id, draft });
   const attachments = await attachable(tx.query, dialect, draft);
   const admitted = await takeInboxes(tx.query, room, { addressed: draft, admitted: welcome });
   const body = eventOf({ id, thread, open, draft }, admitted, attachments);
@@ -132,14 +132,15 @@ function eventOf(
 /** The thread of a message, and whether the message opens it (true: for every reader of the project); null: it exists. */
 async function threadOf(
   query: Query,
-  id: string,
-  draft: Draft,
+  dialect: Dialect,
+  { id, draft }: { readonly id: string; readonly draft: Draft },
 ): Promise<{ thread: string; open: boolean | null }> {
   const { project, from, thread, open, replyTo } = draft;
   if (thread === undefined) return { thread: id, open };
   const [row] = await query<{ open: number; member: number }>(THREAD, [project, thread, from]);
   if (row?.open === 1) return { thread, open: null };
-  const member = row ? row.member === 1 : await inLone(query, { project, thread }, from);
+  const viewer = { project, agents: [from] };
+  const member = row ? row.member === 1 : await inLone(query, dialect, { viewer, thread });
   if (member === undefined) return { thread, open };
   if (!member) throw taken(thread);
   if (open) throw staysPrivate(thread);
