@@ -32,7 +32,7 @@ export function gpuCare(gpus: Pick<Gpus, "all" | "look">, simulated: boolean): G
     problem: async (uuids) => {
       const slot = ofSlot(uuids);
       const gone = uuids.find((one) => !simulated && !slot.some(({ uuid }) => uuid === one));
-      if (gone !== undefined) return `${gone} was not found at the start of the daemon`;
+      if (gone !== undefined) return `${gone} was not found on this machine`;
       const nvidia = slot.filter(({ vendor }) => vendor === "nvidia");
       return nvidia.length === 0 ? null : checkNvidia(nvidia.map(({ uuid }) => uuid));
     },

@@ -82,8 +82,8 @@ async function create(docker: Docker, launch: Launch, owner: ContainerOwner): Pr
 /** Podman ignores a request for GPUs: the benchmark would run without them. */
 async function requireGpus(container: Docker.Container, { gpus }: Launch): Promise<void> {
   if (!gpus.some(({ vendor }) => vendor === "nvidia")) return;
-  const { HostConfig: host } = await engineCall(`inspect ${container.id}`, CALL_MS, () =>
-    container.inspect(),
+  const { HostConfig: host } = await engineCall(`inspect ${container.id}`, CALL_MS, (abortSignal) =>
+    container.inspect({ abortSignal }),
   );
   if ((host.DeviceRequests ?? []).length > 0) return;
   await remove(container);

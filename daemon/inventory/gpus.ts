@@ -48,6 +48,10 @@ export class Gpus {
   }
 
   private earlier(): Gpu[] {
-    return z.array(Gpu).parse(JSON.parse(this.spool?.meta(SEEN) ?? "[]"));
+    // Another version of the daemon may have written it.
+    return z
+      .array(Gpu)
+      .catch([])
+      .parse(JSON.parse(this.spool?.meta(SEEN) ?? "[]"));
   }
 }
