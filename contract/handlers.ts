@@ -23,7 +23,7 @@ export interface Idempotency {
   readonly key: string;
   /** `METHOD /path` of the endpoint. */
   readonly endpoint: string;
-  /** SHA-256 of the parsed params, query and body. */
+  /** SHA-256 of its address and its body, as they came. */
   readonly hash: string;
 }
 

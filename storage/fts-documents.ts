@@ -5,7 +5,7 @@ import type { Found, SearchRequest } from "./search.ts";
 import { Connection } from "./sqlite-connection.ts";
 
 /** Bumped when the tables change: the index is thrown away and built again from the log. */
-const VERSION = 6;
+const VERSION = 5;
 const BATCH = 1_000;
 
 const SCHEMA = `

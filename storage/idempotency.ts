@@ -35,7 +35,7 @@ export interface Call {
   readonly endpoint: string;
   /** `null`: the caller sent no key, so the call simply runs. */
   readonly key: string | null;
-  /** Of the body, so that the same key with another body is refused. */
+  /** Of the request, so that the same key with another one is refused. */
   readonly hash: string;
   /** The id of what the call makes or changes; made before the call (`newId()`) and enough to rebuild the reply. */
   readonly ref: string;

@@ -1,6 +1,6 @@
 import type { Query } from "./db.ts";
 
-/** The idempotency key of the call that made an event, the hash of its body, and the id that rebuilds its reply. */
+/** The idempotency key of the call that made an event, the hash of the request, and the id that rebuilds its reply. */
 export interface EventKey {
   readonly key: string;
   readonly endpoint: string;
