@@ -27,15 +27,23 @@ function unknownKeys(schema: z.ZodType, path: Path, keys: readonly string[]): Sc
   const known = knownKeys(schema, path);
   return keys.map((key) => ({
     path: [...path, key],
-    message: `unknown key "${key}"${didYouMean(key, known)}`,
+    message: `unknown key "${key}"${didYouMean(key, known) || keysHere(known)}`,
   }));
 }
+
+/** What can stand in a place whose keys are few enough to be read at a glance. */
+const keysHere = (known: readonly string[]): string =>
+  known.length > 0 && known.length <= 6 ? `; the keys here are ${known.join(", ")}` : "";
 
 function inWords(issue: Issue, value: unknown): string {
   if (issue.code === "invalid_type" && memberAt(value, issue.path as Path) === undefined)
     return `is missing; expected ${issue.expected}`;
   if (issue.code === "invalid_key" || issue.code === "invalid_element")
     return issue.issues.map(({ message }) => message).join("; ");
+  if (issue.code === "too_small" && issue.minimum === 1 && issue.origin !== "number")
+    return "must not be empty";
+  if (issue.code === "invalid_value")
+    return `expected ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
   if (issue.code === "invalid_union") return unionInWords(issue);
   return plain(issue.message);
 }

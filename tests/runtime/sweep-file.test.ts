@@ -71,8 +71,20 @@ lostAfter: 1m
       "s.yaml:14 cell.env.A: expected string, received number",
       "s.yaml:17 : the key run is there twice",
       "s.yaml:18 metrics.primary: is missing; expected string",
-      's.yaml:19 metrics.direction: expected one of "higher"|"lower"',
+      's.yaml:19 metrics.direction: expected "higher" or "lower"',
       "s.yaml:20 lostAfter: must be at least 5m",
+    ]);
+  });
+
+  test("that has axes where they do not belong is told which keys do, and that an image has a name", () => {
+    const text = GOOD.replace("axes: { threads: [1, 2] }", "threads: [1, 2]").replace(
+      /image: .*/u,
+      'image: ""',
+    );
+    expect(problems(text)).toEqual([
+      's.yaml:3 matrix.threads: unknown key "threads"; the keys here are axes, curve, include, exclude',
+      "s.yaml:5 cell.image: must not be empty",
+      "s.yaml:6 cell.command.1: ${threads} names no axis; a variable of the shell is written $threads",
     ]);
   });
 
