@@ -19,10 +19,10 @@ const LEFT_OUT = new Set([
 const asked = routes.filter(({ name }) => !LEFT_OUT.has(name));
 
 interface AnyRequest {
-  readonly route: Route;
+  readonly name: string;
+  readonly method: Endpoint["method"];
+  readonly address: string;
   readonly caller: number;
-  readonly params: unknown;
-  readonly query: unknown;
   readonly body: unknown;
   readonly key: string | undefined;
 }
@@ -87,15 +87,15 @@ describe("any request that is made of the contract", () => {
   });
   afterAll(() => server.stop());
 
-  const ask = async ({ route, caller, body, key, ...place }: AnyRequest): Promise<Response> =>
-    fetch(`${server.url}${addressOf(route.endpoint, place)}`, {
-      method: route.endpoint.method,
+  const ask = async ({ method, address, caller, body, key }: AnyRequest): Promise<Response> =>
+    fetch(`${server.url}${address}`, {
+      method,
       headers: {
         authorization: `Bearer ${callers[caller]}`,
-        ...(route.endpoint.method === "GET" ? {} : { "content-type": "application/json" }),
+        ...(method === "GET" ? {} : { "content-type": "application/json" }),
         ...(key === undefined ? {} : { "idempotency-key": key }),
       },
-      ...(route.endpoint.method === "GET" ? {} : { body: JSON.stringify(body) }),
+      ...(method === "GET" ? {} : { body: JSON.stringify(body) }),
     });
 
   it("is answered or told in a problem what is wrong with it, and leaves what a replay makes again", async () => {
@@ -113,28 +113,34 @@ describe("any request that is made of the contract", () => {
   });
 });
 
-function requestTo(route: Route, words: Words): fc.Arbitrary<AnyRequest> {
-  const { params = z.object({}), query = z.object({}), body = z.object({}) } = route.endpoint;
+function requestTo({ name, endpoint }: Route, words: Words): fc.Arbitrary<AnyRequest> {
+  const { method, params = z.object({}), query = z.object({}), body = z.object({}) } = endpoint;
+  const address = fc
+    .tuple(fromSchema(params, words), fromSchema(query, words))
+    .map(([inPath, asked]) => `${pathOf(endpoint, inPath)}?${queryOf(asked)}`);
   return fc.record({
-    route: fc.constant(route),
+    name: fc.constant(name),
+    method: fc.constant(method),
+    address,
     caller: fc.nat({ max: 3 }),
-    params: fromSchema(params, words),
-    query: fromSchema(query, words),
     body: fromSchema(body, words),
     key: fc.option(fc.constantFrom("k1", "k2", "k 3"), { nil: undefined }),
   });
 }
 
-function addressOf(
-  { path }: Endpoint,
-  { params, query }: Pick<AnyRequest, "params" | "query">,
-): string {
-  const parts = Object(params) as Record<string, unknown>;
-  const place = path.replaceAll(/:(\w+)/g, (_, key: string) => encoded(parts[key]));
-  // Nobody waits for what does not come.
-  const named = Object.entries(Object(query) as object).filter(([key]) => key !== "wait");
-  return `${place}?${named.map(([key, value]) => `${encoded(key)}=${encoded(value)}`).join("&")}`;
+const members = (value: unknown): [string, unknown][] => Object.entries(Object(value) as object);
+
+function pathOf({ path }: Endpoint, params: unknown): string {
+  const parts = Object.fromEntries(members(params));
+  return path.replaceAll(/:(\w+)/g, (_, key: string) => encoded(parts[key]));
 }
+
+/** All but `wait`: nobody waits for what does not come. */
+const queryOf = (query: unknown): string =>
+  members(query)
+    .filter(([key]) => key !== "wait")
+    .map(([key, value]) => `${encoded(key)}=${encoded(value)}`)
+    .join("&");
 
 /** A value as part of an address: half of a surrogate pair becomes what a program would make of it in UTF-8. */
 const encoded = (value: unknown): string =>
