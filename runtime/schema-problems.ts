@@ -10,7 +10,7 @@ export interface SchemaProblem {
   readonly message: string;
 }
 
-/** The mistakes of a parse in plain words: unknown keys one by one with a suggestion, missing members called missing. */
+/** The mistakes of a failed parse of `value` in plain words: unknown keys one by one with a suggestion, missing members called missing. */
 export function schemaProblems(
   schema: z.ZodType,
   value: unknown,
@@ -40,17 +40,20 @@ function inWords(issue: Issue, value: unknown): string {
     return `is missing; expected ${issue.expected}`;
   if (issue.code === "invalid_key" || issue.code === "invalid_element")
     return issue.issues.map(({ message }) => message).join("; ");
-  if (issue.code === "too_small" && issue.minimum === 1 && issue.origin !== "number")
-    return "must not be empty";
-  if (issue.code === "invalid_value")
-    return `expected ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
+  if (issue.code === "invalid_value" && issue.message.startsWith("Invalid "))
+    return expectedOf(issue.values);
   if (issue.code === "invalid_union") return unionInWords(issue);
   return plain(issue.message);
 }
 
+const expectedOf = (values: readonly unknown[]): string =>
+  `expected ${values.map((value) => JSON.stringify(value)).join(" or ")}`;
+
+/** What a schema says of its own accord stays as it is; zod's own words become the product's. */
 const plain = (message: string): string =>
   message
     .replace(/^Invalid (input|option): /, "")
+    .replace(/^Too small: expected \w+ to have >=1 \w+$/, "must not be empty")
     .replace(/^Too (?:small|big): expected \w+ to (be|have) ([<>]=?)/, (_, verb, sign) =>
       ["must", verb, BOUND[String(sign)], ""].join(" "),
     );
@@ -63,6 +66,7 @@ const BOUND: Readonly<Record<string, string>> = {
 };
 
 function unionInWords(issue: z.core.$ZodIssueInvalidUnion): string {
+  if ("options" in issue && issue.options !== undefined) return expectedOf(issue.options);
   const expected = issue.errors.flatMap((branch) =>
     branch.flatMap((one) => (one.code === "invalid_type" ? [one.expected] : [])),
   );
@@ -83,10 +87,19 @@ function memberAt(value: unknown, path: Path): unknown {
 
 type JsonSchema = z.core.JSONSchema._JSONSchema;
 
+const jsonSchemas = new WeakMap<z.ZodType, JsonSchema>();
+
+/** Made once for each schema: it takes milliseconds, which a caller that repeats its mistake must not cost again. */
+function jsonSchemaOf(schema: z.ZodType): JsonSchema {
+  const made =
+    jsonSchemas.get(schema) ?? z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+  jsonSchemas.set(schema, made);
+  return made;
+}
+
 /** The keys that a schema knows at a place, over all of its forms there. */
 function knownKeys(schema: z.ZodType, path: Path): string[] {
-  const root: JsonSchema = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
-  let forms = formsOf(root);
+  let forms = formsOf(jsonSchemaOf(schema));
   for (const part of path) forms = forms.flatMap((form) => formsOf(childOf(form, part)));
   return forms.flatMap((form) => Object.keys(form.properties ?? {}));
 }

@@ -1,10 +1,10 @@
 import { hash } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import type { FastifyRequest } from "fastify";
-import type { z } from "zod";
 import type { Endpoint } from "../contract/endpoint.ts";
 import type { CallContext, Idempotency, Principal } from "../contract/handlers.ts";
 import { ProblemError } from "../contract/problem.ts";
+import { type SchemaProblem, schemaProblems } from "../runtime/schema-problems.ts";
 
 const KEY = /^[\x21-\x7e]{1,128}$/;
 
@@ -25,20 +25,25 @@ const PARTS = [
 /** Parses params, query and body by the contract. @throws ProblemError BAD_REQUEST with every mistake of all three */
 export function parseParts(endpoint: Endpoint, request: FastifyRequest): Parts {
   const parts: { -readonly [K in keyof Parts]: Parts[K] } = {};
-  let issues: Record<string, unknown>[] | undefined;
+  let mistakes: Record<string, unknown>[] | undefined;
   for (const { name, read } of PARTS) {
     const schema = endpoint[name];
     if (schema === undefined) continue;
-    const result = schema.safeParse(read(request));
+    const value = read(request);
+    const result = schema.safeParse(value);
     if (result.success) parts[name] = result.data;
-    else issues = [...(issues ?? []), ...issuesOf(name, result.error)];
+    else
+      mistakes = [
+        ...(mistakes ?? []),
+        ...problemsIn(name, schemaProblems(schema, value, result.error)),
+      ];
   }
-  if (issues !== undefined) throw badRequest(endpoint, issues);
+  if (mistakes !== undefined) throw badRequest(endpoint, mistakes);
   return parts;
 }
 
-const issuesOf = (part: string, { issues }: z.ZodError): Record<string, unknown>[] =>
-  issues.map(({ path, message }) => ({ path: [part, ...path.map(String)].join("."), message }));
+const problemsIn = (part: string, problems: readonly SchemaProblem[]): Record<string, unknown>[] =>
+  problems.map(({ path, message }) => ({ path: [part, ...path].join("."), message }));
 
 function badRequest(endpoint: Endpoint, details: Record<string, unknown>[]): ProblemError {
   const [first] = details;

@@ -2,8 +2,9 @@ import type { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { CallToolRequestSchema, type CallToolResult } from "@modelcontextprotocol/sdk/types.js";
 import type { z } from "zod";
 import type { Client } from "../../contract/client.ts";
-import { ProblemError } from "../../contract/problem.ts";
+import { type Problem, ProblemError } from "../../contract/problem.ts";
 import { didYouMean } from "../../contract/suggest.ts";
+import { type SchemaProblem, schemaProblems } from "../../runtime/schema-problems.ts";
 import { toProblemError } from "../problems.ts";
 
 /** The connection that a tool is called on: everything a tool can do goes through `client`, with the caller's own token. */
@@ -75,8 +76,9 @@ async function answerOf<C>(
   const next = `see the arguments of ${name} in tools/list`;
   try {
     const ignored = ignores.filter((key) => Object.hasOwn(args, key));
-    const parsed = input.safeParse(without(args, ignored));
-    if (!parsed.success) throw wrongArguments(parsed.error, next);
+    const asked = without(args, ignored);
+    const parsed = input.safeParse(asked);
+    if (!parsed.success) throw wrongArguments(schemaProblems(input, asked, parsed.error), next);
     const answer = await run(parsed.data, await call());
     return { content: saying(answer, ignored) };
   } catch (error) {
@@ -129,8 +131,8 @@ export function explain(error: unknown, { name, next, onFault }: Failed): Said {
   return problem.next?.endsWith(" in /openapi.json") === true ? { ...said, next } : said;
 }
 
-function wrongArguments({ issues }: z.ZodError, next: string): ProblemError {
-  const details = issues.map(({ path, message }) => ({ path: path.join("."), message }));
+function wrongArguments(problems: readonly SchemaProblem[], next: string): ProblemError {
+  const details = problems.map(({ path, message }) => ({ path: path.join("."), message }));
   const [{ path, message } = { path: "", message: "wrong arguments" }] = details;
   return new ProblemError("BAD_REQUEST", path === "" ? message : `${path}: ${message}`, {
     details,
@@ -148,9 +150,18 @@ interface Said {
   readonly next?: string;
 }
 
+/** The details, or none if the message says all of the only one. */
+function untold(details: Problem["details"], message: string): Problem["details"] {
+  const [only, ...others] = details;
+  const told =
+    others.length === 0 && message === `${String(only?.["path"])}: ${String(only?.["message"])}`;
+  return told ? [] : details;
+}
+
 /** The problem with few details: an agent reads it to decide, not to archive. */
 function brief(problem: ProblemError): Said {
-  const { code, message, details, next } = problem.toProblem();
+  const { code, message, next, ...problemDetails } = problem.toProblem();
+  const details = untold(problemDetails.details, message);
   return {
     code,
     message,

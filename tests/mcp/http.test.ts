@@ -94,6 +94,11 @@ describe("the default profile", () => {
       value: { code: "BAD_REQUEST", message: expect.stringMatching(/^limit: /), next },
     });
     expect((unknown.value as { details: unknown[] }).details).toHaveLength(2);
+    // What the message says is not said again.
+    expect(await callTool(client, "search", {})).toEqual({
+      isError: true,
+      value: { code: "BAD_REQUEST", message: "query: is missing; expected string", next },
+    });
     // What the contract refuses is told in the same words.
     const long = await callTool(client, "send", { to: ["x"], subject: "s".repeat(201), body: "" });
     expect(long).toMatchObject({ isError: true, value: { code: "BAD_REQUEST", next } });

@@ -48,12 +48,19 @@ describe("the HTTP edge", () => {
     expect((await fetch(`${server.url}/metrics`, { headers: member })).status).toBe(403);
   });
 
-  it("names every mistake of a request at once", async () => {
-    const problem = await problemOf(await post('{"to": [], "colour": "red"}', json));
+  it("names every mistake of a request at once, in plain words", async () => {
+    const wrong = '{"to": [], "importance": "highest", "subjct": "s", "body": "b"}';
+    const problem = await problemOf(await post(wrong, json));
     expect(problem.code).toBe("BAD_REQUEST");
-    expect(problem.details.map(({ path }) => path)).toEqual(
-      expect.arrayContaining(["body.to", "body.subject", "body"]),
-    );
+    expect(problem.details).toEqual([
+      { path: "body.to", message: "name at least one recipient" },
+      { path: "body.subject", message: "is missing; expected string" },
+      {
+        path: "body.importance",
+        message: 'expected "low" or "normal" or "high" or "urgent"',
+      },
+      { path: "body.subjct", message: 'unknown key "subjct"; did you mean "subject"?' },
+    ]);
   });
 
   it("answers whatever it cannot read with a problem", async () => {
