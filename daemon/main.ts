@@ -5,6 +5,7 @@ import { ProblemError } from "../contract/problem.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { makeFolders } from "../runtime/folders.ts";
 import { createLog } from "../runtime/log.ts";
+import { schemaProblems } from "../runtime/schema-problems.ts";
 import { exitAfter, untilSignal } from "../runtime/shutdown.ts";
 import { packageVersion } from "../runtime/version.ts";
 import {
@@ -218,8 +219,9 @@ export async function runDaemon(
 ): Promise<void> {
   const parsed = DaemonOptions.safeParse(flags);
   if (!parsed.success) {
-    const mistakes = parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
-    throw new ProblemError("BAD_REQUEST", mistakes.join("; "), { next: "gridpost daemon --help" });
+    const mistakes = schemaProblems(DaemonOptions, flags, parsed.error);
+    const message = mistakes.map((one) => `${one.path.join(".")}: ${one.message}`).join("; ");
+    throw new ProblemError("BAD_REQUEST", message, { next: "gridpost daemon --help" });
   }
   const log = createLog("info");
   const signal = untilSignal();
