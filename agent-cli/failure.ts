@@ -1,5 +1,6 @@
 import { CommanderError } from "@commander-js/extra-typings";
 import { ProblemError } from "../contract/problem-error.ts";
+import { shellWord } from "../contract/shell-word.ts";
 import { UnreachableError } from "../contract/transport.ts";
 import { NoCredentialsError } from "../runtime/no-credentials.ts";
 import { NoServerError } from "./context.ts";
@@ -64,7 +65,7 @@ const ONE_COMMAND = /(?:^|: )gridpost (?!server )(?:(?![,;] | -- | --help| --pro
 export const inProject = (next: string, project: string | undefined): string =>
   project === undefined
     ? next
-    : next.replace(ONE_COMMAND, (command) => `${command} --project ${quoted(project)}`);
+    : next.replace(ONE_COMMAND, (command) => `${command} --project ${shellWord(project)}`);
 
 /** What `--project` was given. */
 function projectIn({ argv }: FailedLine): string | undefined {
@@ -103,12 +104,8 @@ function withKey(argv: readonly string[], key: string): string {
   );
   const end = words.includes("--") ? words.indexOf("--") : words.length;
   const repeated = [...words.slice(0, end), "--key", key, ...words.slice(end)];
-  return ["gridpost", ...repeated.map(quoted)].join(" ");
+  return ["gridpost", ...repeated.map(shellWord)].join(" ");
 }
-
-/** A word as a shell reads it back. */
-export const quoted = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 
 /** What people read on stderr: the message on the first line, then what it is about, then how long to wait, then what to do. */
 export function describe({ problem: { message, details, next, retryAfterMs } }: Failure): string {

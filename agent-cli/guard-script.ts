@@ -1,3 +1,5 @@
+import { shellWord } from "../contract/shell-word.ts";
+
 /** The hooks that the guard knows. */
 export const HOOKS = ["pre-commit", "pre-merge-commit", "pre-push", "pre-receive"] as const;
 export type Hook = (typeof HOOKS)[number];
@@ -30,14 +32,12 @@ export interface Program {
 /** Hooks that git feeds by stdin; what comes after the guard needs it again. */
 const FED: ReadonlySet<Hook> = new Set(["pre-push", "pre-receive"]);
 
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
-
 /** The lines that the guard adds to a shell hook. They come first and leave arguments and stdin as they were. */
 export const guardBlock = (hook: Hook, program: Program): string =>
   `${BEGIN}\n${guardLines(hook, program)}${END}\n`;
 
 function guardLines(hook: Hook, { node, entry }: Program): string {
-  const [program, script] = [quoted(node), quoted(entry)];
+  const [program, script] = [shellWord(node), shellWord(entry)];
   const run = `gridpost_guard ${hook} "$@"`;
   const call = FED.has(hook)
     ? `gridpost_refs=$(cat)

@@ -1,4 +1,4 @@
-import { quoted } from "./failure.ts";
+import { shellWord } from "../contract/shell-word.ts";
 import { printable, renderPlain, type View } from "./view.ts";
 
 /** Where a command's answer goes: exactly one document, or lines, on stdout; everything else on stderr. */
@@ -34,7 +34,8 @@ export function createOutput(json: boolean): Output {
       if (json) return line(JSON.stringify(document));
       line(tty ? await forTerminal(view) : renderPlain(view));
       const next = nextPage(document);
-      if (next !== undefined) console.error(`more: the same command with --after ${quoted(next)}`);
+      if (next !== undefined)
+        console.error(`more: the same command with --after ${shellWord(next)}`);
     },
     write: (document, piece) => {
       if (json) line(JSON.stringify(document));

@@ -1,3 +1,5 @@
+import { shellWord } from "../contract/shell-word.ts";
+
 /** Where the credentials for a remote are; files that Git's helper reads itself, so that they stand in no argument. */
 interface Credentials {
   /** Holds a password alone. */
@@ -20,9 +22,9 @@ export function credentialConfig(
   { tokenFile, credentialFile }: Credentials,
   address: string,
 ): string[] {
-  if (credentialFile !== undefined) return helper(address, `cat ${quoted(credentialFile)}`);
+  if (credentialFile !== undefined) return helper(address, `cat ${shellWord(credentialFile)}`);
   if (tokenFile === undefined) return [];
-  const answer = `echo username=gridpost && printf 'password=' && cat ${quoted(tokenFile)}`;
+  const answer = `echo username=gridpost && printf 'password=' && cat ${shellWord(tokenFile)}`;
   return helper(address, answer);
 }
 
@@ -33,11 +35,9 @@ export function credentialConfig(
 function helper(address: string, answer: string): string[] {
   const [, protocol, host] = /^(https?):\/\/(?:[^/@]*@)?([^/?#]+)/i.exec(address) ?? [];
   if (protocol === undefined || host === undefined) return [];
-  const asks = `test "$(grep -E '^(protocol|host)=')" = ${quoted(`protocol=${protocol}\nhost=${host}`)}`;
+  const asks = `test "$(grep -E '^(protocol|host)=')" = ${shellWord(`protocol=${protocol}\nhost=${host}`)}`;
   return [
     "credential.helper=",
     `credential.helper=!f() { test "$1" = get && ${asks} && ${answer}; }; f`,
   ];
 }
-
-const quoted = (path: string): string => `'${path.replaceAll("'", `'\\''`)}'`;

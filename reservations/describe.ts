@@ -2,6 +2,7 @@ import { toTime } from "../contract/ids.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { LeaseConflict } from "../contract/reservations.ts";
 import { formatResource, type Resource } from "../contract/resource.ts";
+import { shellWord } from "../contract/shell-word.ts";
 import type { Query } from "../storage/db.ts";
 import type { Demand, Meeting } from "./demand.ts";
 import type { Ahead, Obstacles } from "./obstacles.ts";
@@ -99,7 +100,7 @@ function shown(demand: Demand, { wanted, theirs, witness }: Meeting, principal: 
     holder,
     wait: waitFor(wanted, demand),
     ask: isAgentOf(principal, demand.project)
-      ? `gridpost send ${holder} -s ${quote(question)}`
+      ? `gridpost send ${holder} -s ${shellWord(question)}`
       : null,
   };
 }
@@ -113,16 +114,12 @@ const seenHolder = (principal: string, project: string): string =>
 /** The command that asks for the same from any folder, and waits for it. */
 const waitFor = (wanted: Resource, { mode, refs }: Demand): string =>
   [
-    `gridpost reserve ${quote(formatResource(wanted))}`,
-    ...(wanted.kind === "file" ? [`--repo ${quote(wanted.repo)}`] : []),
+    `gridpost reserve ${shellWord(formatResource(wanted))}`,
+    ...(wanted.kind === "file" ? [`--repo ${shellWord(wanted.repo)}`] : []),
     ...(mode === "shared" ? ["--shared"] : []),
-    ...(refs === null ? [] : [`--ref ${quote(refs.join(","))}`]),
+    ...(refs === null ? [] : [`--ref ${shellWord(refs.join(","))}`]),
     "--wait 10m",
   ].join(" ");
-
-/** For a POSIX shell. */
-export const quote = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
 /** The refusal of a request that these are in the way of. */
 export function conflictProblem(conflicts: readonly LeaseConflict[]): ProblemError {

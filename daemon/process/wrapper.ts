@@ -1,3 +1,5 @@
+import { shellWord } from "../../contract/shell-word.ts";
+
 /**
  * What stands between the daemon and the process of an execution, so that the process outlives the daemon and leaves its
  * exit code behind. `$1` is the folder of the execution; the rest is the command. Built-ins of the shell only: it runs
@@ -23,19 +25,17 @@ echo "$uptime $boot" >"$dir/ended"
 echo "$code" >"$dir/exit"
 `;
 
-const quote = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
-
 /** The script that becomes the command, in the cell's environment: read, so that no value shows in a process list. */
 export function runScript(
   command: readonly string[],
   env: Readonly<Record<string, string>>,
   folder: string,
 ): string {
-  const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`);
+  const exports = Object.entries(env).map(([name, value]) => `export ${name}=${shellWord(value)}`);
   return [
-    `cd ${quote(folder)} || exit 126`,
+    `cd ${shellWord(folder)} || exit 126`,
     ...exports,
-    `exec ${command.map(quote).join(" ")}`,
+    `exec ${command.map(shellWord).join(" ")}`,
     "",
   ].join("\n");
 }

@@ -6,6 +6,8 @@ import { readInbox, restOf } from "../../agent-cli/commands/inbox.ts";
 import { restoredView } from "../../agent-cli/commands/archive.ts";
 import { followLog, type LogPart, wholeLog } from "../../agent-cli/run-log.ts";
 import { describe as described, failureOf } from "../../agent-cli/failure.ts";
+import type { Verdict } from "../../agent-cli/guard-ask.ts";
+import { describeVerdict } from "../../agent-cli/guard-report.ts";
 import { ProblemError } from "../../contract/problem-error.ts";
 import { UnreachableError } from "../../contract/transport.ts";
 import { printer } from "../../agent-cli/commands/watch.ts";
@@ -175,6 +177,21 @@ describe("a failure", () => {
     const error = new ProblemError("RATE_LIMITED", "too much", { retryAfterMs: 53_001, next: "n" });
     expect(described(failureOf(error, { argv: [], key: undefined }))).toBe(
       "gridpost: too much\nwait: 54 s\nnext: n",
+    );
+  });
+
+  it("asks about the very path that others hold, whatever is in its name", () => {
+    const lease = {
+      pattern: "docs/**",
+      holder: "red",
+      expiresAt: null,
+      reason: null,
+      thread: null,
+    };
+    const blocked = [{ ...lease, path: "docs/it's.md" } as Verdict["blocked"][number]];
+    const verdict: Verdict = { verdict: "blocked", blocked, from: "server", why: null };
+    expect(describeVerdict(verdict)).toContain(
+      String.raw`ask: gridpost send red -s 'may I change docs/it'\''s.md?'`,
     );
   });
 

@@ -3,6 +3,7 @@ import type { EndpointOutput } from "../../../contract/endpoint.ts";
 import { ProblemError } from "../../../contract/problem.ts";
 import type { reservations } from "../../../contract/reservations.ts";
 import { formatResource, type Resource } from "../../../contract/resource.ts";
+import { shellWord } from "../../../contract/shell-word.ts";
 import { mine } from "../lease-tools.ts";
 import { given } from "../mail-tools.ts";
 import { type Actor, actor, agentMailTool, projectOf } from "./connection.ts";
@@ -213,6 +214,3 @@ export const reservationTools = [
       }),
   }),
 ];
-
-/** One word of a POSIX shell, whatever is in it. */
-const shellWord = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
