@@ -1,11 +1,11 @@
 import { ProblemError } from "../contract/problem.ts";
-import type { LeaseMode, Resource } from "../contract/resource.ts";
+import type { LeaseMode } from "../contract/resource.ts";
 import type { LogTx } from "../storage/log.ts";
 import { endContext, notHeld, type ReservationsDeps } from "./call.ts";
 import { conflictsOf } from "./acquire.ts";
 import type { Demand } from "./demand.ts";
 import { conflictProblem } from "./describe.ts";
-import { freeUp, resourcesOf } from "./ending.ts";
+import { freeUp } from "./ending.ts";
 import { upgrade } from "./grant.ts";
 import { isFree, obstaclesOf } from "./obstacles.ts";
 import { reconsider } from "./queue.ts";
@@ -13,7 +13,7 @@ import { type GrantDeps, takeRoom } from "./quota.ts";
 import { refsOf } from "./rivals.ts";
 import { holderPrincipal, isHeld } from "./rules.ts";
 import { joinSession } from "./sessions.ts";
-import type { LeaseRow } from "./store.ts";
+import { type LeaseRow, resourcesOf } from "./store.ts";
 
 export interface Change {
   readonly lease: LeaseRow;
@@ -65,7 +65,7 @@ const demandOfLease = (lease: LeaseRow): Demand => ({
   holder: lease.holder,
   mode: lease.mode,
   // The lease has the units of its semaphores already.
-  resources: (JSON.parse(lease.resources) as Resource[]).filter(({ kind }) => kind !== "slot"),
+  resources: resourcesOf(lease).filter(({ kind }) => kind !== "slot"),
   refs: refsOf(lease),
 });
 

@@ -1,24 +1,17 @@
 import type { DeadlineKinds } from "../storage/deadlines.ts";
 import type { LogTx } from "../storage/log.ts";
-import type { Dialect } from "../storage/db.ts";
 import { type EndContext, expireLease, freeUp, takeBack } from "./ending.ts";
 import { admit } from "./queue.ts";
-import type { LeaseSettings } from "./settings.ts";
 import { onSilence } from "./silence.ts";
 import { leaseById } from "./store.ts";
 import { deleteTicket, setTicket, ticketById } from "./tickets.ts";
 
-export interface DeadlineDeps {
-  readonly dialect: Dialect;
-  readonly settings: LeaseSettings;
-}
-
 /** What happens to leases in time. Expiry waits for the end of a freeze: silence may have been the server's own. */
-export const reservationsDeadlines = (deps: DeadlineDeps): DeadlineKinds => ({
-  "lease.expire": { freezable: true, fire: (tx, id) => expireLease(tx, deps, id) },
-  "lease.silent": { freezable: true, fire: (tx, session) => onSilence(tx, deps, session) },
-  "lease.unlock": { fire: (tx, id) => unlock(tx, deps, id) },
-  "lease.ticket": { freezable: true, fire: (tx, id) => onAbsence(tx, deps, id) },
+export const reservationsDeadlines = (context: EndContext): DeadlineKinds => ({
+  "lease.expire": { freezable: true, fire: (tx, id) => expireLease(tx, context, id) },
+  "lease.silent": { freezable: true, fire: (tx, session) => onSilence(tx, context, session) },
+  "lease.unlock": { fire: (tx, id) => unlock(tx, context, id) },
+  "lease.ticket": { freezable: true, fire: (tx, id) => onAbsence(tx, context, id) },
 });
 
 /** The lock-delay is over: those who waited for it are next. */

@@ -1,11 +1,10 @@
-import type { Resource } from "../contract/resource.ts";
 import type { Dialect } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import { wasShared } from "./past.ts";
 import { admit, reconsider } from "./queue.ts";
 import { isHeld } from "./rules.ts";
 import { type LeaseSettings, lockDelayOf } from "./settings.ts";
-import { type LeaseCore, leaseById, leaseCore } from "./store.ts";
+import { type LeaseCore, leaseById, leaseCore, resourcesOf } from "./store.ts";
 import { slotBlockers, type TicketRow } from "./tickets.ts";
 
 export interface EndContext {
@@ -66,7 +65,3 @@ export const freeUp = (
   lease: Pick<LeaseCore, "id" | "project" | "resources">,
 ): Promise<void> =>
   admit(tx, context.dialect, [lease.id, ...slotBlockers(lease.project, resourcesOf(lease))]);
-
-/** What a lease covers. */
-export const resourcesOf = ({ resources }: Pick<LeaseCore, "resources">): Resource[] =>
-  JSON.parse(resources) as Resource[];

@@ -9,7 +9,7 @@ import { commonOf, normaliseResources } from "./demand.ts";
 import { pastBelow, sincePresentFence } from "./past.ts";
 import { callBudget } from "./pattern/overlap.ts";
 import { holderPrincipal } from "./rules.ts";
-import { heldLeases, leasesBelow, type LeaseRow } from "./store.ts";
+import { heldLeases, leasesBelow, type LeaseRow, resourcesOf } from "./store.ts";
 import { leaseView } from "./view.ts";
 
 type Query<E extends { readonly query: z.ZodType }> = z.output<E["query"]>;
@@ -53,8 +53,7 @@ export async function listHistory(
   for (const row of rows) {
     if (found.length === query.limit) break;
     seen = row;
-    const resources = JSON.parse(row.resources) as Resource[];
-    if (resources.some((one) => commonOf(wanted, one, budget) !== null)) found.push(row);
+    if (resourcesOf(row).some((one) => commonOf(wanted, one, budget) !== null)) found.push(row);
   }
   const atEnd = seen === rows.at(-1) && rows.length < LOOKED_AT;
   return {

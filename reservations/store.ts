@@ -1,4 +1,4 @@
-import type { LeaseMode } from "../contract/resource.ts";
+import type { LeaseMode, Resource } from "../contract/resource.ts";
 import type { Dialect, Query } from "../storage/db.ts";
 import type { Demand } from "./demand.ts";
 import { filesOf, slotsOf } from "./keys.ts";
@@ -30,6 +30,10 @@ export interface LeaseRow {
   readonly ended_at: number | null;
   readonly due: number | null;
 }
+
+/** What a lease covers. */
+export const resourcesOf = ({ resources }: Pick<LeaseRow, "resources">): Resource[] =>
+  JSON.parse(resources) as Resource[];
 
 /** A resource of an open lease that a request may meet. */
 export interface HitRow {

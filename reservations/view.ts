@@ -1,10 +1,9 @@
 import type { z } from "zod";
 import { toTime } from "../contract/ids.ts";
 import type { Lease } from "../contract/reservations.ts";
-import type { Resource } from "../contract/resource.ts";
 import { refsOf } from "./rivals.ts";
 import { holderName } from "./rules.ts";
-import type { LeaseRow } from "./store.ts";
+import { type LeaseRow, resourcesOf } from "./store.ts";
 
 /** A lease as the wire shows it. */
 export function leaseView(row: LeaseRow): z.input<typeof Lease> {
@@ -16,7 +15,7 @@ export function leaseView(row: LeaseRow): z.input<typeof Lease> {
     fence: row.fence,
     mode: row.mode,
     state: row.state,
-    resources: JSON.parse(row.resources) as Resource[],
+    resources: resourcesOf(row),
     refs: refs === null ? null : [...refs],
     session: row.session,
     reason: row.reason,
