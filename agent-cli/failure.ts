@@ -1,6 +1,7 @@
 import { CommanderError } from "@commander-js/extra-typings";
 import { ProblemError } from "../contract/problem-error.ts";
 import { shellWord } from "../contract/shell-word.ts";
+import { durationText } from "../contract/units.ts";
 import { UnreachableError } from "../contract/transport.ts";
 import { NoCredentialsError } from "../runtime/no-credentials.ts";
 import { NoServerError } from "./context.ts";
@@ -47,15 +48,52 @@ export function failureOf(error: unknown, line: FailedLine): Failure {
 /** What the contract says of a request in words of the command line: people and agents gave arguments, not a body. */
 function refused(error: ProblemError, line: FailedLine): Failure["problem"] {
   const said = error.toProblem();
-  if (said.next?.endsWith(" in /openapi.json") !== true)
-    return said.next === undefined
-      ? said
-      : { ...said, next: inProject(said.next, projectIn(line)) };
-  const plain = (text: string): string => text.replace(/^(params|query|body)\./, "");
-  const details = said.details.map((detail) =>
-    typeof detail["path"] === "string" ? { ...detail, path: plain(detail["path"]) } : detail,
+  const words = (text: string): string => asGiven(text, line.argv);
+  const details = said.details.map((detail) => detailAsGiven(detail, words));
+  if (said.next?.endsWith(" in /openapi.json") === true)
+    return { ...said, message: words(said.message), details, next: `${commandOf(line)} --help` };
+  const next = said.next === undefined ? undefined : inProject(said.next, projectIn(line));
+  return { ...said, details, next };
+}
+
+type Detail = ProblemError["details"][number];
+
+function detailAsGiven(detail: Detail, words: (text: string) => string): Detail {
+  const { file, path, message } = detail;
+  if (typeof path !== "string" || file !== undefined) return detail;
+  if (typeof message !== "string") return { ...detail, path: words(path) };
+  const [where = "", ...what] = words(`${path}: ${message}`).split(": ");
+  return { ...detail, path: where, message: what.join(": ") };
+}
+
+/**
+ * A mistake by the option that was given: `body.ttlMs: must be at least 60000` as `--ttl: must be at least 1m`. What came by
+ * no long option keeps the name of the API, which is that of the argument.
+ */
+function asGiven(mistake: string, argv: readonly string[]): string {
+  const plain = mistake.replace(/^(params|query|body)\./, "");
+  const [all = "", field = ""] = /^(\w+)(?:\.\d+)?(?=: |$)/.exec(plain) ?? [];
+  const option = optionOf(field, argv);
+  if (option === undefined) return plain;
+  const rest = plain.slice(all.length);
+  const isDuration = field.endsWith("Ms");
+  return (
+    option +
+    (isDuration ? rest.replaceAll(/\b\d+\b(?! more)/g, (ms) => durationText(Number(ms))) : rest)
   );
-  return { ...said, message: plain(said.message), details, next: `${commandOf(line)} --help` };
+}
+
+/** The longest of the given options that a field is named after: `--expires` for `expiresAfterMs`. */
+function optionOf(field: string, argv: readonly string[]): string | undefined {
+  const words = field
+    .replace(/Ms$/, "")
+    .replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const given = argv.flatMap((word) => /^--([a-z][a-z-]*)/.exec(word)?.[1] ?? []);
+  const meant = given.filter(
+    (flag) => words === flag || words === `${flag}s` || words.startsWith(`${flag}-`),
+  );
+  const [option] = meant.toSorted((a, b) => b.length - a.length);
+  return option === undefined ? undefined : `--${option}`;
 }
 
 /** One command of ours, be it all of the advice or what the advice ends with, up to what it runs itself. */

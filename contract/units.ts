@@ -7,6 +7,16 @@ export const MAX_DAYS = 365;
 const isUnit = (unit: string | undefined): unit is keyof typeof UNIT_MS =>
   unit !== undefined && unit in UNIT_MS;
 
+/** Milliseconds as people write them, in the largest unit that leaves nothing over: `7d`, `90s`. */
+export function durationText(ms: number): string {
+  const units = Object.entries(UNIT_MS);
+  const [unit, size] = (ms === 0 ? undefined : units.findLast(([, one]) => ms % one === 0)) ?? [
+    "s",
+    UNIT_MS.s,
+  ];
+  return `${ms / size}${unit}`;
+}
+
 /** `30s`, `10m`, `2h`, `7d`, `500ms` in milliseconds; undefined for anything else, a bare number included. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);

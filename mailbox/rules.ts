@@ -34,7 +34,7 @@ export function refuseBadName(name: string): void {
   const mistake = nameMistake(name);
   if (mistake === undefined) return;
   throw new ProblemError("BAD_REQUEST", `the agent name ${JSON.stringify(name)} ${mistake}`, {
-    details: [{ field: "name", value: name.slice(0, 130) }],
+    details: [{ path: "name", message: mistake }],
     next: "choose a name of your own, such as blue or BraveOtter, or give none to get one",
   });
 }

@@ -1,5 +1,6 @@
 import { ProblemError } from "../contract/problem.ts";
 import type { Resource } from "../contract/resource.ts";
+import { DAY_MS, durationText } from "../contract/units.ts";
 
 /** Settings of the server that rule leases; durations in milliseconds. */
 export interface LeaseSettings {
@@ -16,7 +17,7 @@ export const DEFAULT_LEASE_SETTINGS: LeaseSettings = {
   maxOpen: 10_000,
 };
 
-export const MAX_TTL_MS = 7 * 86_400_000;
+export const MAX_TTL_MS = 7 * DAY_MS;
 
 /** Silence after which the leases of a session are in grace. */
 export const SESSION_GRACE_MS = 45_000;
@@ -33,12 +34,12 @@ export const TICKET_REMEMBERED_MS = 600_000;
 /** @throws ProblemError UNPROCESSABLE */
 export function checkTtl(ttlMs: number, { minTtlMs }: LeaseSettings): void {
   if (ttlMs >= minTtlMs && ttlMs <= MAX_TTL_MS) return;
-  const bounds = `${minTtlMs / 1_000}s to ${MAX_TTL_MS / 86_400_000}d`;
+  const bounds = `${durationText(minTtlMs)} to ${durationText(MAX_TTL_MS)}`;
   throw new ProblemError(
     "UNPROCESSABLE",
-    `a lease lives for ${bounds}; ${ttlMs / 1_000}s was asked for`,
+    `a lease lives for ${bounds}; ${durationText(ttlMs)} was asked for`,
     {
-      details: [{ field: "ttlMs", min: minTtlMs, max: MAX_TTL_MS }],
+      details: [{ path: "ttlMs", message: `must be ${minTtlMs} to ${MAX_TTL_MS}` }],
       next: `ask for a TTL of ${bounds}`,
     },
   );

@@ -5,6 +5,7 @@ import type { Endpoint } from "../contract/endpoint.ts";
 import type { CallContext, Idempotency, Principal } from "../contract/handlers.ts";
 import { ProblemError } from "../contract/problem.ts";
 import { type SchemaProblem, schemaProblems } from "../runtime/schema-problems.ts";
+import { wrongInput } from "./wrong-input.ts";
 
 const KEY = /^[\x21-\x7e]{1,128}$/;
 
@@ -25,7 +26,7 @@ const PARTS = [
 /** Parses params, query and body by the contract. @throws ProblemError BAD_REQUEST with every mistake of all three */
 export function parseParts(endpoint: Endpoint, request: FastifyRequest): Parts {
   const parts: { -readonly [K in keyof Parts]: Parts[K] } = {};
-  let mistakes: Record<string, unknown>[] | undefined;
+  let mistakes: SchemaProblem[] | undefined;
   for (const { name, read } of PARTS) {
     const schema = endpoint[name];
     if (schema === undefined) continue;
@@ -33,26 +34,11 @@ export function parseParts(endpoint: Endpoint, request: FastifyRequest): Parts {
     const result = schema.safeParse(value);
     if (result.success) parts[name] = result.data;
     else
-      mistakes = [
-        ...(mistakes ?? []),
-        ...problemsIn(name, schemaProblems(schema, value, result.error)),
-      ];
+      for (const { path, message } of schemaProblems(schema, value, result.error))
+        (mistakes ??= []).push({ path: [name, ...path], message });
   }
-  if (mistakes !== undefined) throw badRequest(endpoint, mistakes);
-  return parts;
-}
-
-const problemsIn = (part: string, problems: readonly SchemaProblem[]): Record<string, unknown>[] =>
-  problems.map(({ path, message }) => ({ path: [part, ...path].join("."), message }));
-
-function badRequest(endpoint: Endpoint, details: Record<string, unknown>[]): ProblemError {
-  const [first] = details;
-  const more = details.length > 1 ? ` (and ${details.length - 1} more)` : "";
-  return new ProblemError(
-    "BAD_REQUEST",
-    `${String(first?.["path"])}: ${String(first?.["message"])}${more}`,
-    { details, next: `see ${endpoint.method} ${endpoint.path} in /openapi.json` },
-  );
+  if (mistakes === undefined) return parts;
+  throw wrongInput(mistakes, `see ${endpoint.method} ${endpoint.path} in /openapi.json`);
 }
 
 /** The idempotency key of a request; null when there is none. @throws ProblemError IDEMPOTENCY_KEY_INVALID */

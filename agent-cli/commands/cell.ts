@@ -1,5 +1,6 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { ProblemError } from "../../contract/problem-error.ts";
+import { durationText } from "../../contract/units.ts";
 import type { Answer, Request } from "../api.ts";
 import { count, duration, given, repeated } from "../arguments.ts";
 import { axesText, SHORT_ID } from "../cell-view.ts";
@@ -115,7 +116,7 @@ const claimView = ({ id, lease, runs }: Claim, metric: string | null): View =>
       ["repeats", run.repeats],
     ]),
     ...(metric === null ? [] : ([["metric", metric]] as const)),
-    ["lives for", `${lease.ttlMs / 1_000}s`],
+    ["lives for", durationText(lease.ttlMs)],
   ]);
 
 function defineRenew(cell: Command, cli: Cli): void {

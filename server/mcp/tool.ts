@@ -4,8 +4,9 @@ import type { z } from "zod";
 import type { Client } from "../../contract/client.ts";
 import { type Problem, ProblemError } from "../../contract/problem.ts";
 import { didYouMean } from "../../contract/suggest.ts";
-import { type SchemaProblem, schemaProblems } from "../../runtime/schema-problems.ts";
+import { schemaProblems } from "../../runtime/schema-problems.ts";
 import { toProblemError } from "../problems.ts";
+import { wrongInput } from "../wrong-input.ts";
 
 /** The connection that a tool is called on: everything a tool can do goes through `client`, with the caller's own token. */
 export interface McpCall {
@@ -76,9 +77,9 @@ async function answerOf<C>(
   const next = `see the arguments of ${name} in tools/list`;
   try {
     const ignored = ignores.filter((key) => Object.hasOwn(args, key));
-    const asked = without(args, ignored);
-    const parsed = input.safeParse(asked);
-    if (!parsed.success) throw wrongArguments(schemaProblems(input, asked, parsed.error), next);
+    const meant = without(args, ignored);
+    const parsed = input.safeParse(meant);
+    if (!parsed.success) throw wrongInput(schemaProblems(input, meant, parsed.error), next);
     const answer = await run(parsed.data, await call());
     return { content: saying(answer, ignored) };
   } catch (error) {
@@ -129,15 +130,6 @@ export function explain(error: unknown, { name, next, onFault }: Failed): Said {
   if (problem.status >= 500) onFault(error, name);
   const said = brief(problem);
   return problem.next?.endsWith(" in /openapi.json") === true ? { ...said, next } : said;
-}
-
-function wrongArguments(problems: readonly SchemaProblem[], next: string): ProblemError {
-  const details = problems.map(({ path, message }) => ({ path: path.join("."), message }));
-  const [{ path, message } = { path: "", message: "wrong arguments" }] = details;
-  return new ProblemError("BAD_REQUEST", path === "" ? message : `${path}: ${message}`, {
-    details,
-    next,
-  });
 }
 
 const MAX_DETAILS = 5;

@@ -5,10 +5,6 @@ import type { Api } from "../../agent-cli/api.ts";
 import { readInbox, restOf } from "../../agent-cli/commands/inbox.ts";
 import { restoredView } from "../../agent-cli/commands/archive.ts";
 import { followLog, type LogPart, wholeLog } from "../../agent-cli/run-log.ts";
-import { describe as described, failureOf } from "../../agent-cli/failure.ts";
-import type { Verdict } from "../../agent-cli/guard-ask.ts";
-import { describeVerdict } from "../../agent-cli/guard-report.ts";
-import { ProblemError } from "../../contract/problem-error.ts";
 import { UnreachableError } from "../../contract/transport.ts";
 import { printer } from "../../agent-cli/commands/watch.ts";
 import type { Output } from "../../agent-cli/output.ts";
@@ -142,67 +138,6 @@ describe("the words of a command line", () => {
     expect(parsed("leases")).toEqual(["lease", "ls"]);
     expect(parsed("leases", "--mine")).toEqual(["lease", "ls", "--mine"]);
     expect(parsed("leases", "show", "x")).toEqual(["lease", "show", "x"]);
-  });
-});
-
-describe("a failure", () => {
-  it("repeats the command with its key before what follows --", () => {
-    const error = new UnreachableError("cannot reach it", "k", undefined);
-    const argv = ["reserve", "a b", "--key", "old", "--", "make"];
-    expect(failureOf(error, { argv, key: "k" }).problem.next).toBe(
-      "gridpost reserve 'a b' --key k -- make",
-    );
-  });
-
-  it("advises a command in the project that the flag has named", () => {
-    const advised = (next: string, ...argv: string[]): string | undefined =>
-      failureOf(new ProblemError("NOT_FOUND", "x", { next }), { argv, key: undefined }).problem
-        .next;
-    const inbox = ["inbox", "--project", "llm-serving"];
-    expect(advised("gridpost agent register blue", ...inbox)).toBe(
-      "gridpost agent register blue --project llm-serving",
-    );
-    expect(advised("list the agents: gridpost agent ls", "inbox", "--project=k")).toBe(
-      "list the agents: gridpost agent ls --project k",
-    );
-    expect(advised("gridpost reserve PATTERN -- COMMAND", ...inbox)).toBe(
-      "gridpost reserve PATTERN --project llm-serving -- COMMAND",
-    );
-    for (const next of ["gridpost reserve --help", "gridpost join, then POST /v1/auth/token"])
-      expect(advised(next, ...inbox)).toBe(next);
-    expect(advised("gridpost agent ls", "inbox", "--", "--project", "x")).toBe("gridpost agent ls");
-  });
-
-  it("says how long to wait where the server does", () => {
-    const error = new ProblemError("RATE_LIMITED", "too much", { retryAfterMs: 53_001, next: "n" });
-    expect(described(failureOf(error, { argv: [], key: undefined }))).toBe(
-      "gridpost: too much\nwait: 54 s\nnext: n",
-    );
-  });
-
-  it("asks about the very path that others hold, whatever is in its name", () => {
-    const lease = {
-      pattern: "docs/**",
-      holder: "red",
-      expiresAt: null,
-      reason: null,
-      thread: null,
-    };
-    const blocked = [{ ...lease, path: "docs/it's.md" } as Verdict["blocked"][number]];
-    const verdict: Verdict = { verdict: "blocked", blocked, from: "server", why: null };
-    expect(describeVerdict(verdict)).toContain(
-      String.raw`ask: gridpost send red -s 'may I change docs/it'\''s.md?'`,
-    );
-  });
-
-  it("puts its message on one line, and details and advice below", () => {
-    const error = new ProblemError("CONFLICT", "first\nsecond", {
-      details: [{ pattern: "src/**", holder: "red", thread: null }],
-      next: "wait",
-    });
-    expect(described(failureOf(error, { argv: [], key: undefined }))).toBe(
-      "gridpost: first second\n  src/**: red holds src/**\nnext: wait",
-    );
   });
 });
 
