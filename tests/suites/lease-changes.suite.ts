@@ -1,30 +1,16 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
-import {
-  as,
-  type Bench,
-  callsOf,
-  files,
-  openReservations,
-  PROJECT,
-} from "../reservations/support.ts";
+import { benchForEach } from "../reservations/replayed.ts";
+import { as, callsOf, files, PROJECT } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
-import { expectReplayed } from "../reservations/replayed.ts";
 
 const params = { project: PROJECT };
 
 /** What changes a held lease, semaphores, refs and sessions, over any database. */
 export function leaseChangesSuite(driver: Driver): void {
   describe(`a held lease on ${driver.name}`, () => {
-    let bench: Bench;
-    beforeEach(async () => {
-      bench = await openReservations(driver);
-    });
-    afterEach(async () => {
-      await expectReplayed(driver, bench.log.db);
-      await bench.close();
-    });
-    const { order, acquire, slot, queue, look, at, release, show } = callsOf(() => bench);
+    const bench = benchForEach(driver);
+    const { order, acquire, slot, queue, look, at, release, show } = callsOf(bench);
 
     it("upgrades in place, with a new fence, when an agent asks for its own shared lease", async () => {
       const shared = await acquire("blue", ["src", "docs"], { mode: "shared" });
@@ -36,7 +22,7 @@ export function leaseChangesSuite(driver: Driver): void {
       const blue = await acquire("blue", ["src"], { mode: "shared" });
       const red = await acquire("red", ["src"], { mode: "shared" });
       const mode = (lease: string, to: "shared" | "exclusive") =>
-        bench.handlers.setMode({ ...at(lease), body: { mode: to }, ...as("blue") });
+        bench().handlers.setMode({ ...at(lease), body: { mode: to }, ...as("blue") });
       await expect(mode(blue.id, "exclusive")).rejects.toMatchObject({
         details: [{ holder: "red", lease: red.id }],
       });
@@ -50,7 +36,7 @@ export function leaseChangesSuite(driver: Driver): void {
     it("hands a lease to another agent with a new fence", async () => {
       const lease = await acquire("blue", ["src"]);
       await acquire("red", ["docs"]);
-      const handed = await bench.handlers.transfer({
+      const handed = await bench().handlers.transfer({
         ...at(lease.id),
         body: { to: "red" },
         ...as("blue"),
@@ -64,7 +50,7 @@ export function leaseChangesSuite(driver: Driver): void {
 
     it("takes a lease away by force, for everybody until the lock-delay is over", async () => {
       const lease = await acquire("blue", ["src"]);
-      const forced = await bench.handlers.forceRelease({
+      const forced = await bench().handlers.forceRelease({
         ...at(lease.id),
         body: { reason: "stuck" },
         ...as("admin"),
@@ -73,21 +59,21 @@ export function leaseChangesSuite(driver: Driver): void {
       await expect(acquire("blue", ["src"])).rejects.toMatchObject({
         details: [{ state: "released", lease: lease.id }],
       });
-      await bench.pass(30_000);
+      await bench().pass(30_000);
       expect(await acquire("red", ["src"])).toMatchObject({ fence: 2 });
       await expect(
-        bench.handlers.renew({ ...at(lease.id), body: {}, ...as("blue") }),
+        bench().handlers.renew({ ...at(lease.id), body: {}, ...as("blue") }),
       ).rejects.toMatchObject({ code: "LEASE_NOT_HELD" });
     });
 
     it("revives an expired lease until somebody else was granted it", async () => {
       const one = await acquire("blue", ["src"], { ttlMs: 60_000 });
-      const renew = () => bench.handlers.renew({ ...at(one.id), body: {}, ...as("blue") });
-      await bench.pass(60_000);
+      const renew = () => bench().handlers.renew({ ...at(one.id), body: {}, ...as("blue") });
+      await bench().pass(60_000);
       expect(await show(one.id)).toMatchObject({ state: "expired" });
       expect(await renew()).toMatchObject({ state: "held", fence: 1 });
-      await bench.pass(60_000);
-      await bench.pass(30_000);
+      await bench().pass(60_000);
+      await bench().pass(30_000);
       await acquire("red", ["src/a"]);
       await expect(renew()).rejects.toMatchObject({ code: "LEASE_NOT_HELD" });
     });
@@ -95,7 +81,7 @@ export function leaseChangesSuite(driver: Driver): void {
     it("gives units of a semaphore, one each, to the agent that has one too", async () => {
       const one = await slot("blue");
       await expect(slot("blue")).rejects.toMatchObject({ code: "RESERVATION_CONFLICT" });
-      const ticket = await bench.handlers.enqueue({
+      const ticket = await bench().handlers.enqueue({
         params,
         body: {
           ...order([]),
@@ -105,7 +91,7 @@ export function leaseChangesSuite(driver: Driver): void {
         ...as("red"),
       });
       expect(ticket.lease).toBeNull();
-      await bench.handlers.defineSlot({
+      await bench().handlers.defineSlot({
         params: { ...params, slot: "build" },
         body: { capacity: 2 },
         ...as("admin"),
@@ -120,7 +106,7 @@ export function leaseChangesSuite(driver: Driver): void {
 
     it("takes paths of a repository that ignores case for the same, from when that was said", async () => {
       const ignoring = (ignoreCase: boolean) =>
-        bench.handlers.defineRepository({
+        bench().handlers.defineRepository({
           params: { ...params, repo: "app" },
           body: { ignoreCase },
           ...as("admin"),
@@ -172,7 +158,7 @@ export function leaseChangesSuite(driver: Driver): void {
     it("only asks when it is only asked", async () => {
       await acquire("blue", ["src"]);
       const check = (patterns: string[]) =>
-        bench.handlers.check({
+        bench().handlers.check({
           params,
           body: { resources: files(...patterns), mode: "exclusive" },
           ...as("red"),
@@ -193,15 +179,15 @@ export function leaseChangesSuite(driver: Driver): void {
 
     it("tells each holder and fence of a lease that was upgraded and handed on", async () => {
       const lease = await acquire("blue", ["src"], { mode: "shared" });
-      const start = bench.log.now();
-      bench.clock.advance(1_000);
+      const start = bench().log.now();
+      bench().clock.advance(1_000);
       await acquire("blue", ["src"]);
-      bench.clock.advance(1_000);
-      await bench.handlers.transfer({ ...at(lease.id), body: { to: "red" }, ...as("blue") });
-      bench.clock.advance(1_000);
+      bench().clock.advance(1_000);
+      await bench().handlers.transfer({ ...at(lease.id), body: { to: "red" }, ...as("blue") });
+      bench().clock.advance(1_000);
       await release("red", lease.id);
       const query = { resource: "src/a", repo: "app", limit: 50 };
-      const { leases } = await bench.handlers.history({ params, query, ...as("x") });
+      const { leases } = await bench().handlers.history({ params, query, ...as("x") });
       const tenures = leases.map(({ holder, fence, mode, state, grantedAt, endedAt }) => [
         `${holder} ${fence} ${mode} ${state}`,
         Date.parse(grantedAt) - start,
@@ -212,7 +198,7 @@ export function leaseChangesSuite(driver: Driver): void {
         ["blue 2 exclusive superseded", 1_000, 2_000],
         ["blue 1 shared superseded", 0, 1_000],
       ]);
-      const second = await bench.handlers.history({
+      const second = await bench().handlers.history({
         params,
         query: { ...query, after: "3", limit: 1 },
         ...as("x"),
@@ -225,7 +211,7 @@ export function leaseChangesSuite(driver: Driver): void {
       await release("blue", one.id);
       await acquire("red", ["docs"]);
       await acquire("red", ["src"]);
-      const { leases, next } = await bench.handlers.history({
+      const { leases, next } = await bench().handlers.history({
         params,
         query: { resource: "src/*.ts", repo: "app", limit: 50 },
         ...as("x"),
@@ -240,7 +226,7 @@ export function leaseChangesSuite(driver: Driver): void {
     describe("sessions", () => {
       const session = newId();
       const beat = (name: string, leases: string[] = []) =>
-        bench.handlers.beat({
+        bench().handlers.beat({
           params: { ...params, session },
           body: { leases: leases as never[] },
           ...as(name),
@@ -249,32 +235,32 @@ export function leaseChangesSuite(driver: Driver): void {
       it("keep all their leases by beats, whatever the TTL", async () => {
         const one = await acquire("blue", ["src"], { session, ttlMs: 60_000 });
         for (let i = 0; i < 20; i += 1) {
-          await bench.pass(15_000);
+          await bench().pass(15_000);
           expect(await beat("blue", [one.id])).toMatchObject({ lost: [] });
         }
         expect(await show(one.id)).toMatchObject({
           state: "held",
-          expiresAt: new Date(bench.log.now() + 300_000).toISOString(),
+          expiresAt: new Date(bench().log.now() + 300_000).toISOString(),
         });
       });
 
       it("bring their leases into grace after 45 s of silence, and to an end after 5 min", async () => {
         const one = await acquire("blue", ["src"], { session });
-        await bench.pass(30_000);
+        await bench().pass(30_000);
         await beat("blue");
-        await bench.pass(44_000);
+        await bench().pass(44_000);
         expect(await show(one.id)).toMatchObject({ state: "held" });
-        await bench.pass(1_000);
+        await bench().pass(1_000);
         expect(await show(one.id)).toMatchObject({ state: "grace" });
         await expect(acquire("red", ["src"])).rejects.toMatchObject({
           code: "RESERVATION_CONFLICT",
         });
         await beat("blue");
         expect(await show(one.id)).toMatchObject({ state: "held" });
-        await bench.pass(45_000);
-        await bench.pass(254_999);
+        await bench().pass(45_000);
+        await bench().pass(254_999);
         expect(await show(one.id)).toMatchObject({ state: "grace" });
-        await bench.pass(1);
+        await bench().pass(1);
         expect(await show(one.id)).toMatchObject({ state: "expired" });
         expect(await beat("blue", [one.id])).toMatchObject({ lost: [one.id] });
       });

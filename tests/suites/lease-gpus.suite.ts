@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { expectReplayed } from "../reservations/replayed.ts";
-import { agent, as, type Bench, openReservations, PROJECT } from "../reservations/support.ts";
+import { describe, expect, it } from "vitest";
+import { benchForEach } from "../reservations/replayed.ts";
+import { agent, as, PROJECT } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
 
 const HOUR = 3_600_000;
@@ -10,14 +10,7 @@ const GPU = { kind: "gpu", node: "n1", uuid: "GPU-1" } as const;
 /** GPUs belong to the fleet, and so to no project, over any database. */
 export function leaseGpusSuite(driver: Driver): void {
   describe(`leases on GPUs over projects on ${driver.name}`, () => {
-    let bench: Bench;
-    beforeEach(async () => {
-      bench = await openReservations(driver);
-    });
-    afterEach(async () => {
-      await expectReplayed(driver, bench.log.db);
-      await bench.close();
-    });
+    const bench = benchForEach(driver);
 
     const caller = (project: string, name: string) => {
       const id = `agent:${project}/${name}`;
@@ -30,13 +23,13 @@ export function leaseGpusSuite(driver: Driver): void {
       reason: "profiling",
     });
     const acquire = (project: string, name: string, resource: Parameters<typeof order>[0] = GPU) =>
-      bench.handlers.acquire({
+      bench().handlers.acquire({
         params: { project },
         body: { ...order(resource), partial: false },
         ...caller(project, name),
       });
     const release = (project: string, name: string, lease: string) =>
-      bench.handlers.release({
+      bench().handlers.release({
         params: { project, lease: lease as never },
         ...caller(project, name),
       });
@@ -55,7 +48,7 @@ export function leaseGpusSuite(driver: Driver): void {
 
     it("go to who waits in another project when they are given back", async () => {
       const held = await acquire(PROJECT, "blue");
-      const ticket = await bench.handlers.enqueue({
+      const ticket = await bench().handlers.enqueue({
         params: { project: OTHER },
         body: { ...order(GPU), waitMs: 600_000 },
         ...caller(OTHER, "red"),
@@ -65,7 +58,7 @@ export function leaseGpusSuite(driver: Driver): void {
       await expect(acquire(PROJECT, "green")).rejects.toMatchObject({
         code: "RESERVATION_CONFLICT",
       });
-      const taken = await bench.handlers.awaitTicket({
+      const taken = await bench().handlers.awaitTicket({
         params: { project: OTHER, ticket: ticket.id },
         body: { ms: 0 },
         ...caller(OTHER, "red"),
@@ -75,10 +68,10 @@ export function leaseGpusSuite(driver: Driver): void {
 
     it("supersede one that ended in another project, whose work counts no longer", async () => {
       const ended = await acquire(PROJECT, "blue");
-      await bench.pass(HOUR);
-      await bench.pass(60_000);
+      await bench().pass(HOUR);
+      await bench().pass(60_000);
       await acquire(OTHER, "red");
-      const was = await bench.handlers.lease({
+      const was = await bench().handlers.lease({
         params: { project: PROJECT, lease: ended.id as never },
         ...as("blue"),
       });
@@ -90,13 +83,13 @@ export function leaseGpusSuite(driver: Driver): void {
       const body = (resource: typeof GPU) => ({ ...order(resource), waitMs: 600_000 });
       await acquire(PROJECT, "blue", GPU);
       await acquire(OTHER, "red", second);
-      await bench.handlers.enqueue({
+      await bench().handlers.enqueue({
         params: { project: PROJECT },
         body: body(second),
         ...caller(PROJECT, "blue"),
       });
       await expect(
-        bench.handlers.enqueue({
+        bench().handlers.enqueue({
           params: { project: OTHER },
           body: body(GPU),
           ...caller(OTHER, "red"),

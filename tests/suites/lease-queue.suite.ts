@@ -1,10 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
 import { leasePort } from "../../reservations/lease-port.ts";
 import { DEFAULT_LEASE_SETTINGS } from "../../reservations/settings.ts";
-import { as, type Bench, callsOf, openReservations, PROJECT } from "../reservations/support.ts";
+import { benchForEach } from "../reservations/replayed.ts";
+import { as, callsOf, PROJECT } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
-import { expectReplayed } from "../reservations/replayed.ts";
 
 const HOUR = 3_600_000;
 const params = { project: PROJECT };
@@ -12,15 +12,8 @@ const params = { project: PROJECT };
 /** Waiting for leases, over any database. */
 export function leaseQueueSuite(driver: Driver): void {
   describe(`the queue for leases on ${driver.name}`, () => {
-    let bench: Bench;
-    beforeEach(async () => {
-      bench = await openReservations(driver);
-    });
-    afterEach(async () => {
-      await expectReplayed(driver, bench.log.db);
-      await bench.close();
-    });
-    const { acquire, queue, look, at, release } = callsOf(() => bench);
+    const bench = benchForEach(driver);
+    const { acquire, queue, look, at, release } = callsOf(bench);
 
     it("grants in the order of asking, and a newcomer stands behind a waiter it conflicts with", async () => {
       const held = await acquire("blue", ["src"], { mode: "shared" });
@@ -53,7 +46,7 @@ export function leaseQueueSuite(driver: Driver): void {
       await release("blue", held.id);
       const { lease } = await waiting;
       expect(lease).toMatchObject({ holder: "red" });
-      expect(lease?.expiresAt).toBe(new Date(bench.log.now() + HOUR).toISOString());
+      expect(lease?.expiresAt).toBe(new Date(bench().log.now() + HOUR).toISOString());
       // A lost answer can be fetched again.
       expect((await look("red", ticket.id)).lease?.id).toBe(lease?.id);
     });
@@ -62,9 +55,9 @@ export function leaseQueueSuite(driver: Driver): void {
       const held = await acquire("blue", ["src"]);
       const red = await queue("red", ["src"]);
       const green = await queue("green", ["src"]);
-      await bench.pass(20_000);
+      await bench().pass(20_000);
       await look("green", green.id);
-      await bench.pass(15_000);
+      await bench().pass(15_000);
       await expect(look("red", red.id)).rejects.toMatchObject({ code: "NOT_FOUND" });
       await release("blue", held.id);
       expect((await look("green", green.id)).lease).toMatchObject({ holder: "green" });
@@ -74,7 +67,7 @@ export function leaseQueueSuite(driver: Driver): void {
       const held = await acquire("blue", ["src"]);
       const red = await queue("red", ["src"]);
       await look("red", red.id);
-      await bench.pass(10_000);
+      await bench().pass(10_000);
       await release("blue", held.id);
       const passing = await acquire("green", ["src"]);
       const late = await queue("yellow", ["src"]);
@@ -91,14 +84,14 @@ export function leaseQueueSuite(driver: Driver): void {
       await expect(acquire("green", ["src"])).rejects.toMatchObject({
         details: [{ holder: "red" }],
       });
-      await bench.pass(31_000);
+      await bench().pass(31_000);
       expect(await acquire("green", ["src"])).toMatchObject({ fence: 3 });
     });
 
     it("ends a wait in time with what stood in the way", async () => {
       await acquire("blue", ["src"]);
       const ticket = await queue("red", ["src"], { waitMs: 5_000 });
-      bench.clock.advance(5_000);
+      bench().clock.advance(5_000);
       await expect(look("red", ticket.id)).rejects.toMatchObject({
         code: "RESERVATION_CONFLICT",
         details: [{ holder: "blue" }],
@@ -110,9 +103,9 @@ export function leaseQueueSuite(driver: Driver): void {
       const red = await queue("red", ["src"]);
       const green = await queue("green", ["src"], { mode: "shared" });
       await expect(
-        bench.handlers.leaveQueue({ params: { ...params, ticket: red.id }, ...as("green") }),
+        bench().handlers.leaveQueue({ params: { ...params, ticket: red.id }, ...as("green") }),
       ).rejects.toMatchObject({ code: "FORBIDDEN" });
-      await bench.handlers.leaveQueue({ params: { ...params, ticket: red.id }, ...as("red") });
+      await bench().handlers.leaveQueue({ params: { ...params, ticket: red.id }, ...as("red") });
       expect((await look("green", green.id)).lease).toMatchObject({ mode: "shared" });
     });
 
@@ -120,15 +113,15 @@ export function leaseQueueSuite(driver: Driver): void {
       await acquire("blue", ["src"], { ttlMs: 60_000 });
       const ticket = await queue("red", ["src"]);
       await look("red", ticket.id, 0);
-      await bench.pass(29_000);
+      await bench().pass(29_000);
       await look("red", ticket.id, 0);
-      await bench.pass(29_000);
+      await bench().pass(29_000);
       await look("red", ticket.id, 0);
-      await bench.pass(3_000);
+      await bench().pass(3_000);
       expect((await look("red", ticket.id)).lease).toBeNull();
-      await bench.pass(29_000);
+      await bench().pass(29_000);
       expect((await look("red", ticket.id)).lease).toBeNull();
-      await bench.pass(1_000);
+      await bench().pass(1_000);
       expect((await look("red", ticket.id)).lease).toMatchObject({ holder: "red" });
     });
 
@@ -155,7 +148,7 @@ export function leaseQueueSuite(driver: Driver): void {
         message: expect.stringContaining("red waits for blue waits for red") as string,
       });
       const capacity = (units: number) =>
-        bench.handlers.defineSlot({
+        bench().handlers.defineSlot({
           params: { ...params, slot: "licence" },
           body: { capacity: units },
           ...as("admin"),
@@ -199,13 +192,13 @@ export function leaseQueueSuite(driver: Driver): void {
     it("waits out the lock-delay of somebody who waits itself", async () => {
       await acquire("blue", ["a"], { ttlMs: 60_000 });
       await acquire("red", ["b"]);
-      await bench.pass(61_000);
+      await bench().pass(61_000);
       const blue = await queue("blue", ["b"]);
       const red = await queue("red", ["a"]);
-      await bench.pass(29_000);
+      await bench().pass(29_000);
       await look("blue", blue.id);
       await look("red", red.id);
-      await bench.pass(2_000);
+      await bench().pass(2_000);
       expect((await look("red", red.id)).lease).toMatchObject({ holder: "red" });
     });
 
@@ -213,7 +206,7 @@ export function leaseQueueSuite(driver: Driver): void {
       await acquire("blue", ["a"]);
       await acquire("red", ["b"]);
       const red = await queue("red", ["a"]);
-      await bench.pass(6_000);
+      await bench().pass(6_000);
       const blue = await queue("blue", ["b"]);
       expect((await look("red", red.id)).lease).toBeNull();
       await expect(look("blue", blue.id)).rejects.toMatchObject({
@@ -227,7 +220,7 @@ export function leaseQueueSuite(driver: Driver): void {
       await acquire("red", ["b"]);
       const red = await queue("red", ["a"]);
       const green = await queue("green", ["b"]);
-      await bench.handlers.transfer({ ...at(a.id), body: { to: "green" }, ...as("blue") });
+      await bench().handlers.transfer({ ...at(a.id), body: { to: "green" }, ...as("blue") });
       await expect(look("green", green.id)).rejects.toMatchObject({ code: "WAIT_CYCLE" });
       expect((await look("red", red.id)).lease).toBeNull();
     });
@@ -250,7 +243,7 @@ export function leaseQueueSuite(driver: Driver): void {
       const red = await queue("red", ["src"], { session });
       const green = await queue("green", ["src"]);
       for (let i = 0; i < 3; i += 1) {
-        await bench.pass(20_000);
+        await bench().pass(20_000);
         await look("red", red.id);
         await look("green", green.id);
       }
@@ -269,11 +262,11 @@ export function leaseQueueSuite(driver: Driver): void {
       const held = await acquire("blue", ["src"]);
       const red = await queue("red", ["src", monster]);
       // Others pass a waiter that is away.
-      await bench.pass(6_000);
+      await bench().pass(6_000);
       await acquire("green", [`${monster}b`]);
-      const port = leasePort({ dialect: bench.log.db.dialect, settings: DEFAULT_LEASE_SETTINGS });
+      const port = leasePort({ dialect: bench().log.db.dialect, settings: DEFAULT_LEASE_SETTINGS });
       const end = { lease: held.id, actor: "node:n1" };
-      expect(await bench.log.tx([], (tx) => port.release(tx, end))).toBe(true);
+      expect(await bench().log.tx([], (tx) => port.release(tx, end))).toBe(true);
       await expect(look("red", red.id)).rejects.toMatchObject({ code: "UNPROCESSABLE" });
     });
   });

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
-import { expectReplayed } from "../reservations/replayed.ts";
-import { as, type Bench, callsOf, openReservations, PROJECT } from "../reservations/support.ts";
+import { benchForEach } from "../reservations/replayed.ts";
+import { as, callsOf, PROJECT } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
 
 const HOUR = 3_600_000;
@@ -10,15 +10,8 @@ const params = { project: PROJECT };
 /** Shared leases whose holder asks for the same exclusively, over any database. */
 export function leaseUpgradesSuite(driver: Driver): void {
   describe(`an upgrade on ${driver.name}`, () => {
-    let bench: Bench;
-    beforeEach(async () => {
-      bench = await openReservations(driver);
-    });
-    afterEach(async () => {
-      await expectReplayed(driver, bench.log.db);
-      await bench.close();
-    });
-    const { acquire, queue, look, at, release, show } = callsOf(() => bench);
+    const bench = benchForEach(driver);
+    const { acquire, queue, look, at, release, show } = callsOf(bench);
     const shared = { mode: "shared" };
 
     /** Blue has a shared lease, and its upgrade has come from the queue. */
@@ -35,10 +28,10 @@ export function leaseUpgradesSuite(driver: Driver): void {
       const { id, ticket } = await upgraded({ ttlMs: 60_000 });
       const green = await queue("green", ["src"], shared);
       const { expiresAt } = await show(id);
-      expect(expiresAt).toBe(new Date(bench.log.now() + HOUR).toISOString());
-      await bench.pass(4_000);
+      expect(expiresAt).toBe(new Date(bench().log.now() + HOUR).toISOString());
+      await bench().pass(4_000);
       await look("green", green.id);
-      await bench.pass(1_000);
+      await bench().pass(1_000);
       expect(await show(id)).toMatchObject({ mode: "shared", state: "held", expiresAt });
       const { lease } = await look("green", green.id);
       expect(lease).toMatchObject({ mode: "shared", state: "held" });
@@ -48,24 +41,24 @@ export function leaseUpgradesSuite(driver: Driver): void {
       expect(again.lease).toMatchObject({
         id,
         mode: "exclusive",
-        expiresAt: new Date(bench.log.now() + 60_000).toISOString(),
+        expiresAt: new Date(bench().log.now() + 60_000).toISOString(),
       });
     });
 
     it("is of a lease of the same session, which the request proves alive", async () => {
       const session = newId();
       const before = await acquire("blue", ["src"], { ...shared, session });
-      await bench.pass(30_000);
+      await bench().pass(30_000);
       const after = await acquire("blue", ["src"], { session });
       expect(after).toMatchObject({ id: before.id, mode: "exclusive", session });
-      await bench.pass(30_000);
+      await bench().pass(30_000);
       expect(await show(before.id)).toMatchObject({ state: "held" });
     });
 
     it("is none for another session or none, which get a lease of their own", async () => {
       const session = newId();
       const beat = (lease: string) =>
-        bench.handlers.beat({
+        bench().handlers.beat({
           params: { ...params, session },
           body: { leases: [lease as never] },
           ...as("blue"),
@@ -80,7 +73,7 @@ export function leaseUpgradesSuite(driver: Driver): void {
       const brief = await acquire("blue", ["docs"], { ttlMs: 60_000 });
       expect(brief.id).not.toBe(kept.id);
       for (let i = 0; i < 3; i += 1) {
-        await bench.pass(20_000);
+        await bench().pass(20_000);
         await beat(kept.id);
       }
       expect(await show(brief.id)).toMatchObject({ state: "expired" });
@@ -97,15 +90,18 @@ export function leaseUpgradesSuite(driver: Driver): void {
 
     it("that is left before it was fetched leaves the lease shared as before", async () => {
       const { id, ticket } = await upgraded();
-      await bench.handlers.leaveQueue({ params: { ...params, ticket: ticket.id }, ...as("blue") });
+      await bench().handlers.leaveQueue({
+        params: { ...params, ticket: ticket.id },
+        ...as("blue"),
+      });
       expect(await show(id)).toMatchObject({ mode: "shared", state: "held" });
       await acquire("green", ["src"], shared);
     });
 
     it("that was handed on before it was fetched stays with its new holder", async () => {
       const { id } = await upgraded();
-      await bench.handlers.transfer({ ...at(id), body: { to: "green" }, ...as("blue") });
-      await bench.pass(6_000);
+      await bench().handlers.transfer({ ...at(id), body: { to: "green" }, ...as("blue") });
+      await bench().pass(6_000);
       expect(await show(id)).toMatchObject({ holder: "green", mode: "exclusive", state: "held" });
     });
   });

@@ -1,9 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
 import type { ProblemError } from "../../contract/problem.ts";
 import { leasePort } from "../../reservations/lease-port.ts";
 import { DEFAULT_LEASE_SETTINGS } from "../../reservations/settings.ts";
-import { as, type Bench, files, openReservations, PROJECT } from "../reservations/support.ts";
+import { benchForEach } from "../reservations/replayed.ts";
+import { as, files, PROJECT } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
 
 const HOUR = 3_600_000;
@@ -12,14 +13,10 @@ const params = { project: PROJECT };
 /** What leases do, over any database. */
 export function reservationsSuite(driver: Driver): void {
   describe(`leases on ${driver.name}`, () => {
-    let bench: Bench;
-    beforeEach(async () => {
-      bench = await openReservations(driver);
-    });
-    afterEach(() => bench.close());
+    const bench = benchForEach(driver);
 
     const acquire = (name: string, patterns: string[], extra: object = {}) =>
-      bench.handlers.acquire({
+      bench().handlers.acquire({
         params,
         body: {
           resources: files(...patterns),
@@ -31,22 +28,25 @@ export function reservationsSuite(driver: Driver): void {
         ...as(name),
       });
     const show = (lease: string) =>
-      bench.handlers.lease({ params: { project: PROJECT, lease: lease as never }, ...as("x") });
+      bench().handlers.lease({ params: { project: PROJECT, lease: lease as never }, ...as("x") });
     const renew = (name: string, lease: string, ttlMs?: number) =>
-      bench.handlers.renew({
+      bench().handlers.renew({
         params: { project: PROJECT, lease: lease as never },
         body: ttlMs === undefined ? {} : { ttlMs },
         ...as(name),
       });
     const release = (name: string, lease: string) =>
-      bench.handlers.release({ params: { project: PROJECT, lease: lease as never }, ...as(name) });
+      bench().handlers.release({
+        params: { project: PROJECT, lease: lease as never },
+        ...as(name),
+      });
 
     it("grants with a rising fence that a release does not reset", async () => {
       const one = await acquire("blue", ["src/a.ts"]);
       await release("blue", one.id);
       const two = await acquire("red", ["src/a.ts"]);
       expect([one.fence, two.fence]).toEqual([1, 2]);
-      expect(one.expiresAt).toBe(new Date(bench.log.now() + HOUR).toISOString());
+      expect(one.expiresAt).toBe(new Date(bench().log.now() + HOUR).toISOString());
     });
 
     it("refuses what meets another's exclusive lease and names it", async () => {
@@ -67,7 +67,7 @@ export function reservationsSuite(driver: Driver): void {
           },
         ],
       });
-      const { leases } = await bench.handlers.leases({
+      const { leases } = await bench().handlers.leases({
         params,
         query: { limit: 50, mine: false },
         ...as("x"),
@@ -96,8 +96,8 @@ export function reservationsSuite(driver: Driver): void {
       const ids: string[] = [];
       for (let n = 0; n < 60; n += 1)
         ids.push((await acquire("blue", [costly ?? ""], { ttlMs: 60_000 })).id);
-      await bench.pass(60_000);
-      await bench.pass(30_000);
+      await bench().pass(60_000);
+      await bench().pass(30_000);
       expect(await acquire("red", [other ?? ""])).toMatchObject({ state: "held" });
       for (const id of ids) expect(await show(id)).toMatchObject({ state: "superseded" });
     });
@@ -114,23 +114,23 @@ export function reservationsSuite(driver: Driver): void {
 
     it("renews from now, without accumulating", async () => {
       const { id } = await acquire("blue", ["src"]);
-      await bench.pass(HOUR / 2);
+      await bench().pass(HOUR / 2);
       const renewed = await renew("blue", id);
-      expect(renewed.expiresAt).toBe(new Date(bench.log.now() + HOUR).toISOString());
+      expect(renewed.expiresAt).toBe(new Date(bench().log.now() + HOUR).toISOString());
       const again = await renew("blue", id, 60_000);
-      expect(again.expiresAt).toBe(new Date(bench.log.now() + 60_000).toISOString());
+      expect(again.expiresAt).toBe(new Date(bench().log.now() + 60_000).toISOString());
     });
 
     it("expires a lease at its time, keeps its row, and grants again after the lock-delay", async () => {
       const { id } = await acquire("blue", ["src"]);
-      await bench.pass(HOUR - 1);
+      await bench().pass(HOUR - 1);
       expect(await show(id)).toMatchObject({ state: "held" });
-      await bench.pass(1);
+      await bench().pass(1);
       expect(await show(id)).toMatchObject({ state: "expired", expiresAt: null });
       await expect(acquire("red", ["src/a.ts"])).rejects.toMatchObject({
         code: "RESERVATION_CONFLICT",
       });
-      await bench.pass(30_000);
+      await bench().pass(30_000);
       const next = await acquire("red", ["src/a.ts"]);
       expect(next.fence).toBe(2);
       expect(await show(id)).toMatchObject({ state: "superseded" });
@@ -147,7 +147,7 @@ export function reservationsSuite(driver: Driver): void {
 
     it("answers a repeated acquire with the lease as it is now", async () => {
       const call = () =>
-        bench.handlers.acquire({
+        bench().handlers.acquire({
           params,
           body: { resources: files("src"), mode: "exclusive", ttlMs: HOUR, partial: false },
           ...as("blue", "k1"),
@@ -168,7 +168,11 @@ export function reservationsSuite(driver: Driver): void {
     it("lists in pages by fence and by kind", async () => {
       for (let n = 0; n < 5; n += 1) await acquire(n % 2 ? "red" : "blue", [`f${n}`]);
       const list = (query: object) =>
-        bench.handlers.leases({ params, query: { limit: 2, mine: false, ...query }, ...as("red") });
+        bench().handlers.leases({
+          params,
+          query: { limit: 2, mine: false, ...query },
+          ...as("red"),
+        });
       const first = await list({});
       const second = await list({ after: first.next });
       expect([...first.leases, ...second.leases].map(({ fence }) => fence)).toEqual([1, 2, 3, 4]);
@@ -178,9 +182,9 @@ export function reservationsSuite(driver: Driver): void {
     });
 
     it("serves another domain in its own transaction", async () => {
-      const port = leasePort({ dialect: bench.log.db.dialect, settings: DEFAULT_LEASE_SETTINGS });
+      const port = leasePort({ dialect: bench().log.db.dialect, settings: DEFAULT_LEASE_SETTINGS });
       const grant = (holder: string, run: string) =>
-        bench.log.tx([], (tx) =>
+        bench().log.tx([], (tx) =>
           port.grant(tx, {
             project: PROJECT,
             holder,
@@ -197,18 +201,18 @@ export function reservationsSuite(driver: Driver): void {
       const one = await grant("node:n1", "r1");
       const two = await grant("node:n1", "r2");
       await expect(grant("node:n2", "r1")).rejects.toMatchObject({ code: "RESERVATION_CONFLICT" });
-      await bench.pass(60_000);
-      const renew = (id: string) => bench.log.tx([], (tx) => port.renew(tx, id, 90_000));
+      await bench().pass(60_000);
+      const renew = (id: string) => bench().log.tx([], (tx) => port.renew(tx, id, 90_000));
       expect(await renew(one.id)).toBe(true);
-      await bench.pass(30_000);
+      await bench().pass(30_000);
       expect([await renew(one.id), await renew(two.id)]).toEqual([true, false]);
-      expect(await port.accepts(bench.log.query, two.id)).toBe(true);
-      await bench.log.tx([], (tx) => port.release(tx, { lease: one.id, actor: "node:n1" }));
-      expect(await port.accepts(bench.log.query, one.id)).toBe(false);
+      expect(await port.accepts(bench().log.query, two.id)).toBe(true);
+      await bench().log.tx([], (tx) => port.release(tx, { lease: one.id, actor: "node:n1" }));
+      expect(await port.accepts(bench().log.query, one.id)).toBe(false);
       expect((await grant("node:n2", "r1")).fence).toBe(3);
-      await bench.pass(60_000);
+      await bench().pass(60_000);
       await grant("node:n2", "r2");
-      expect(await port.accepts(bench.log.query, two.id)).toBe(false);
+      expect(await port.accepts(bench().log.query, two.id)).toBe(false);
     });
   });
 }
