@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Command, CommandUnknownOpts } from "@commander-js/extra-typings";
-import { idempotencyKey } from "./arguments.ts";
+import { count, idempotencyKey } from "./arguments.ts";
 import { type Context, type ContextOptions, createContext } from "./context.ts";
 import type { Environment } from "./environment.ts";
 import type { Output } from "./output.ts";
@@ -65,6 +65,17 @@ export function leaf<const Usage extends string>(
     .option("--project <name>", "the project (GRIDPOST_PROJECT, else default)")
     .option("--url <url>", "the server (GRIDPOST_URL, else the one joined last)")
     .option("--insecure", "allow plain HTTP beyond this machine; a join with it is remembered");
+}
+
+/** The same for a command that shows one page of a list. */
+export function list<const Usage extends string>(
+  parent: CommandUnknownOpts,
+  usage: Usage,
+  summary: string,
+) {
+  return leaf(parent, usage, summary)
+    .option("--after <cursor>", "the next of the page before")
+    .option("--limit <n>", "at most so many", count);
 }
 
 /** The same for a command that changes something on the server. */

@@ -14,7 +14,7 @@ import {
 } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { ProblemError } from "../contract/problem-error.ts";
-import { git, gitLine } from "./guard-git.ts";
+import { git, gitLine } from "./git.ts";
 import {
   addGuard,
   chainingHook,

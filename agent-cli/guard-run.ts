@@ -1,9 +1,9 @@
 import { text as readAll } from "node:stream/consumers";
 import type { Context } from "./context.ts";
 import { askGuard, type Verdict } from "./guard-ask.ts";
+import { gitLine } from "./git.ts";
 import { noteBypass } from "./guard-bypass.ts";
 import {
-  gitLine,
   type Pushed,
   pushedChanges,
   receivedChanges,

@@ -1,8 +1,7 @@
-import type { Command } from "@commander-js/extra-typings";
-import { ProblemError } from "../../contract/problem-error.ts";
+import { Argument, type Command } from "@commander-js/extra-typings";
 import type { Answer } from "../api.ts";
-import { count, given } from "../arguments.ts";
-import { change, type Cli, type Define, examples, group, leaf } from "../command.ts";
+import { given } from "../arguments.ts";
+import { change, type Cli, type Define, examples, group, leaf, list } from "../command.ts";
 import { at, record, table, type View } from "../view.ts";
 
 type Agent = Answer<"GET /v1/projects/:project/agents/:name">;
@@ -56,10 +55,8 @@ function defineRegister(agent: Command, cli: Cli): void {
 }
 
 function defineListVerbs(agent: Command, cli: Cli): void {
-  leaf(agent, "ls", "List agents by name")
+  list(agent, "ls", "List agents by name")
     .option("--mine", "only your own")
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
     .addHelpText("after", examples("agent ls --mine"))
     .action(async ({ mine, after, limit, ...common }) => {
       const context = cli.context(common);
@@ -91,6 +88,13 @@ function defineListVerbs(agent: Command, cli: Cli): void {
   });
 }
 
+const policyArgument = () =>
+  new Argument("<policy>", "everybody, approved contacts only, or nobody").choices([
+    "open",
+    "contacts",
+    "closed",
+  ] as const);
+
 /** What the owner decides about an agent; an agent does not decide it for itself. */
 function defineStandingVerbs(agent: Command, cli: Cli): void {
   const verbs = [
@@ -115,7 +119,8 @@ function defineStandingVerbs(agent: Command, cli: Cli): void {
       await cli.out.show(changed, agentView(changed));
     });
 
-  change(agent, "policy <name> <policy>", "Say who may write to an agent: open, contacts or closed")
+  change(agent, "policy <name>", "Say who may write to an agent")
+    .addArgument(policyArgument())
     .addHelpText("after", examples("agent policy blue contacts"))
     .action(async (name, policy, options) => {
       const idempotencyKey = cli.key(options);
@@ -123,18 +128,8 @@ function defineStandingVerbs(agent: Command, cli: Cli): void {
       const api = await context.user();
       const params = { project: context.project, name };
       const route = "POST /v1/projects/:project/agents/:name/policy";
-      const body = { policy: policyOf(policy) };
+      const body = { policy };
       const changed = await api(route, { params, body }, { idempotencyKey });
       await cli.out.show(changed, agentView(changed));
     });
-}
-
-const POLICIES = ["open", "contacts", "closed"] as const;
-
-function policyOf(text: string): (typeof POLICIES)[number] {
-  const policy = POLICIES.find((one) => one === text);
-  if (policy !== undefined) return policy;
-  throw new ProblemError("BAD_REQUEST", `there is no policy "${text}"`, {
-    next: `choose one of ${POLICIES.join(", ")}`,
-  });
 }

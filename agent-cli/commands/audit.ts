@@ -1,14 +1,12 @@
-import { count, given } from "../arguments.ts";
-import { type Define, examples, leaf } from "../command.ts";
+import { given } from "../arguments.ts";
+import { type Define, examples, list } from "../command.ts";
 import { at, table } from "../view.ts";
 
 /** `gridpost audit` */
 export const defineAudit: Define = (program, cli) => {
-  leaf(program, "audit", "Administrative acts and denials, newest first")
+  list(program, "audit", "Administrative acts and denials, newest first")
     .option("--actor <principal>", "only acts of this one, such as user:anna")
     .option("--type <type>", "only this kind, such as access.denied")
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
     .addHelpText("after", examples("audit --type access.denied --json"))
     .action(async ({ actor, type, after, limit, ...common }) => {
       const api = await cli.context(common).user();

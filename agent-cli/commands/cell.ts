@@ -2,9 +2,9 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { ProblemError } from "../../contract/problem-error.ts";
 import { durationText } from "../../contract/units.ts";
 import type { Answer, Request } from "../api.ts";
-import { count, duration, given, repeated } from "../arguments.ts";
+import { duration, given, repeated } from "../arguments.ts";
 import { axesText, SHORT_ID } from "../cell-view.ts";
-import { change, type Cli, type Define, examples, group, leaf } from "../command.ts";
+import { change, type Cli, type Define, examples, group, list } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { readHandReport, samplesOf } from "../hand-report.ts";
 import { record, table, text, type View } from "../view.ts";
@@ -27,9 +27,7 @@ export const defineCell: Define = (program, cli) => {
 };
 
 function defineList(cell: Command, cli: Cli): void {
-  leaf(cell, "ls <sweep>", "List the cells of a sweep")
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
+  list(cell, "ls <sweep>", "List the cells of a sweep")
     .addHelpText("after", examples("cell ls nightly", "cell ls nightly --json"))
     .action(async (sweep, { after, limit, ...common }) => {
       const context = cli.context(common);

@@ -1,7 +1,7 @@
-import type { Command } from "@commander-js/extra-typings";
-import type { Answer } from "../api.ts";
-import { count, duration, given } from "../arguments.ts";
-import { change, type Cli, type Define, examples, group, leaf } from "../command.ts";
+import type { Answer, Request } from "../api.ts";
+import { duration, given } from "../arguments.ts";
+import { change, type Cli, type Define, examples, group, list } from "../command.ts";
+import type { CommonOptions } from "../context.ts";
 import { at, record, table, type View } from "../view.ts";
 
 type Contact = Answer<"POST /v1/projects/:project/agents/:name/contacts">;
@@ -19,10 +19,8 @@ const contactView = (contact: Contact): View =>
 export const defineContact: Define = (program, cli) => {
   const contacts = group(program, "contact", "Contacts: who may write to your agent");
 
-  leaf(contacts, "ls", "List your agent's contacts and requests")
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
-    .action(async ({ after, limit, ...common }) => {
+  list(contacts, "ls", "List your agent's contacts and requests").action(
+    async ({ after, limit, ...common }) => {
       const context = cli.context(common);
       const { api, name } = await context.agent();
       const page = await api("GET /v1/projects/:project/agents/:name/contacts", {
@@ -38,7 +36,8 @@ export const defineContact: Define = (program, cli) => {
       ]);
       const columns = ["AGENT", "PEER", "STATE", "REASON", "EXPIRES"];
       await cli.out.show(page, table(columns, rows, "no contacts"));
-    });
+    },
+  );
 
   change(contacts, "request <agent>", "Ask an agent to let you write to it")
     .option("--reason <text>", "why")
@@ -57,31 +56,34 @@ export const defineContact: Define = (program, cli) => {
       await cli.out.show(asked, contactView(asked));
     });
 
-  defineAnswerVerbs(contacts, cli);
+  change(contacts, "approve <peer>", "Let an agent write to yours")
+    .option("--ttl <duration>", "how long the approval stands (default: for ever)", duration)
+    .action(async (peer, { ttl: ttlMs, ...options }) => {
+      await answer(cli, { peer, body: { accept: true, ...given({ ttlMs }) }, options });
+    });
+
+  change(contacts, "deny <peer>", "Do not let an agent write to yours").action(
+    async (peer, options) => {
+      await answer(cli, { peer, body: { accept: false }, options });
+    },
+  );
 };
 
-function defineAnswerVerbs(contacts: Command, cli: Cli): void {
-  const verbs = [
-    ["approve <peer>", "Let an agent write to yours", true],
-    ["deny <peer>", "Do not let an agent write to yours", false],
-  ] as const;
-  for (const [usage, summary, accept] of verbs)
-    change(contacts, usage, summary)
-      .option("--ttl <duration>", "how long an approval stands (default: for ever)", duration)
-      .action(async (peer, options) => {
-        const idempotencyKey = cli.key(options);
-        const context = cli.context(options);
-        const { name } = await context.agent();
-        // A token that acts as an agent may not decide for it: its user does.
-        const api = await context.owner();
-        const answered = await api(
-          "POST /v1/projects/:project/agents/:name/contacts/:peer",
-          {
-            params: { project: context.project, name, peer },
-            body: { accept, ...given({ ttlMs: options.ttl }) },
-          },
-          { idempotencyKey },
-        );
-        await cli.out.show(answered, contactView(answered));
-      });
+const ANSWER = "POST /v1/projects/:project/agents/:name/contacts/:peer";
+
+interface ContactAnswer {
+  readonly peer: string;
+  readonly body: Request<typeof ANSWER>["body"];
+  readonly options: CommonOptions & { readonly key?: string | undefined };
+}
+
+async function answer(cli: Cli, { peer, body, options }: ContactAnswer): Promise<void> {
+  const idempotencyKey = cli.key(options);
+  const context = cli.context(options);
+  const { name } = await context.agent();
+  // A token that acts as an agent may not decide for it: its user does.
+  const api = await context.owner();
+  const params = { project: context.project, name, peer };
+  const answered = await api(ANSWER, { params, body }, { idempotencyKey });
+  await cli.out.show(answered, contactView(answered));
 }

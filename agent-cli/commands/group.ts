@@ -1,6 +1,6 @@
 import type { Answer } from "../api.ts";
-import { count, given } from "../arguments.ts";
-import { change, type Define, examples, group, leaf } from "../command.ts";
+import { given } from "../arguments.ts";
+import { change, type Define, examples, group, leaf, list } from "../command.ts";
 import { at, record, table, type View } from "../view.ts";
 
 type Group = Answer<"GET /v1/projects/:project/groups/:group">;
@@ -17,19 +17,16 @@ const groupView = (one: Group): View =>
 export const defineGroup: Define = (program, cli) => {
   const groups = group(program, "group", "Groups of agents, to which mail goes as @name");
 
-  leaf(groups, "ls", "List groups by name")
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
-    .action(async ({ after, limit, ...common }) => {
-      const context = cli.context(common);
-      const api = await context.caller();
-      const page = await api("GET /v1/projects/:project/groups", {
-        params: { project: context.project },
-        query: given({ after, limit }),
-      });
-      const rows = page.groups.map((one) => [one.name, one.owner, one.members.join(", ")]);
-      await cli.out.show(page, table(["NAME", "OWNER", "MEMBERS"], rows, "no groups"));
+  list(groups, "ls", "List groups by name").action(async ({ after, limit, ...common }) => {
+    const context = cli.context(common);
+    const api = await context.caller();
+    const page = await api("GET /v1/projects/:project/groups", {
+      params: { project: context.project },
+      query: given({ after, limit }),
     });
+    const rows = page.groups.map((one) => [one.name, one.owner, one.members.join(", ")]);
+    await cli.out.show(page, table(["NAME", "OWNER", "MEMBERS"], rows, "no groups"));
+  });
 
   leaf(groups, "show <group>", "Show a group").action(async (name, options) => {
     const context = cli.context(options);

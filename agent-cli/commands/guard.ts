@@ -1,4 +1,3 @@
-import { basename } from "node:path";
 import type { Command } from "@commander-js/extra-typings";
 import { Option } from "@commander-js/extra-typings";
 import { ProblemError } from "../../contract/problem-error.ts";
@@ -8,7 +7,8 @@ import type { CommonOptions, Context } from "../context.ts";
 import { variable } from "../environment.ts";
 import { EXIT } from "../exit-codes.ts";
 import { askGuard, PATIENCE_MS, type Verdict } from "../guard-ask.ts";
-import { git, gitLine, trackedPaths } from "../guard-git.ts";
+import { git, gitLine } from "../git.ts";
+import { trackedPaths } from "../guard-git.ts";
 import {
   hooksFolder,
   type Installed,
@@ -115,7 +115,10 @@ const EXIT_OF: Readonly<Record<Verdict["verdict"], number>> = {
 
 function defineCheck(guard: Command, cli: Cli): void {
   leaf(guard, "check <paths...>", "Ask whether you may change paths: 0 yes, 3 no, 8 cannot tell")
-    .option("--repo <name>", "the repository (default: the name in the origin URL)")
+    .option(
+      "--repo <name>",
+      "the repository (default: as the guard was told, or the name in the origin URL)",
+    )
     .option("--ref <branch>", "the branch that the change goes to")
     .addHelpText(
       "after",
@@ -123,7 +126,7 @@ function defineCheck(guard: Command, cli: Cli): void {
     )
     .action(async (paths, options) => {
       const context = await guardedContext(cli, options);
-      const repo = options.repo ?? (await guardedName());
+      const repo = options.repo ?? (await repositoryName());
       const { ref } = options;
       const changes = [{ paths: await trackedPaths(paths), ref: ref && fullRef(ref) }];
       const verdict = await askGuard({ context, repo, changes, holder: undefined });
@@ -145,14 +148,6 @@ async function guardedContext(cli: Cli, options: CommonOptions): Promise<Context
   return cli.context({ ...options, project, timeoutMs: PATIENCE_MS });
 }
 
-async function guardedName(): Promise<string> {
-  const kept = await gitLine("config", "--get", REPO_KEY);
-  if (kept !== undefined) return kept;
-  const bare = (await gitLine("rev-parse", "--is-bare-repository")) === "true";
-  const folder = bare ? await gitLine("rev-parse", "--absolute-git-dir") : undefined;
-  return folder === undefined ? repositoryName() : basename(folder, ".git");
-}
-
 /** What the installed hooks call; not for people. */
 function defineHook(guard: Command, cli: Cli): void {
   guard.command("hook <hook> [arguments...]", { hidden: true }).action(async (hook, args) => {
@@ -162,7 +157,7 @@ function defineHook(guard: Command, cli: Cli): void {
       });
     const context = await guardedContext(cli, {});
     const { variables } = cli.environment;
-    const parts = { hook, args, context, variables, repo: await guardedName() };
+    const parts = { hook, args, context, variables, repo: await repositoryName() };
     const free = await runHook(parts, (line) => cli.out.note(line));
     cli.exitWith(free ? EXIT.ok : EXIT.failure);
   });

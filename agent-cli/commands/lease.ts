@@ -1,7 +1,7 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { ProblemError } from "../../contract/problem-error.ts";
 import { count, duration, given } from "../arguments.ts";
-import { change, type Cli, type Define, examples, group, leaf } from "../command.ts";
+import { change, type Cli, type Define, examples, group, leaf, list } from "../command.ts";
 import { historyView, type Lease, leasesView, leaseView } from "../lease-view.ts";
 import type { ActingAgent, Context } from "../context.ts";
 import { repositoryName } from "../repository.ts";
@@ -113,12 +113,10 @@ export const defineLease: Define = (program, cli) => {
 };
 
 function defineListVerbs(lease: Command, cli: Cli): void {
-  leaf(lease, "ls", "List leases that are held")
+  list(lease, "ls", "List leases that are held")
     .option("--mine", "only your own")
     .option("--holder <name>", "only this holder's")
     .addOption(kindOption())
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
     .addHelpText("after", examples("leases", "lease ls --mine", "lease ls --kind gpu --json"))
     .action(async ({ mine, holder, kind, after, limit, ...common }) => {
       const context = cli.context(common);
@@ -139,10 +137,11 @@ function defineListVerbs(lease: Command, cli: Cli): void {
     await cli.out.show(shown, leaseView(shown));
   });
 
-  leaf(lease, "history <pattern>", "Who held what a pattern covers, newest first")
-    .option("--repo <name>", "the repository (default: the name in the origin URL)")
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
+  list(lease, "history <pattern>", "Who held what a pattern covers, newest first")
+    .option(
+      "--repo <name>",
+      "the repository (default: as the guard was told, or the name in the origin URL)",
+    )
     .addHelpText("after", examples("lease history 'src/**'", "lease history gpu:n1/GPU-7"))
     .action(async (resource, { repo, after, limit, ...common }) => {
       const context = cli.context(common);

@@ -1,6 +1,6 @@
 import type { Answer } from "../api.ts";
-import { count, given } from "../arguments.ts";
-import { change, type Define, examples, group, leaf } from "../command.ts";
+import { given } from "../arguments.ts";
+import { change, type Define, examples, group, leaf, list } from "../command.ts";
 import { revokedView } from "../revoked-view.ts";
 import { at, record, table, type View } from "../view.ts";
 
@@ -35,9 +35,7 @@ const nodeView = (node: Node): View =>
 export const defineNode: Define = (program, cli) => {
   const nodes = group(program, "node", "Nodes: the machines that measure");
 
-  leaf(nodes, "ls", "List nodes")
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
+  list(nodes, "ls", "List nodes")
     .addHelpText("after", examples("node ls", "node ls --json"))
     .action(async ({ after, limit, ...common }) => {
       const api = await cli.context(common).caller();

@@ -1,5 +1,5 @@
-import { count, given } from "../arguments.ts";
-import { change, type Define, examples, group, leaf } from "../command.ts";
+import { given } from "../arguments.ts";
+import { change, type Define, examples, group, leaf, list } from "../command.ts";
 import { at, record, table } from "../view.ts";
 
 /** `gridpost project` */
@@ -25,15 +25,14 @@ export const defineProject: Define = (program, cli) => {
       );
     });
 
-  leaf(project, "ls", "List the projects that you may read")
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
-    .action(async ({ after, limit, ...common }) => {
+  list(project, "ls", "List the projects that you may read").action(
+    async ({ after, limit, ...common }) => {
       const api = await cli.context(common).caller();
       const page = await api("GET /v1/projects", { query: given({ after, limit }) });
       const rows = page.projects.map((one) => [one.name, at(one.createdAt)]);
       await cli.out.show(page, table(["NAME", "CREATED"], rows, "no projects"));
-    });
+    },
+  );
 
   leaf(project, "show [name]", "Show a project").action(async (name, options) => {
     const context = cli.context(options);

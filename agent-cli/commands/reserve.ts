@@ -18,7 +18,10 @@ export const defineReserve: Define = (program, cli) => {
     .option("--ttl <duration>", "how long it lasts without a renewal (default 1h)", duration)
     .option("--reason <text>", "why, for those who run into it")
     .option("--thread <id>", "where to talk about it")
-    .option("--repo <name>", "the repository (default: the name in the origin URL)")
+    .option(
+      "--repo <name>",
+      "the repository (default: as the guard was told, or the name in the origin URL)",
+    )
     .option("--ref <refs>", "only on these branches; several with commas", names)
     .option("--wait <duration>", "queue for it so long, such as 10m", duration)
     .option("--partial", "take what is free and list the rest")

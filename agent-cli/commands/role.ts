@@ -1,7 +1,7 @@
 import { Argument } from "@commander-js/extra-typings";
 import type { Answer } from "../api.ts";
-import { count, given } from "../arguments.ts";
-import { change, type Define, examples, group, leaf } from "../command.ts";
+import { given } from "../arguments.ts";
+import { change, type Define, examples, group, list } from "../command.ts";
 import { record, table, type View } from "../view.ts";
 
 const roleArgument = () =>
@@ -16,10 +16,8 @@ const roleArgument = () =>
 export const defineRole: Define = (program, cli) => {
   const roles = group(program, "role", "Roles: what users may do, on the server or in a project");
 
-  leaf(roles, "ls", "List roles; with --project those of a project")
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
-    .action(async ({ after, limit, ...common }) => {
+  list(roles, "ls", "List roles; with --project those of a project").action(
+    async ({ after, limit, ...common }) => {
       const api = await cli.context(common).user();
       const query = given({ after, limit });
       const { project } = common;
@@ -28,7 +26,8 @@ export const defineRole: Define = (program, cli) => {
         : api("GET /v1/projects/:project/roles", { params: { project }, query }));
       const rows = page.roles.map((one) => [one.principal, one.role, one.project ?? "(server)"]);
       await cli.out.show(page, table(["PRINCIPAL", "ROLE", "PROJECT"], rows, "no roles"));
-    });
+    },
+  );
 
   change(roles, "grant <principal>", "Give a user a role on the server, or with --project in one")
     .addArgument(roleArgument())

@@ -1,6 +1,6 @@
 import { Option, type Command } from "@commander-js/extra-typings";
 import { count, given } from "../arguments.ts";
-import { type Cli, type Define, examples, group, leaf } from "../command.ts";
+import { type Cli, type Define, examples, group, leaf, list } from "../command.ts";
 import { axesText, SHORT_ID } from "../cell-view.ts";
 import { followLog, type LogPart, wholeLog } from "../run-log.ts";
 import { at, record, table } from "../view.ts";
@@ -27,10 +27,8 @@ export const defineRun: Define = (program, cli) => {
 };
 
 function defineList(run: Command, cli: Cli): void {
-  leaf(run, "ls <sweep>", "List the runs of a sweep")
+  list(run, "ls <sweep>", "List the runs of a sweep")
     .addOption(stateOption())
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
     .addHelpText("after", examples("run ls nightly --state failed"))
     .action(async (sweep, { state, after, limit, ...common }) => {
       const context = cli.context(common);

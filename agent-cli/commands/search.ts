@@ -1,6 +1,6 @@
 import { Option } from "@commander-js/extra-typings";
-import { count, given } from "../arguments.ts";
-import { type Define, examples, leaf } from "../command.ts";
+import { given } from "../arguments.ts";
+import { type Define, examples, list } from "../command.ts";
 import { at, table } from "../view.ts";
 
 const orderOption = () =>
@@ -8,10 +8,8 @@ const orderOption = () =>
 
 /** `gridpost search` */
 export const defineSearch: Define = (program, cli) => {
-  leaf(program, "search <query...>", "Search the subjects and bodies of the messages that you see")
+  list(program, "search <query...>", "Search the subjects and bodies of the messages that you see")
     .addOption(orderOption())
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
     .addHelpText(
       "after",
       `${examples("search 'flash attention'", `search 'kernel* from:blue after:2026-11-01 NOT "old name"'`)}

@@ -1,5 +1,5 @@
-import { count, given } from "../arguments.ts";
-import { change, type Cli, type Define, examples, group, leaf } from "../command.ts";
+import { given } from "../arguments.ts";
+import { change, type Cli, type Define, examples, group, leaf, list } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { allSucceeded, followSweep, progressLine, type Sweep } from "../follow-sweep.ts";
 import { submitSweep } from "../submit-sweep.ts";
@@ -79,29 +79,26 @@ function defineRunVerb(sweep: Command, cli: Cli): void {
 }
 
 function defineListVerbs(sweep: Command, cli: Cli): void {
-  leaf(sweep, "ls", "List sweeps, newest first")
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
-    .action(async ({ after, limit, ...common }) => {
-      const context = cli.context(common);
-      const api = await context.caller();
-      const page = await api("GET /v1/projects/:project/sweeps", {
-        params: { project: context.project },
-        query: given({ after, limit }),
-      });
-      const rows = page.sweeps.map((one) => [
-        one.sweep,
-        one.name,
-        one.state,
-        `${one.states.succeeded ?? 0}/${one.runs}`,
-        at(one.submittedAt),
-        one.submittedBy,
-      ]);
-      await cli.out.show(
-        page,
-        table(["SWEEP", "NAME", "STATE", "SUCCEEDED", "SUBMITTED", "BY"], rows, "no sweeps"),
-      );
+  list(sweep, "ls", "List sweeps, newest first").action(async ({ after, limit, ...common }) => {
+    const context = cli.context(common);
+    const api = await context.caller();
+    const page = await api("GET /v1/projects/:project/sweeps", {
+      params: { project: context.project },
+      query: given({ after, limit }),
     });
+    const rows = page.sweeps.map((one) => [
+      one.sweep,
+      one.name,
+      one.state,
+      `${one.states.succeeded ?? 0}/${one.runs}`,
+      at(one.submittedAt),
+      one.submittedBy,
+    ]);
+    await cli.out.show(
+      page,
+      table(["SWEEP", "NAME", "STATE", "SUCCEEDED", "SUBMITTED", "BY"], rows, "no sweeps"),
+    );
+  });
 
   leaf(sweep, "show <sweep>", "Show a sweep by its id, or the newest of a name").action(
     async (ref, options) => {

@@ -1,17 +1,15 @@
 import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import type { Answer } from "../api.ts";
-import { count, given } from "../arguments.ts";
-import { change, type Cli, type Define, examples, leaf } from "../command.ts";
+import { given } from "../arguments.ts";
+import { change, type Cli, type Define, examples, leaf, list } from "../command.ts";
 import { threadView } from "../mail-view.ts";
 import { at, counted, record, table, text, type View } from "../view.ts";
 
 /** `gridpost thread` */
 export const defineThread: Define = (program, cli) => {
-  const thread = leaf(program, "thread [id]", "Show a thread, or list the threads that you see")
+  const thread = list(program, "thread [id]", "Show a thread, or list the threads that you see")
     // What follows a verb belongs to the verb.
     .enablePositionalOptions()
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
     .addHelpText("after", examples("thread", "thread nightly --json", "thread digest nightly"))
     .action(async (id, { after, limit, ...common }) => {
       const context = cli.context(common);

@@ -1,6 +1,6 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { count, duration, given } from "../arguments.ts";
-import { change, type Cli, type Define, examples, group, leaf } from "../command.ts";
+import { change, type Cli, type Define, examples, group, leaf, list } from "../command.ts";
 import { revokedView } from "../revoked-view.ts";
 import { at, record, table, text } from "../view.ts";
 
@@ -61,24 +61,21 @@ function defineCreate(token: Command, cli: Cli): void {
 }
 
 function defineListVerbs(token: Command, cli: Cli): void {
-  leaf(token, "ls", "List join tokens")
-    .option("--after <cursor>", "the next of the page before")
-    .option("--limit <n>", "at most so many", count)
-    .action(async ({ after, limit, ...common }) => {
-      const api = await cli.context(common).user();
-      const page = await api("GET /v1/tokens", { query: given({ after, limit }) });
-      const rows = page.tokens.map((one) => [
-        one.id,
-        one.kind,
-        one.name ?? one.namePattern,
-        one.usesLeft,
-        one.revoked ? "revoked" : at(one.expiresAt),
-      ]);
-      await cli.out.show(
-        page,
-        table(["ID", "KIND", "FOR", "USES LEFT", "EXPIRES"], rows, "no join tokens"),
-      );
-    });
+  list(token, "ls", "List join tokens").action(async ({ after, limit, ...common }) => {
+    const api = await cli.context(common).user();
+    const page = await api("GET /v1/tokens", { query: given({ after, limit }) });
+    const rows = page.tokens.map((one) => [
+      one.id,
+      one.kind,
+      one.name ?? one.namePattern,
+      one.usesLeft,
+      one.revoked ? "revoked" : at(one.expiresAt),
+    ]);
+    await cli.out.show(
+      page,
+      table(["ID", "KIND", "FOR", "USES LEFT", "EXPIRES"], rows, "no join tokens"),
+    );
+  });
 
   change(token, "revoke <what>", "Make a join token useless, or all keys and tokens of somebody")
     .option("--reason <text>", "why")

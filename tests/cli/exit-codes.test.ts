@@ -62,6 +62,8 @@ describe("exit codes", () => {
     ["a file that is not there", ["send", "blue", "-s", "x", "-f", "nowhere.md"], 2],
     ["a key that no header carries", ["agent", "register", "red", "--key", "ключ"], 2],
     ["a subject that is too long", ["send", "blue", "-s", "x".repeat(201)], 2],
+    ["a time for a denial, which has none", ["contact", "deny", "red", "--ttl", "1h"], 2],
+    ["a policy that there is not", ["agent", "policy", "blue", "shut"], 2],
     ["a message that is not there", ["read", "77"], 4],
     ["a name that an address would take for a step up", ["agent", "show", ".."], 2],
     ["an agent that is not there", ["agent", "show", "nobody"], 4],
