@@ -10,7 +10,7 @@ import { migrate } from "../../storage/migrate.ts";
 import { TestClock } from "../support/clock.ts";
 import type { Driver, OpenedDb } from "../support/drivers.ts";
 import type { LeaseModel, ModelTicket } from "./lease-model.ts";
-import { expectReplayed } from "./replayed.ts";
+import { expectReplayed } from "../support/replayed.ts";
 import { agents, as, PROJECT, waitOn } from "./support.ts";
 
 export const params = { project: PROJECT };
@@ -54,7 +54,7 @@ export class RealLeases {
   }
 
   async close(): Promise<void> {
-    await expectReplayed(this.driver, this.log.db);
+    await expectReplayed(this.driver, this.log.db, [reservationsProjection]);
     await this.opened.close();
   }
 

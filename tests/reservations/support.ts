@@ -1,3 +1,4 @@
+import { afterEach, beforeEach } from "vitest";
 import type { Principal } from "../../contract/handlers.ts";
 import { ROLES } from "../../contract/scopes.ts";
 import { reservationsDeadlines } from "../../reservations/deadlines.ts";
@@ -10,6 +11,7 @@ import { openLog } from "../../storage/event-log.ts";
 import { migrate } from "../../storage/migrate.ts";
 import type { TestClock } from "../support/clock.ts";
 import type { Driver } from "../support/drivers.ts";
+import { expectReplayed } from "../support/replayed.ts";
 
 export const PROJECT = "default";
 
@@ -90,6 +92,19 @@ export async function openReservations(
     },
     close: () => opened.close(),
   };
+}
+
+/** Gives each test of the surrounding `describe` an empty database, and checks after it that a replay gives the same state. */
+export function useReservations(driver: Driver): () => Bench {
+  let bench: Bench;
+  beforeEach(async () => {
+    bench = await openReservations(driver);
+  });
+  afterEach(async () => {
+    await expectReplayed(driver, bench.log.db, [reservationsProjection]);
+    await bench.close();
+  });
+  return () => bench;
 }
 
 export const files = (...patterns: string[]) =>

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
-import { benchForEach } from "../reservations/replayed.ts";
-import { as, callsOf, files, PROJECT } from "../reservations/support.ts";
+import { as, callsOf, files, PROJECT, useReservations } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
 
 const params = { project: PROJECT };
@@ -9,7 +8,7 @@ const params = { project: PROJECT };
 /** What changes a held lease, semaphores, refs and sessions, over any database. */
 export function leaseChangesSuite(driver: Driver): void {
   describe(`a held lease on ${driver.name}`, () => {
-    const bench = benchForEach(driver);
+    const bench = useReservations(driver);
     const { order, acquire, slot, queue, look, at, release, show } = callsOf(bench);
 
     it("upgrades in place, with a new fence, when an agent asks for its own shared lease", async () => {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { benchForEach } from "../reservations/replayed.ts";
-import { agent, as, PROJECT } from "../reservations/support.ts";
+import { agent, as, PROJECT, useReservations } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
 
 const HOUR = 3_600_000;
@@ -10,7 +9,7 @@ const GPU = { kind: "gpu", node: "n1", uuid: "GPU-1" } as const;
 /** GPUs belong to the fleet, and so to no project, over any database. */
 export function leaseGpusSuite(driver: Driver): void {
   describe(`leases on GPUs over projects on ${driver.name}`, () => {
-    const bench = benchForEach(driver);
+    const bench = useReservations(driver);
 
     const caller = (project: string, name: string) => {
       const id = `agent:${project}/${name}`;

@@ -2,8 +2,7 @@ import { describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
 import { leasePort } from "../../reservations/lease-port.ts";
 import { DEFAULT_LEASE_SETTINGS } from "../../reservations/settings.ts";
-import { benchForEach } from "../reservations/replayed.ts";
-import { as, callsOf, PROJECT } from "../reservations/support.ts";
+import { as, callsOf, PROJECT, useReservations } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
 
 const HOUR = 3_600_000;
@@ -12,7 +11,7 @@ const params = { project: PROJECT };
 /** Waiting for leases, over any database. */
 export function leaseQueueSuite(driver: Driver): void {
   describe(`the queue for leases on ${driver.name}`, () => {
-    const bench = benchForEach(driver);
+    const bench = useReservations(driver);
     const { acquire, queue, look, at, release } = callsOf(bench);
 
     it("grants in the order of asking, and a newcomer stands behind a waiter it conflicts with", async () => {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
-import { benchForEach } from "../reservations/replayed.ts";
-import { as, callsOf, PROJECT } from "../reservations/support.ts";
+import { as, callsOf, PROJECT, useReservations } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
 
 const HOUR = 3_600_000;
@@ -10,7 +9,7 @@ const params = { project: PROJECT };
 /** Shared leases whose holder asks for the same exclusively, over any database. */
 export function leaseUpgradesSuite(driver: Driver): void {
   describe(`an upgrade on ${driver.name}`, () => {
-    const bench = benchForEach(driver);
+    const bench = useReservations(driver);
     const { acquire, queue, look, at, release, show } = callsOf(bench);
     const shared = { mode: "shared" };
 

@@ -3,8 +3,7 @@ import { newId } from "../../contract/ids.ts";
 import type { ProblemError } from "../../contract/problem.ts";
 import { leasePort } from "../../reservations/lease-port.ts";
 import { DEFAULT_LEASE_SETTINGS } from "../../reservations/settings.ts";
-import { benchForEach } from "../reservations/replayed.ts";
-import { as, files, PROJECT } from "../reservations/support.ts";
+import { as, files, PROJECT, useReservations } from "../reservations/support.ts";
 import type { Driver } from "../support/drivers.ts";
 
 const HOUR = 3_600_000;
@@ -13,7 +12,7 @@ const params = { project: PROJECT };
 /** What leases do, over any database. */
 export function reservationsSuite(driver: Driver): void {
   describe(`leases on ${driver.name}`, () => {
-    const bench = benchForEach(driver);
+    const bench = useReservations(driver);
 
     const acquire = (name: string, patterns: string[], extra: object = {}) =>
       bench().handlers.acquire({

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect } from "vitest";
+import { afterEach, beforeEach } from "vitest";
 import { cellsDeadlines } from "../../cells/deadlines.ts";
 import { cellsHandlers } from "../../cells/handlers.ts";
 import { nodesHandlers } from "../../cells/node-handlers.ts";
@@ -22,12 +22,11 @@ import type { Blobs } from "../../storage/blobs.ts";
 import { openFsBlobs } from "../../storage/blobs-fs.ts";
 import type { Db } from "../../storage/db.ts";
 import { type EventLog, openLog } from "../../storage/event-log.ts";
-import { diffProjections } from "../../storage/projection-diff.ts";
-import { replay } from "../../storage/replay.ts";
 import { refusePrivate } from "../../mailbox/open-threads.ts";
 import type { TestClock } from "./clock.ts";
 import type { Driver, OpenedDb } from "./drivers.ts";
 import { openMigrated } from "./log-bench.ts";
+import { expectReplayed } from "./replayed.ts";
 
 const work = { ...cells, ...nodes };
 type Work = typeof work;
@@ -136,7 +135,7 @@ export function useFleet(driver: Driver): () => Fleet {
     blobs = await openFsBlobs(folder);
   });
   afterEach(async () => {
-    await expectReplayed(driver, await opened.reopen(opened.clock));
+    await expectReplayed(driver, await opened.reopen(opened.clock), projections);
     await opened.close();
     await rm(folder, { recursive: true });
   });
@@ -272,20 +271,4 @@ function callsOf(handlers: object, principal: Principal): Calls {
     };
   const names = Object.keys(work) as (keyof Work)[];
   return Object.fromEntries(names.map((name) => [name, call(name)])) as unknown as Calls;
-}
-
-async function expectReplayed(driver: Driver, db: Db): Promise<void> {
-  const copy = await openMigrated(driver);
-  try {
-    await replay(db, copy.db, projections);
-    expect(
-      await diffProjections(
-        db,
-        copy.db,
-        projections.flatMap(({ tables }) => tables),
-      ),
-    ).toBeNull();
-  } finally {
-    await copy.close();
-  }
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { afterEach, beforeEach, expect } from "vitest";
+import { afterEach, beforeEach } from "vitest";
 import type { z } from "zod";
 import type {
   Download,
@@ -20,13 +20,12 @@ import { mailboxProjection } from "../../mailbox/projection.ts";
 import type { BlobRef, Blobs } from "../../storage/blobs.ts";
 import type { Db } from "../../storage/db.ts";
 import { type EventLog, openLog } from "../../storage/event-log.ts";
-import { diffProjections } from "../../storage/projection-diff.ts";
 import { readBatch } from "../../storage/readers.ts";
 import type { SearchIndex } from "../../storage/search.ts";
-import { replay } from "../../storage/replay.ts";
 import type { TestClock } from "./clock.ts";
 import type { Driver, OpenedDb } from "./drivers.ts";
 import { openMigrated } from "./log-bench.ts";
+import { expectReplayed } from "./replayed.ts";
 
 type Mailbox = typeof mailbox;
 type Request<K extends keyof Mailbox> = Omit<EndpointRequest<Mailbox[K]>, "params"> & {
@@ -85,7 +84,7 @@ export function usePostOffice(driver: Driver): () => PostOffice {
     search = openedWhenAsked(opened.openSearch);
   });
   afterEach(async () => {
-    await expectReplayed(driver, opened.db);
+    await expectReplayed(driver, opened.db, [mailboxProjection]);
     await search.close();
     await opened.close();
   });
@@ -136,16 +135,6 @@ export function openPostOffice({
       >;
     },
   };
-}
-
-async function expectReplayed(driver: Driver, db: Db): Promise<void> {
-  const copy = await openMigrated(driver);
-  try {
-    await replay(db, copy.db, [mailboxProjection]);
-    expect(await diffProjections(db, copy.db, mailboxProjection.tables)).toBeNull();
-  } finally {
-    await copy.close();
-  }
 }
 
 const noSearch: SearchIndex = {
