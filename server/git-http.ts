@@ -7,7 +7,7 @@ import { ProblemError } from "../contract/problem.ts";
 import type { Scope } from "../contract/scopes.ts";
 import { atMost } from "./at-most.ts";
 import { Counts } from "./counts.ts";
-import type { Gate } from "./mount.ts";
+import { type Gate, refuseWithout } from "./mount.ts";
 
 const UPLOAD_PACK = "git-upload-pack";
 const REQUEST_TYPE = "application/x-git-upload-pack-request";
@@ -117,12 +117,7 @@ async function admit(request: FastifyRequest, { gate, scope }: PlaceDeps): Promi
   const { project = null } = request.params as { project?: string };
   const caller = await gate.auth.authenticate(request.headers.authorization, project);
   request.caller = caller;
-  const { principal } = caller;
-  if (principal.scopes.has(scope)) return;
-  throw new ProblemError("FORBIDDEN", `${principal.id} lacks the scope ${scope}`, {
-    details: [{ scope, project }],
-    next: "ask an admin for a role that has it",
-  });
+  refuseWithout(scope, caller.principal, project);
 }
 
 type Git = ChildProcessByStdio<Writable, Readable, null>;

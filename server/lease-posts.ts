@@ -1,9 +1,9 @@
 import type { EventBody } from "../contract/events/index.ts";
 import { newId } from "../contract/ids.ts";
 import { toSubject } from "../contract/mail/text.ts";
-import { formatResource, type Resource } from "../contract/resource.ts";
+import { formatResource } from "../contract/resource.ts";
 import { holderName } from "../reservations/rules.ts";
-import { leaseById } from "../reservations/store.ts";
+import { leaseById, resourcesOf } from "../reservations/store.ts";
 import type { Query } from "../storage/db.ts";
 import type { LoggedEvent } from "../storage/log.ts";
 import type { Reader } from "../storage/readers.ts";
@@ -28,7 +28,7 @@ async function postOf(
   const name = holderName(holder, project);
   // Only agents have inboxes.
   if (lease === undefined || name === holder) return undefined;
-  const resources = (JSON.parse(lease.resources) as Resource[]).map(formatResource);
+  const resources = resourcesOf(lease).map(formatResource);
   const shown = resources.length > 5 ? [...resources.slice(0, 5), "…"] : resources;
   return {
     project,

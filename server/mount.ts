@@ -156,8 +156,8 @@ const hookOf =
     else waiting.then(() => done(), done);
   };
 
-/** @throws ProblemError FORBIDDEN */
-function refuseWithout(scope: Needed, principal: Principal, project: string | null): void {
+/** @throws ProblemError FORBIDDEN unless the principal has the scope in the project; null: on the server */
+export function refuseWithout(scope: Needed, principal: Principal, project: string | null): void {
   if (scope === "self" || principal.scopes.has(scope)) return;
   const where = project === null ? "on the server" : `in project ${project}`;
   throw new ProblemError("FORBIDDEN", `${principal.id} lacks the scope ${scope} ${where}`, {
