@@ -162,11 +162,16 @@ export function refuseWithout(scope: Needed, principal: Principal, project: stri
   const where = project === null ? "on the server" : `in project ${project}`;
   throw new ProblemError("FORBIDDEN", `${principal.id} lacks the scope ${scope} ${where}`, {
     details: [{ scope, project }],
-    next:
-      principal.kind === "user"
-        ? "ask an admin for a role that has it"
-        : "call it as a user that may",
+    next: whereTo(principal, project),
   });
+}
+
+function whereTo(principal: Principal, project: string | null): string {
+  if (principal.kind === "user") return "ask an admin for a role that has it";
+  const { project: own } = principal;
+  return own === null || project === null || own === project
+    ? "call it as a user that may"
+    : `it is an agent of project ${own}: say --project ${own}, or set GRIDPOST_PROJECT`;
 }
 
 const noProject = (name: string): ProblemError =>

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { AGENT_SCOPES, ROLES, type Role } from "../../contract/scopes.ts";
+import { AGENT_SCOPES, ROLES, type Role, type Scope } from "../../contract/scopes.ts";
 import { parseNamePattern } from "../../server/identity/name-pattern.ts";
 import {
   agentScopes,
@@ -10,6 +10,8 @@ import {
   scopesOf,
 } from "../../server/identity/rules.ts";
 import { decideToken } from "../../server/identity/token-rules.ts";
+import { refuseWithout } from "../../server/mount.ts";
+import { agent } from "../reservations/support.ts";
 
 const role = fc.constantFrom(...(Object.keys(ROLES) as Role[]));
 const project = fc.constantFrom("a", "b", null);
@@ -24,6 +26,23 @@ describe("scopes", () => {
         expect(scopesOf(elsewhere, "b").size).toBe(0);
       }),
     );
+  });
+
+  it("that an agent lacks elsewhere are those of its own project, which it is told", () => {
+    const blue = {
+      ...agent("blue"),
+      project: "llm",
+      id: "agent:llm/blue",
+      scopes: new Set<Scope>(),
+    };
+    const refused = (where: string | null) => (): void => refuseWithout("mail:read", blue, where);
+    expect(refused("default")).toThrow(
+      expect.objectContaining({ next: expect.stringContaining("--project llm") }),
+    );
+    for (const where of ["llm", null])
+      expect(refused(where)).toThrow(
+        expect.objectContaining({ next: "call it as a user that may" }),
+      );
   });
 
   it("of a role on the server hold in every project", () => {
