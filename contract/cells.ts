@@ -81,6 +81,7 @@ export const Capacity = z.strictObject({
 });
 export type Capacity = z.input<typeof Capacity>;
 
+/** What became of a report, and what there is to do next. */
 export const Completed = z.object({
   run: RunId,
   state: RunState,

@@ -83,6 +83,7 @@ export const ThreadId = z
 
 const Id = z.uuid("must be a whole id, as the lists show it with --json");
 
+// UUIDv7, branded so that one kind of id is not taken for another; a cell's is the hash of what it measures.
 export const MessageId = Id.brand("MessageId");
 export const LeaseId = Id.brand("LeaseId");
 export const SweepId = Id.brand("SweepId");

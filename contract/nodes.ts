@@ -4,6 +4,7 @@ import { AttemptId, Name, SessionId, Time } from "./ids.ts";
 import { Gpu, Inventory } from "./inventory.ts";
 import { NextCursor, pageQuery } from "./page.ts";
 
+/** `suspect` after 45 s of silence, when nothing new is granted to it; `lost` after 120 s, which is shown only. */
 export const NodeState = z.enum(["ready", "unready", "suspect", "lost", "draining", "revoked"]);
 
 export const NodeView = z

@@ -4,7 +4,12 @@ import { LeaseId, Name, ThreadId, Time } from "./ids.ts";
 import { NextCursor, pageQuery } from "./page.ts";
 import { LeaseMode, MAX_RESOURCES, RepoName, Resource, ResourceRequest } from "./resource.ts";
 
+/**
+ * `grace`: its session has fallen silent, and it is held still. `superseded`: it had expired, or was replaced by a later
+ * fence, and somebody else was granted what it covered, so that work under it no longer counts.
+ */
 export const LeaseState = z.enum(["held", "grace", "released", "expired", "superseded"]);
+export type LeaseState = z.infer<typeof LeaseState>;
 
 export const Lease = z
   .object({

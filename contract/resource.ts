@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Name } from "./ids.ts";
 
+/** Whether a lease keeps everybody else out, or only those who want the same exclusively. */
 export const LeaseMode = z.enum(["exclusive", "shared"]);
 export type LeaseMode = z.infer<typeof LeaseMode>;
 

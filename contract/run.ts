@@ -2,6 +2,10 @@ import { z } from "zod";
 import { AxisValue } from "./cell/sweep-file.ts";
 import { AttemptId, CellId, RunId, SessionId, Sha256, SweepId, Time } from "./ids.ts";
 
+/**
+ * Where a run stands. `blocked` waits for something other than a node, `claimed` has a holder that has not begun, `invalid`
+ * ran without a measurement that counts, `skipped` was never started.
+ */
 export const RunState = z.enum([
   "blocked",
   "queued",
@@ -15,6 +19,7 @@ export const RunState = z.enum([
 ]);
 export type RunState = z.infer<typeof RunState>;
 
+/** The states that a run never leaves. */
 export const FinalRunState = RunState.extract([
   "succeeded",
   "failed",

@@ -1,13 +1,14 @@
+import type { LeaseState } from "../contract/reservations.ts";
 import type { LeaseMode } from "../contract/resource.ts";
-import type { LeaseStateName } from "./store.ts";
 
-export const isHeld = (state: LeaseStateName): boolean => state === "held" || state === "grace";
+/** Whether its holder has the lease now, be it in grace. */
+export const isHeld = (state: LeaseState): boolean => state === "held" || state === "grace";
 
 /**
  * The one rule of acceptance: work under a lease counts while it is held or in grace, and after its expiry for as long
  * as nobody else was granted what it covered.
  */
-export const acceptsWork = (state: LeaseStateName): boolean => isHeld(state) || state === "expired";
+export const acceptsWork = (state: LeaseState): boolean => isHeld(state) || state === "expired";
 
 /** Two uses of the same thing at the same time are possible only if both are shared. */
 export const modesClash = (a: LeaseMode, b: LeaseMode): boolean =>

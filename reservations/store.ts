@@ -1,3 +1,4 @@
+import type { LeaseState } from "../contract/reservations.ts";
 import type { LeaseMode, Resource } from "../contract/resource.ts";
 import type { Dialect, Query } from "../storage/db.ts";
 import type { Demand } from "./demand.ts";
@@ -10,15 +11,13 @@ export interface Reader {
   readonly dialect: Dialect;
 }
 
-export type LeaseStateName = "held" | "grace" | "released" | "expired" | "superseded";
-
 /** A lease as stored, with the time when it ends; `resources` and `refs` are JSON. */
 export interface LeaseRow {
   readonly id: string;
   readonly project: string;
   readonly holder: string;
   readonly mode: LeaseMode;
-  readonly state: LeaseStateName;
+  readonly state: LeaseState;
   readonly fence: number;
   readonly resources: string;
   readonly refs: string | null;
@@ -40,7 +39,7 @@ export interface HitRow {
   readonly key: string;
   readonly lease: string;
   readonly n: number;
-  readonly state: LeaseStateName;
+  readonly state: LeaseState;
   /** As JSON. */
   readonly resource: string;
   readonly refs: string | null;
@@ -150,7 +149,7 @@ export const leasesBelow = (
 export const leasesOfSession = (
   query: Query,
   session: string,
-): Promise<{ id: string; state: LeaseStateName }[]> => query(OF_SESSION, [session]);
+): Promise<{ id: string; state: LeaseState }[]> => query(OF_SESSION, [session]);
 
 /** How things stand in a project before a grant. */
 export interface Standing {

@@ -4,8 +4,9 @@ import { axisNames, combinations, productSize } from "./matrix.ts";
 import { NODE_PLACEHOLDERS, placeholdersIn, substitute, templateTexts } from "./placeholders.ts";
 import type { AxisValue, SweepFile } from "./sweep-file.ts";
 
-/** The most cells, and the most runs (cells x blocks), of one sweep. */
+/** The most cells of one sweep. */
 export const MAX_CELLS = 10_000;
+/** The most runs of one: cells times blocks. */
 export const MAX_RUNS = 50_000;
 /** The most bytes of all cells of a sweep together: each of them holds the whole template. */
 const MAX_BYTES = 32 * 1_048_576;

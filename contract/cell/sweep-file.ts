@@ -26,6 +26,7 @@ export const RelativePath = z
     "must be a relative path without '.', '..', backslashes and control characters",
   );
 
+/** Which cells a sweep has, as combinations of axis values. */
 export const Matrix = z.strictObject({
   /** Every combination of the axes makes a cell. */
   axes: z.record(AxisName, z.array(AxisValue).min(1).max(1_000)).default({}),
@@ -50,6 +51,7 @@ export const Parser = z.discriminatedUnion("kind", [
 ]);
 export type Parser = z.infer<typeof Parser>;
 
+/** What executes a cell: a container, a process of the node, or whichever the node offers, containers first. */
 export const RuntimeChoice = z.enum(["docker", "process", "any"]);
 
 const EnvName = z
@@ -83,6 +85,7 @@ export const PhaseLimits = z.object({
 });
 export type PhaseLimits = z.infer<typeof PhaseLimits>;
 
+/** Limits of an execution: memory and shared memory in bytes, cores, processes and threads. Left out: see docs/sweeps.md. */
 export const Resources = z.strictObject({
   memory: ByteSize.optional(),
   cpus: z.number().positive().max(4_096).optional(),
@@ -96,6 +99,7 @@ export const Mount = z.strictObject({
   target: z.string().startsWith("/").max(1_024),
 });
 
+/** What all cells of a sweep have in common; the axes fill its placeholders. */
 export const CellTemplate = z.strictObject({
   /** By tag or by digest; may be left out only with `runtime: process`. */
   image: z.string().min(1).max(512).optional(),

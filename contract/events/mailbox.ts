@@ -1,9 +1,12 @@
 import { z } from "zod";
 import { MessageId, Name, Sha256, ThreadId } from "../ids.ts";
 
+/** How much a message matters, as its sender says; `inbox --urgent` shows the two upper ones. */
 export const Importance = z.enum(["low", "normal", "high", "urgent"]);
 
+/** How a recipient is addressed; `bcc` is seen by the sender and that recipient only. */
 export const RecipientKind = z.enum(["to", "cc", "bcc"]);
+/** Who may write to an agent: everybody; approved contacts, and whoever answers what it wrote; nobody. */
 export const ContactPolicy = z.enum(["open", "contacts", "closed"]);
 /** A file that a message carries; its bytes are a blob. */
 export const Attachment = z.object({

@@ -1,11 +1,16 @@
 import { z } from "zod";
 import { MAX_BODY_BYTES } from "./limits.ts";
 
+/** Characters of a subject. */
 export const MAX_SUBJECT = 200;
+/** Recipients of a message, with the members of its groups; and members of a group. `@all` is not counted. */
 export const MAX_RECIPIENTS = 1_000;
+/** Bytes of a payload's data as JSON. */
 export const MAX_PAYLOAD_BYTES = 65_536;
 const MAX_PAYLOAD_DEPTH = 32;
+/** Files of a message. */
 export const MAX_ATTACHMENTS = 16;
+/** Bytes of one of them. */
 export const MAX_ATTACHMENT_BYTES = 10 * 1_048_576;
 
 /** NUL characters, and halves of characters, which no UTF-8 holds. */
@@ -17,6 +22,7 @@ export const Text = z.string().refine((text) => !UNSTORABLE.test(text), {
     "must not contain NUL characters or lone surrogates; encode binary data, or attach it as a file",
 });
 
+/** One line of text; longer than it may be is an error, not a cut. */
 export const Subject = Text.min(1, "must not be empty")
   .max(MAX_SUBJECT, `must be at most ${MAX_SUBJECT} characters`)
   .refine((text) => !/[\r\n]/.test(text), { message: "must be one line" });
@@ -33,12 +39,14 @@ const fits = (text: string, bytes: number): boolean =>
   text.length * 3 <= bytes ||
   (text.length <= bytes && new TextEncoder().encode(text).length <= bytes);
 
+/** GitHub-flavoured Markdown, kept as written. */
 export const Body = Text.refine((text) => fits(text, MAX_BODY_BYTES), {
   message: `must be at most ${MAX_BODY_BYTES} bytes of UTF-8; attach longer text as a file`,
 });
 
 /** A name of an agent, `@group`, or `@all`. */
 const Recipient = z.string().min(1).max(130);
+/** Whom a message goes to, as its sender wrote it. */
 export const Recipients = z
   .array(Recipient)
   .max(MAX_RECIPIENTS, `must name at most ${MAX_RECIPIENTS} recipients; use a group or @all`);
