@@ -1,29 +1,34 @@
 import type { Answer, Api } from "./api.ts";
-import { patiently } from "./patience.ts";
+import { patiently, RESTART_MS } from "./patience.ts";
 
 export type Sweep = Answer<"GET /v1/projects/:project/sweeps/:sweep">;
 
 /** How often progress is looked at. */
 const POLL_MS = 2_000;
-/** A server that is being restarted is waited for so long. */
-const PATIENCE_MS = 60_000;
 
 export interface Follow {
   readonly api: Api;
   readonly project: string;
   /** Id or name. */
   readonly sweep: string;
+  /** The server has just taken it: if it is away now, it will be back. */
+  readonly submitted?: true;
   /** Called with the first view, and again whenever the states of the runs have changed. */
   readonly onChange: (sweep: Sweep) => void;
 }
 
-/** Waits until a sweep has ended and gives its last view. @throws what the last call did after a minute without the server */
-export async function followSweep({ api, project, sweep, onChange }: Follow): Promise<Sweep> {
+/**
+ * Waits until a sweep has ended and gives its last view. Whoever asks a server that is away is told at once; one that goes
+ * away meanwhile is waited for.
+ * @throws what the last call did after a minute without the server
+ */
+export async function followSweep(follow: Follow): Promise<Sweep> {
+  const { api, project, sweep, submitted = false, onChange } = follow;
   let seen = "";
   // A name may come to mean a newer sweep meanwhile.
   let followed = sweep;
   for (;;) {
-    const view = await patiently(PATIENCE_MS, () =>
+    const view = await patiently(submitted || seen !== "" ? RESTART_MS : 0, () =>
       api(
         "GET /v1/projects/:project/sweeps/:sweep",
         { params: { project, sweep: followed }, query: { wait: POLL_MS } },

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ProblemError } from "../contract/problem-error.ts";
 import { UnreachableError } from "../contract/transport.ts";
 
+/** A server that is being restarted is waited for so long. */
+export const RESTART_MS = 60_000;
 const RETRY_MS = 1_000;
 
 /** A server that is stopping, busy or behind is one to wait for, as is one that cannot be reached. */

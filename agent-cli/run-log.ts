@@ -1,9 +1,6 @@
 import type { Answer } from "./api.ts";
 import type { Output } from "./output.ts";
-import { patiently } from "./patience.ts";
-
-/** A server that is being restarted is waited for so long. */
-const PATIENCE_MS = 60_000;
+import { patiently, RESTART_MS } from "./patience.ts";
 
 export type LogPart = Answer<"GET /v1/projects/:project/runs/:run/logs">;
 /** What follows a byte offset in the log of a run's latest attempt. */
@@ -29,7 +26,7 @@ export async function followLog(
   let attempt: string | null | undefined;
   for (let from = after, done = false; !done;) {
     // Whoever asks a server that is away is told at once; one that goes away meanwhile is waited for.
-    const part = await patiently(attempt === undefined ? 0 : PATIENCE_MS, () => page(from));
+    const part = await patiently(attempt === undefined ? 0 : RESTART_MS, () => page(from));
     const another = typeof attempt === "string" && part.attempt !== attempt;
     attempt = part.attempt;
     from = another ? 0 : part.next;

@@ -44,6 +44,7 @@ export async function submitSweep(
         api,
         project,
         sweep,
+        submitted: true,
         onChange: (view) => cli.out.progress(progressLine(view)),
       }),
   );

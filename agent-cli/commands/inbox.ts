@@ -3,13 +3,11 @@ import { count, duration, given } from "../arguments.ts";
 import { saveAttachments } from "../attachments.ts";
 import { change, type Define, examples, leaf } from "../command.ts";
 import { inboxView, messageView } from "../mail-view.ts";
-import { patiently } from "../patience.ts";
+import { patiently, RESTART_MS } from "../patience.ts";
 import { at, record, table } from "../view.ts";
 
 /** The server holds a long poll for at most so long; a longer wait is several of them. */
 const POLL_MS = 60_000;
-/** A server that is being restarted is waited for so long. */
-const PATIENCE_MS = 60_000;
 
 type Inbox = Answer<"GET /v1/projects/:project/inbox">;
 
@@ -38,7 +36,7 @@ export async function readInbox(
     );
   let page = await ask(0);
   while (page.messages.length === 0 && left() > 0)
-    page = await patiently(Math.min(PATIENCE_MS, left()), () => ask(Math.min(POLL_MS, left())));
+    page = await patiently(Math.min(RESTART_MS, left()), () => ask(Math.min(POLL_MS, left())));
   return page;
 }
 

@@ -19,6 +19,23 @@ it("a sweep that is followed by its name stays the one that it was, whatever is 
   expect(seen).toEqual(["first", "first", "first"]);
 });
 
+it("a server that is away is told at once, unless it has just taken the sweep", async () => {
+  const answers = [
+    () => {
+      throw new ProblemError("UNAVAILABLE", "the server is stopping");
+    },
+    () => ({ sweep: "one", state: "finished", states: {} }),
+  ];
+  const askedAgain = () => {
+    const left = [...answers];
+    return (() => Promise.resolve().then(() => left.shift()?.())) as unknown as Api;
+  };
+  const followed = { project: "default", sweep: "one", onChange: () => undefined };
+  await expect(followSweep({ ...followed, api: askedAgain() })).rejects.toThrow("is stopping");
+  const taken = followSweep({ ...followed, api: askedAgain(), submitted: true });
+  expect(await taken).toMatchObject({ state: "finished" });
+});
+
 it("a sweep is followed on while the server is restarted behind a proxy, which answers for it", async () => {
   const answers = [
     () => ({ sweep: "one", state: "active", states: {} }),
