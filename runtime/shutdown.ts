@@ -25,10 +25,12 @@ export function createReleasers(): Releasers {
   };
 }
 
-/** Resolves at the first SIGTERM or SIGINT; from then on a second one ends the process at once. */
-export function untilSignal(): Promise<NodeJS.Signals> {
+/** Resolves at the first of the signals; from then on a second one ends the process at once. */
+export function untilSignal(
+  signals: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT"],
+): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
+    for (const signal of signals) process.once(signal, resolve);
   });
 }
 

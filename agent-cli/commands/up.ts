@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { makeFolders } from "../../runtime/folders.ts";
+import { untilSignal } from "../../runtime/shutdown.ts";
 import { type Cli, type Define, examples } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { type LocalFleet, startFleet } from "../local-fleet.ts";
@@ -22,7 +23,8 @@ Everything is kept under GRIDPOST_HOME/data. Cells that allow it run without a c
       const { home } = cli.context({});
       const data = join(home, "data");
       await makeFolders(data);
-      const stopAsked = untilSignal();
+      // A terminal that is closed leaves neither of the two behind.
+      const stopAsked = untilSignal(["SIGINT", "SIGTERM", "SIGHUP"]);
       const fleet = startFleet({ home, data, listen, entry: cli.environment.entry });
       try {
         const up = await Promise.race([fleet.ready, stopAsked.then(() => undefined)]);
@@ -43,17 +45,10 @@ Everything is kept under GRIDPOST_HOME/data. Cells that allow it run without a c
     });
 };
 
-async function untilEnd(cli: Cli, fleet: LocalFleet, stopAsked: Promise<void>): Promise<void> {
+async function untilEnd(cli: Cli, fleet: LocalFleet, stopAsked: Promise<unknown>): Promise<void> {
   if (cli.out.tty) cli.out.note("Ctrl-C stops both");
   const death = await Promise.race([fleet.failed, stopAsked.then(() => undefined)]);
   if (death === undefined) return;
   cli.out.note(`gridpost: ${death}; its log is in ${join(cli.context({}).home, "data")}`);
   cli.exitWith(EXIT.failure);
-}
-
-function untilSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-      process.once(signal, () => resolve());
-  });
 }

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { Option } from "@commander-js/extra-typings";
 import { ProblemError } from "../../contract/problem-error.ts";
 import { makeFolders } from "../../runtime/folders.ts";
+import { digest } from "../../runtime/home.ts";
 import { readPrivate, writePrivate } from "../../runtime/private-file.ts";
 import { notEmpty } from "../arguments.ts";
 import { type Cli, type Define, examples, leaf } from "../command.ts";
@@ -78,9 +78,6 @@ async function lockOf(
     });
   }
 }
-
-const digest = (text: string): string =>
-  createHash("sha256").update(text).digest("hex").slice(0, 32);
 
 function cursorIn(file: string): Cursor {
   return {
