@@ -1,6 +1,7 @@
 import { expandSweep } from "../contract/cell/expand.ts";
 import type { Handlers } from "../contract/handlers.ts";
 import type { Contract } from "../contract/index.ts";
+import { numberCursor } from "../contract/page.ts";
 import type { Query } from "../storage/db.ts";
 import { callOf } from "../storage/idempotency.ts";
 import { handHandlers } from "./by-hand.ts";
@@ -107,10 +108,10 @@ function runHandlers({ log, blobs }: CellsDeps): RunHandlers {
 }
 
 /** The cursor of places is the place of the last one shown; one more is read to see whether there are more. */
-function rangeOf(after: string | undefined, limit: number): { after: number; limit: number } {
-  const place = Number(after ?? -1);
-  return { after: Number.isSafeInteger(place) ? place : -1, limit: limit + 1 };
-}
+const rangeOf = (after: string | undefined, limit: number): { after: number; limit: number } => ({
+  after: numberCursor(after, -1),
+  limit: limit + 1,
+});
 
 const nextOf = (found: readonly { readonly ord: number }[], limit: number): string | null =>
   found.length > limit ? String(found[limit - 1]?.ord) : null;

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { CallContext } from "../contract/handlers.ts";
 import { toTime } from "../contract/ids.ts";
+import { numberCursor } from "../contract/page.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { reservations } from "../contract/reservations.ts";
 import { parseResource, Resource } from "../contract/resource.ts";
@@ -29,7 +30,7 @@ export async function listHeld(
   const named = query.holder === undefined ? "" : holderPrincipal(query.holder, project);
   const rows = await heldLeases(log.query, {
     project,
-    afterFence: fenceCursor(query.after, 0),
+    afterFence: numberCursor(query.after, 0),
     holder: query.mine ? principal.id : named,
     kind: query.kind ?? "",
     limit: query.limit + 1,
@@ -45,7 +46,7 @@ export async function listHistory(
   { params: { project }, query }: ListCall<Query<typeof reservations.history>>,
 ): Promise<{ leases: (LeaseView & { endedAt: string | null })[]; next: string | null }> {
   const wanted = readResource(query.resource, query.repo);
-  const fence = fenceCursor(query.after, Number.MAX_SAFE_INTEGER);
+  const fence = numberCursor(query.after, Number.MAX_SAFE_INTEGER);
   const rows = await heldBelow(log, { project, fence, limit: LOOKED_AT });
   const budget = callBudget();
   const found: LeaseRow[] = [];
@@ -83,14 +84,5 @@ function readResource(text: string, repo: string): Resource {
   if (first !== undefined) return first;
   throw new ProblemError("BAD_REQUEST", `${JSON.stringify(text)} names no resource`, {
     next: "write a pattern, gpu:NODE/UUID, model:NAME@REVISION, cell:RUN or slot:NAME",
-  });
-}
-
-function fenceCursor(after: string | undefined, start: number): number {
-  if (after === undefined) return start;
-  const fence = Number(after);
-  if (Number.isSafeInteger(fence) && fence >= 0) return fence;
-  throw new ProblemError("BAD_REQUEST", `"${after}" is not a cursor of this list`, {
-    next: "give the `next` of the page before",
   });
 }

@@ -77,6 +77,12 @@ function sweeps(fleet: () => Fleet): void {
     const queued = await anna.runs({ params: { sweep }, query: { state: "queued", limit: 2 } });
     expect(queued.runs).toHaveLength(2);
     expect((await anna.runs({ params: { sweep }, query: { state: "failed" } })).runs).toEqual([]);
+    for (const after of ["zz", "-1", "1.5"])
+      for (const list of [anna.cellsOf, anna.runs])
+        await expect(list({ params: { sweep }, query: { after } })).rejects.toMatchObject({
+          code: "BAD_REQUEST",
+          message: `"${after}" is not a cursor of this list`,
+        });
   });
 
   it("finishes once, with the states of all of its runs", async () => {
