@@ -1,3 +1,4 @@
+import { counted } from "../contract/units.ts";
 import type { Answer, Api } from "./api.ts";
 import { patiently, RESTART_MS } from "./patience.ts";
 
@@ -55,7 +56,7 @@ export function progressLine({ name, runs, states }: Sweep): string {
       .join(", ");
   const ended = ENDED.reduce((sum, state) => sum + (states[state] ?? 0), 0);
   const parts = [counts(ENDED), counts(GOING_ON)].filter((part) => part !== "");
-  return `${name}: ${ended} of ${runs} ${runs === 1 ? "run" : "runs"} ended${parts.length > 0 ? `: ${parts.join("; ")}` : ""}`;
+  return `${name}: ${ended} of ${counted(runs, "run")} ended${parts.length > 0 ? `: ${parts.join("; ")}` : ""}`;
 }
 
 export const allSucceeded = ({ runs, states }: Sweep): boolean => states.succeeded === runs;

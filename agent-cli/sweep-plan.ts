@@ -1,9 +1,10 @@
 import type { Cell } from "../contract/cell/cell.ts";
 import { type Curve, expandSweep } from "../contract/cell/expand.ts";
 import type { SweepFile } from "../contract/cell/sweep-file.ts";
+import { counted } from "../contract/units.ts";
 import type { SweepBundle } from "./sweep-bundle.ts";
 import { SHORT_ID } from "./cell-view.ts";
-import { counted, table, type View } from "./view.ts";
+import { table, type View } from "./view.ts";
 
 /** What a sweep file would run, and what a node must offer for it. */
 export interface Plan {

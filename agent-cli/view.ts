@@ -36,10 +36,6 @@ export const text = (value: string): View => ({ kind: "text", text: value });
 
 export const at = (time: string | null): CellValue => (time === null ? null : { time });
 
-/** `1 cell`, `12 cells` */
-export const counted = (count: number, noun: string): string =>
-  `${count} ${noun}${count === 1 ? "" : "s"}`;
-
 const STEPS = [
   [86_400_000, "d"],
   [3_600_000, "h"],

@@ -1,3 +1,4 @@
+import { durationText } from "../contract/units.ts";
 import type { LogTx } from "../storage/log.ts";
 import { cancelSweep } from "./cancel.ts";
 import type { CellsDeps } from "./ports.ts";
@@ -24,6 +25,6 @@ export const onIdle =
       await tx.setDeadline("sweep.idle", sweep, due);
       return;
     }
-    const reason = `nothing of it was taken up or ended for ${settings.idleMs / 3_600_000} h`;
+    const reason = `nothing of it was taken up or ended for ${durationText(settings.idleMs)}`;
     await cancelSweep(tx, { project: row.project, sweep, actor: "server", reason });
   };

@@ -1,3 +1,4 @@
+import { durationText } from "../contract/units.ts";
 import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import { type LiveRow, liveAttempts } from "./attempt-store.ts";
@@ -47,8 +48,11 @@ function dueOf(
   const lost = lastSign + lostAfter;
   const overdue = claimedAt + budget;
   return lost <= overdue
-    ? { due: lost, message: `the node was silent for ${lostAfter / 1_000} s` }
-    : { due: overdue, message: `no report within ${budget / 1_000} s, the most its limits allow` };
+    ? { due: lost, message: `the node was silent for ${durationText(lostAfter)}` }
+    : {
+        due: overdue,
+        message: `no report within ${durationText(budget)}, the most its limits allow`,
+      };
 }
 
 async function isCommon(

@@ -23,3 +23,7 @@ export function parseDuration(text: string): number | undefined {
   const unit = match?.[2];
   return isUnit(unit) ? Math.round(Number(match?.[1]) * UNIT_MS[unit]) : undefined;
 }
+
+/** `1 cell`, `12 cells` */
+export const counted = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? "" : "s"}`;

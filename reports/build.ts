@@ -4,6 +4,7 @@ import { toTime } from "../contract/ids.ts";
 import { type Report, REPORT_VERSION } from "../contract/report.ts";
 import type { RunState } from "../contract/run.ts";
 import type { AttemptRecord, SweepRecord } from "../contract/sweep-record.ts";
+import { counted } from "../contract/units.ts";
 import { summarise } from "./summary.ts";
 
 const METHOD =
@@ -61,9 +62,9 @@ function headline({ cells, runs, states, attempts }: SweepRecord): string {
     .filter(({ accepted }) => accepted)
     .reduce((sum, { report }) => sum + (report?.samples.length ?? 0), 0);
   const parts = [
-    `${ok} of ${runs.length} runs succeeded`,
-    `${cells.length} cells`,
-    `${samples} samples`,
+    `${ok} of ${counted(runs.length, "run")} succeeded`,
+    counted(cells.length, "cell"),
+    counted(samples, "sample"),
     ...(runs.length - ok - open > 0 ? [`${runs.length - ok - open} ended without a result`] : []),
     ...(open > 0 ? [`${open} not finished: this report is incomplete`] : []),
   ];

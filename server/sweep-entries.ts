@@ -1,6 +1,7 @@
 import type { EventBody } from "../contract/events/index.ts";
 import { MAX_BODY_BYTES } from "../contract/mail/limits.ts";
 import { toSubject } from "../contract/mail/text.ts";
+import { counted } from "../contract/units.ts";
 import type { ServerPost } from "../mailbox/server-post.ts";
 import type { MakeReport } from "../reports/ports.ts";
 import type { Query } from "../storage/db.ts";
@@ -24,7 +25,7 @@ export const submissionEntry = ({
 }: EventBody<"sweep.submitted">): SweepEntry => ({
   thread,
   subject: `Sweep ${name}`,
-  body: `Submitted: ${cells.length} cells, ${runs.length} runs.`,
+  body: `Submitted: ${counted(cells.length, "cell")}, ${counted(runs.length, "run")}.`,
 });
 
 interface RunRow {

@@ -1,3 +1,4 @@
+import { counted } from "../../contract/units.ts";
 import { given } from "../arguments.ts";
 import { change, type Cli, type Define, examples, group, leaf, list } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -5,7 +6,7 @@ import { allSucceeded, followSweep, progressLine, type Sweep } from "../follow-s
 import { submitSweep } from "../submit-sweep.ts";
 import { planOf, planView } from "../sweep-plan.ts";
 import { readSweepBundle } from "../sweep-bundle.ts";
-import { at, counted, record, table, text, type View } from "../view.ts";
+import { at, record, table, text, type View } from "../view.ts";
 import type { Command } from "@commander-js/extra-typings";
 
 const sweepView = (sweep: Sweep): View =>

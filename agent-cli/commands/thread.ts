@@ -1,9 +1,10 @@
+import { counted } from "../../contract/units.ts";
 import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import type { Answer } from "../api.ts";
 import { given } from "../arguments.ts";
 import { change, type Cli, type Define, examples, leaf, list } from "../command.ts";
 import { threadView } from "../mail-view.ts";
-import { at, counted, record, table, text, type View } from "../view.ts";
+import { at, record, table, text, type View } from "../view.ts";
 
 /** `gridpost thread` */
 export const defineThread: Define = (program, cli) => {
