@@ -5,6 +5,7 @@ import { newId } from "../../contract/ids.ts";
 import { describeWithEngine } from "../support/engine.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 import { evidence, finished, makeNode, submit, sweepOf, type TestNode } from "./support.ts";
+import { launchIn } from "./launch-in.ts";
 
 describeWithEngine("a daemon with containers", ({ docker, image }) => {
   let server: TestServer;
@@ -78,25 +79,8 @@ describeWithEngine("a daemon with containers", ({ docker, image }) => {
 
   it("never touches a container of another installation", async () => {
     const { Id } = await docker.getImage(image).inspect();
-    const attempt = newId();
-    const options = createOptions(
-      {
-        name: `gridpost-${attempt}-1`,
-        attempt,
-        repeat: 1,
-        image: Id,
-        command: ["sleep", "60"],
-        env: {},
-        files: node.data,
-        out: node.data,
-        mounts: [],
-        gpus: [],
-        devices: [],
-        cores: [],
-        limits: { memory: null, cpus: null, shm: null, pids: null },
-      },
-      { install: newId(), user: "65532:65532" },
-    );
+    const launch = launchIn(node.data, ["sleep", "60"], { image: Id });
+    const options = createOptions(launch, { install: newId(), user: "65532:65532" });
     const foreign = await docker.createContainer(options);
     await foreign.start();
     expect((await reportOf("echo performance: 1 x")).states).toEqual({ succeeded: 1 });

@@ -14,6 +14,7 @@ import {
   type Launcher,
 } from "../../daemon/launcher.ts";
 import { describeWithEngine } from "../support/engine.ts";
+import { launchIn } from "./launch-in.ts";
 
 describe("a call of the engine", () => {
   it("ends when no answer comes", async () => {
@@ -75,27 +76,10 @@ describeWithEngine("an engine that lies or goes away", ({ docker, image }) => {
     launcher = dockerLauncher({ install: newId(), user: "65532:65532" });
     if (real === undefined) delete process.env["DOCKER_HOST"];
     else process.env["DOCKER_HOST"] = real;
-    const attempt = newId();
-    launch = {
-      name: executionName(attempt, 1),
-      attempt,
-      repeat: 1,
-      image: (await docker.getImage(image).inspect()).Id,
-      // It ends when the test lets it.
-      command: [
-        "sh",
-        "-c",
-        "echo one; until [ -e ${out}/go ]; do sleep 0.1; done; echo two; exit 9",
-      ],
-      env: {},
-      files: folder,
-      out: folder,
-      mounts: [],
-      gpus: [],
-      devices: [],
-      cores: [],
-      limits: { memory: null, cpus: null, shm: null, pids: null },
-    };
+    // It ends when the test lets it.
+    const script = "echo one; until [ -e ${out}/go ]; do sleep 0.1; done; echo two; exit 9";
+    const { Id } = await docker.getImage(image).inspect();
+    launch = launchIn(folder, ["sh", "-c", script], { image: Id });
   });
   afterEach(() => {
     fault = () => "pass";

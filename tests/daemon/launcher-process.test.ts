@@ -4,11 +4,11 @@ import { chmod, mkdir, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { newId } from "../../contract/ids.ts";
-import { executionName, type Launch } from "../../daemon/launcher.ts";
+import type { Launch } from "../../daemon/launcher.ts";
 import { processLauncher } from "../../daemon/process/driver.ts";
 import { launcherSuite } from "../suites/launcher.suite.ts";
 import { commandLines } from "../support/processes.ts";
+import { launchIn } from "./launch-in.ts";
 
 describe.runIf(process.platform === "linux")("the process launcher", () => {
   launcherSuite({
@@ -92,24 +92,7 @@ it.runIf(process.platform === "linux").each(["another-boot", ""])(
 );
 
 /** A launch of a shell script. */
-function launchOf(folder: string, script: string): Launch {
-  const attempt = newId();
-  return {
-    name: executionName(attempt, 1),
-    attempt,
-    repeat: 1,
-    image: null,
-    command: ["sh", "-c", script],
-    env: {},
-    files: folder,
-    out: folder,
-    mounts: [],
-    gpus: [],
-    devices: [],
-    cores: [],
-    limits: { memory: null, cpus: null, shm: null, pids: null },
-  };
-}
+const launchOf = (folder: string, script: string): Launch => launchIn(folder, ["sh", "-c", script]);
 
 async function sleepers(): Promise<string[]> {
   const ours = new RegExp(own("^sleep (3141|3142|3143)$"));

@@ -3,9 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { newId } from "../../contract/ids.ts";
 import { gpuCare } from "../../daemon/gpu-care.ts";
-import { executionName, type Launch, type Launcher } from "../../daemon/launcher.ts";
+import { executionName, type Launcher } from "../../daemon/launcher.ts";
 import { processLauncher } from "../../daemon/process/driver.ts";
 import { Engines } from "../../daemon/engines.ts";
 import type { Node } from "../../daemon/node.ts";
@@ -15,6 +14,7 @@ import { openLocalFile } from "../../storage/local-file.ts";
 import { TestClock } from "../support/clock.ts";
 import { ownSleep } from "../support/processes.ts";
 import { grantedSession } from "./support.ts";
+import { launchIn } from "./launch-in.ts";
 
 describe.runIf(process.platform === "linux")("the reaper", () => {
   let folder: string;
@@ -36,25 +36,10 @@ describe.runIf(process.platform === "linux")("the reaper", () => {
   });
 
   async function launch(): Promise<string> {
-    const attempt = newId();
-    const one: Launch = {
-      name: executionName(attempt, 1),
-      attempt,
-      repeat: 1,
-      image: null,
-      command: ownSleep().split(" "),
-      env: {},
-      files: folder,
-      out: folder,
-      mounts: [],
-      gpus: [],
-      devices: [],
-      cores: [],
-      limits: { memory: null, cpus: null, shm: null, pids: null },
-    };
+    const one = launchIn(folder, ownSleep().split(" "));
     const { id } = await launcher.create(one);
     await launcher.start(id);
-    return attempt;
+    return one.attempt;
   }
 
   const node = () => ({

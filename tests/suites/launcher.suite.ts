@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newId } from "../../contract/ids.ts";
 import { executionName, type Launch, type Launcher, LaunchError } from "../../daemon/launcher.ts";
 import { commandLines, ownSleep } from "../support/processes.ts";
+import { launchIn } from "../daemon/launch-in.ts";
 
 /** A launcher under test. */
 export interface LauncherUnderTest {
@@ -50,23 +51,7 @@ export function launcherSuite(driver: LauncherUnderTest): void {
     await mkdir(files);
     await mkdir(out);
     await chmod(out, 0o777);
-    const attempt = newId();
-    return {
-      name: executionName(attempt, count),
-      attempt,
-      repeat: 1,
-      image,
-      command,
-      env: {},
-      files,
-      out,
-      mounts: [],
-      gpus: [],
-      devices: [],
-      cores: [],
-      limits: { memory: null, cpus: null, shm: null, pids: null },
-      ...more,
-    };
+    return launchIn(files, command, { image, out, ...more });
   }
 
   async function logOf(id: string, from = { stdout: 0, stderr: 0 }): Promise<string> {
