@@ -2,7 +2,7 @@ import { didYouMean } from "../suggest.ts";
 import { isImage } from "./image.ts";
 import { axisNames, combinations, productSize } from "./matrix.ts";
 import { NODE_PLACEHOLDERS, placeholdersIn, substitute, templateTexts } from "./placeholders.ts";
-import type { AxisValue, SweepFile } from "./sweep-file.ts";
+import { type AxisValue, MAX_CONTAINER_PIDS, type SweepFile } from "./sweep-file.ts";
 
 /** The most cells of one sweep. */
 export const MAX_CELLS = 10_000;
@@ -29,6 +29,7 @@ export function checkSweep(sweep: SweepFile): SweepProblem[] {
     ...excludeProblems(sweep),
     ...placeholderProblems(sweep),
     ...templateProblems(sweep),
+    ...pidsProblems(sweep),
     ...stopProblems(sweep),
   ];
   return [...problems, ...sizeProblems(sweep, problems.length === 0)];
@@ -125,6 +126,13 @@ function templateProblems({ cell, metrics, requires }: SweepFile): SweepProblem[
     problems.push({ path: ["requires", key], message, reads: [["requires", "gpus"]] });
   }
   return problems;
+}
+
+/** What is measured must be what the cell says: nothing is cut to what a container may have. */
+function pidsProblems({ cell: { resources, runtime } }: SweepFile): SweepProblem[] {
+  if (runtime === "process" || (resources.pids ?? 0) <= MAX_CONTAINER_PIDS) return [];
+  const message = `a container has at most ${MAX_CONTAINER_PIDS} processes and threads`;
+  return [{ path: ["cell", "resources", "pids"], message, reads: [["cell", "runtime"]] }];
 }
 
 /** A node that is cut off stops its work before `lostAfter`: with a long farewell it would have to do so at once. */

@@ -85,6 +85,9 @@ export const PhaseLimits = z.object({
 });
 export type PhaseLimits = z.infer<typeof PhaseLimits>;
 
+/** Processes and threads of a container, at most: a cell may ask for fewer. */
+export const MAX_CONTAINER_PIDS = 4_096;
+
 /** Limits of an execution: memory and shared memory in bytes, cores, processes and threads. Left out: see docs/sweeps.md. */
 export const Resources = z.strictObject({
   memory: ByteSize.optional(),

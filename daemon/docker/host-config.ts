@@ -1,4 +1,5 @@
 import type Docker from "dockerode";
+import { MAX_CONTAINER_PIDS } from "../../contract/cell/sweep-file.ts";
 import { fillIn, type Launch, LaunchError, specOf } from "../launcher.ts";
 
 /** Where a container sees its input files and writes its results. */
@@ -18,7 +19,6 @@ const DEVICE = /^\/dev\/(kfd|dri\/renderD\d{1,4})$/;
 const SYSTEM_SOURCE =
   /^\/($|(proc|sys|dev|run|boot|etc|var\/run|var\/lib\/(docker|containerd))($|\/))|docker\.sock$/;
 const FORBIDDEN_TARGET = /^\/($|(proc|sys|dev|gridpost)($|\/))/;
-const MOST_PIDS = 4_096;
 /** Chosen by the daemon alone: they say which GPUs a container may use. */
 const GPU_VARIABLES = ["NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"];
 
@@ -71,7 +71,7 @@ function hostConfig(launch: Launch): Docker.HostConfig {
     CapDrop: ["ALL"],
     CapAdd: [],
     SecurityOpt: ["no-new-privileges"],
-    PidsLimit: Math.min(pids ?? MOST_PIDS, MOST_PIDS),
+    PidsLimit: Math.min(pids ?? MAX_CONTAINER_PIDS, MAX_CONTAINER_PIDS),
     ...(memory === null ? {} : { Memory: memory, MemorySwap: memory }),
     ...(cpus === null ? {} : { NanoCpus: Math.round(cpus * 1e9) }),
     ...(shm === null ? {} : { ShmSize: shm }),

@@ -158,6 +158,16 @@ test("a cell that takes longer to stop than its node may be silent is refused", 
   ]);
 });
 
+test("a cell that asks for more processes than a container has is refused, and not cut", () => {
+  const asking = (pids: number, runtime: "docker" | "process" | "any"): unknown =>
+    problemsOf(sweep({}, { image: "bench:1", resources: { pids }, runtime }));
+  expect([asking(4_096, "docker"), asking(4_097, "process")]).toEqual([1, 1]);
+  for (const runtime of ["docker", "any"] as const)
+    expect(asking(4_097, runtime)).toEqual([
+      "cell.resources.pids: a container has at most 4096 processes and threads",
+    ]);
+});
+
 test("a path of an input file leads nowhere else, whatever characters it holds", () => {
   const fits = (path: string): boolean => RelativePath.safeParse(path).success;
   const part = fc.constantFrom(
