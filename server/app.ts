@@ -9,7 +9,7 @@ import type { Logger } from "pino";
 import { ProblemError } from "../contract/problem.ts";
 import { type Domain, type Gate, mountDomain } from "./mount.ts";
 import type { Metrics } from "./metrics.ts";
-import { answerBrokenRequest, sendProblem, toProblemError } from "./problems.ts";
+import { answerBrokenRequest, letBodyIn, sendProblem, toProblemError } from "./problems.ts";
 import { requestQuota, type RequestLimits } from "./request-quota.ts";
 
 const MAX_URL = 8_192;
@@ -64,6 +64,7 @@ export async function buildApp({
     if (problem.status >= 500)
       log.error({ err: error, url: request.routeOptions.url }, "request failed");
     if (problem.status === 401 || problem.status === 403) onRefused(request, problem);
+    letBodyIn(request, reply);
     return sendProblem(reply, problem);
   });
   // After authentication: counted by principal, or by address what needs no token.

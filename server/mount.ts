@@ -1,4 +1,4 @@
-import { Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import type {
   FastifyInstance,
   FastifyReply,
@@ -10,6 +10,7 @@ import type {
 import type { DomainContract, Download, Endpoint } from "../contract/endpoint.ts";
 import type { Handlers, Principal } from "../contract/handlers.ts";
 import { Problem, ProblemError } from "../contract/problem.ts";
+import { bodyThrough } from "./body-through.ts";
 import { callOf } from "./call.ts";
 import type { Authenticated, Authenticator } from "./identity/authenticate.ts";
 
@@ -97,9 +98,13 @@ function routeOf({ name, tag, endpoint, handle }: Route, { auth, stopping }: Gat
   };
 }
 
-/** The stream that the parser of uploads left unread. @throws ProblemError UNSUPPORTED_MEDIA_TYPE */
+/**
+ * The stream that the parser of uploads left unread; a handler that stops in its midst destroys no request that is yet to
+ * be answered.
+ * @throws ProblemError UNSUPPORTED_MEDIA_TYPE
+ */
 function uploaded({ path }: Endpoint, { body }: FastifyRequest): Readable {
-  if (body instanceof Readable) return body;
+  if (body instanceof Readable) return bodyThrough(body, new PassThrough());
   throw new ProblemError("UNSUPPORTED_MEDIA_TYPE", `${path} takes the bytes of a file`, {
     next: "send them with content-type: application/octet-stream",
   });

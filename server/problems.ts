@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { FastifyError, FastifyReply } from "fastify";
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { type ProblemCode, ProblemError } from "../contract/problem.ts";
 
 const BY_FASTIFY_CODE: Readonly<Record<string, readonly [ProblemCode, string, string]>> = {
@@ -65,6 +65,17 @@ export function sendProblem(reply: FastifyReply, problem: ProblemError): Fastify
     void reply.header("retry-after", Math.ceil(problem.retryAfterMs / 1_000));
   if (reply.request.raw.headers.upgrade !== undefined) closeAfter(reply);
   return reply.send(JSON.stringify(problem.toProblem()));
+}
+
+/**
+ * What is left of a body that nobody wants comes in unread: closing the connection, or leaving it be, would take the
+ * answer from a client that still sends.
+ */
+export function letBodyIn({ raw }: FastifyRequest, reply: FastifyReply): void {
+  if (raw.complete) return;
+  raw.unpipe();
+  raw.resume();
+  void reply.removeHeader("connection");
 }
 
 /** Node has handed over the socket of a request to upgrade it: it closes no more by itself, nor for a server that stops. */

@@ -1,6 +1,7 @@
 import { Transform } from "node:stream";
 import type { FastifyRequest, RequestPayload } from "fastify";
 import { ProblemError } from "../contract/problem.ts";
+import { bodyThrough } from "./body-through.ts";
 
 const WINDOW_MS = 60_000;
 
@@ -81,9 +82,7 @@ export function requestQuota(
     // Something is counted at once also of a body of unknown length, so that at the limit none is read.
     addBytes(count, length === undefined ? 1 : Number(length));
     if (length !== undefined) return body;
-    const through = counted(payer);
-    body.once("error", (error) => through.destroy(error));
-    return body.pipe(through);
+    return bodyThrough(body, counted(payer));
   };
 }
 

@@ -1,0 +1,48 @@
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Member, startTestServer, type TestServer } from "../support/server.ts";
+
+const MIB = 1_048_576;
+
+describe("a connection", () => {
+  let server: TestServer;
+  let anna: Member;
+  beforeAll(async () => {
+    server = await startTestServer();
+    anna = await server.join("user", "anna");
+    await anna.asAgent("blue");
+  });
+  afterAll(() => server.stop());
+
+  /** Everything that comes back for what is sent on one connection, whose last request closes it. */
+  const exchange = async (...parts: readonly (string | Buffer)[]): Promise<string> => {
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    for (const part of parts) socket.write(part);
+    socket.write("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    return text(socket);
+  };
+  const head = async (line: string, ...headers: readonly string[]): Promise<string> => {
+    const token = await anna.agentToken("blue");
+    const all = ["Host: x", `Authorization: Bearer ${token}`, ...headers];
+    return `${line} HTTP/1.1\r\n${all.join("\r\n")}\r\n\r\n`;
+  };
+  const statuses = (answers: string): string[] =>
+    [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status = ""]) => status);
+
+  it("outlives a body over the limit, so that whoever still sends it gets the answer", async () => {
+    const calls = [
+      ["POST /v1/projects/default/messages", "application/json"],
+      ["PUT /v1/projects/default/attachments", "application/octet-stream"],
+    ] as const;
+    for (const [line, type] of calls) {
+      const size = 40 * MIB;
+      const sized = await head(line, `Content-Type: ${type}`, `Content-Length: ${size}`);
+      expect(statuses(await exchange(sized, Buffer.alloc(size)))).toEqual(["413", "200"]);
+      const chunked = await head(line, `Content-Type: ${type}`, "Transfer-Encoding: chunked");
+      const chunk = [`${size.toString(16)}\r\n`, Buffer.alloc(size), "\r\n0\r\n\r\n"];
+      expect(statuses(await exchange(chunked, ...chunk))).toEqual(["413", "200"]);
+    }
+  });
+});
