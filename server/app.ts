@@ -9,7 +9,8 @@ import type { Logger } from "pino";
 import { ProblemError } from "../contract/problem.ts";
 import { type Domain, type Gate, mountDomain } from "./mount.ts";
 import type { Metrics } from "./metrics.ts";
-import { answerBrokenRequest, letBodyIn, sendProblem, toProblemError } from "./problems.ts";
+import { OfferingRequest } from "./offers.ts";
+import { answerBrokenRequest, sendProblem, toProblemError } from "./problems.ts";
 import { requestQuota, type RequestLimits } from "./request-quota.ts";
 
 const MAX_URL = 8_192;
@@ -39,7 +40,7 @@ export async function buildApp({
 }: AppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     logger: false,
-    https: edge.tls,
+    ...nodeOptions(edge),
     trustProxy: edge.trustProxy.length > 0 ? [...edge.trustProxy] : false,
     // Requests on open connections are answered while the server stops; only then do they end.
     return503OnClosing: false,
@@ -64,7 +65,6 @@ export async function buildApp({
     if (problem.status >= 500)
       log.error({ err: error, url: request.routeOptions.url }, "request failed");
     if (problem.status === 401 || problem.status === 403) onRefused(request, problem);
-    letBodyIn(request, reply);
     return sendProblem(reply, problem);
   });
   // After authentication: counted by principal, or by address what needs no token.
@@ -88,6 +88,11 @@ export async function buildApp({
     });
   return app;
 }
+
+const nodeOptions = ({ tls }: Edge) =>
+  tls === null
+    ? { http: { IncomingMessage: OfferingRequest } }
+    : { https: { ...tls, IncomingMessage: OfferingRequest } };
 
 /** Parses JSON as Fastify does, and keeps its text. */
 function readJson(app: FastifyInstance): void {

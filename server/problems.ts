@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
-import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyError, FastifyReply } from "fastify";
 import { type ProblemCode, ProblemError } from "../contract/problem.ts";
+import { OfferingRequest } from "./offers.ts";
 
 const BY_FASTIFY_CODE: Readonly<Record<string, readonly [ProblemCode, string, string]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: [
@@ -63,7 +64,9 @@ export function sendProblem(reply: FastifyReply, problem: ProblemError): Fastify
   if (problem.status === 401) void reply.header("www-authenticate", 'Bearer realm="gridpost"');
   if (problem.retryAfterMs !== undefined)
     void reply.header("retry-after", Math.ceil(problem.retryAfterMs / 1_000));
-  if (reply.request.raw.headers.upgrade !== undefined) closeAfter(reply);
+  letBodyIn(reply);
+  const { raw } = reply.request;
+  if (raw instanceof OfferingRequest && raw.upgrade) closeAfter(reply);
   return reply.send(JSON.stringify(problem.toProblem()));
 }
 
@@ -71,7 +74,8 @@ export function sendProblem(reply: FastifyReply, problem: ProblemError): Fastify
  * What is left of a body that nobody wants comes in unread: closing the connection, or leaving it be, would take the
  * answer from a client that still sends.
  */
-export function letBodyIn({ raw }: FastifyRequest, reply: FastifyReply): void {
+function letBodyIn(reply: FastifyReply): void {
+  const { raw } = reply.request;
   if (raw.complete) return;
   raw.unpipe();
   raw.resume();

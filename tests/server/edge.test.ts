@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -44,5 +45,23 @@ describe("a connection", () => {
       const chunk = [`${size.toString(16)}\r\n`, Buffer.alloc(size), "\r\n0\r\n\r\n"];
       expect(statuses(await exchange(chunked, ...chunk))).toEqual(["413", "200"]);
     }
+  });
+
+  it("is served as it is when it offers to become something else than a WebSocket", async () => {
+    const offer = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMA"];
+    const json = ["Content-Type: application/json", "Content-Length: 2"];
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    const answerTo = async (...parts: readonly string[]): Promise<string> => {
+      for (const part of parts) socket.write(part);
+      const [answer] = (await once(socket, "data")) as [Buffer];
+      return answer.toString();
+    };
+    expect(await answerTo(await head("GET /v1/whoami", ...offer))).toMatch(/ 200 .*blue/s);
+    const nonce = await answerTo(await head("POST /v1/auth/nonce", ...offer, ...json), "{}");
+    expect(nonce).toMatch(/ 200 .*"nonce"/s);
+    expect(await answerTo(await head("GET /v1/nothing", ...offer))).toMatch(/ 404 .*NOT_FOUND/s);
+    expect(await answerTo(await head("GET /healthz"))).toMatch(/ 200 .*ok/s);
+    socket.destroy();
   });
 });
