@@ -6,9 +6,9 @@ import type { AgentsPort } from "./identity/ports.ts";
 export const agentsPort: AgentsPort = {
   find: agentOwner,
   ownedBy: agentsOwnedBy,
-  register: async (tx, project, name) => {
+  register: async (tx, { project, name, owner }) => {
     if ((await agentOwner(tx.query, project, name)) !== null) return;
-    const owner = principalId("agent", name, project);
-    await registerAgent(tx, { project, name, owner, actor: owner });
+    const actor = principalId("agent", name, project);
+    await registerAgent(tx, { project, name, owner: owner ?? actor, actor });
   },
 };

@@ -23,7 +23,7 @@ export const Skipped = z.object({ agent: Name, reason: z.enum(["retired", "polic
 export const mailboxEvents = {
   "agent.registered": z.object({
     name: Name,
-    /** The principal that owns the agent: `user:anna`, or the agent itself when it has its own key. */
+    /** The principal that owns the agent: `user:anna`, or the agent itself when an operator let it join. */
     owner: z.string(),
     program: z.string().nullable(),
     model: z.string().nullable(),

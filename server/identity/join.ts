@@ -21,6 +21,7 @@ import {
   rolesOf,
   tokenByHash,
 } from "./store.ts";
+import { makerOf } from "./token-makers.ts";
 
 type Body = EndpointInput<typeof identity.join>["body"];
 type Reply = { principal: string; receipt: string; serverJwk: SigningKey["jwk"] };
@@ -62,6 +63,7 @@ async function register(
 ): Promise<string> {
   const token = await tokenByHash(tx.query, tokenHash);
   refuseDead(token, tx.now);
+  const maker = await makerOf(deps, token);
   const name = nameFor(token, body.name);
   const principal = principalId(token.kind, name, token.project);
   if (token.kind === "user" && isReserved(deps.issuers, name)) {
@@ -102,7 +104,8 @@ async function register(
       actor: "server",
       body: { principal, ...grant },
     });
-  if (token.kind === "agent") await deps.agents.register(tx, token.project ?? "", name);
+  if (token.kind === "agent")
+    await deps.agents.register(tx, { project: token.project ?? "", name, owner: maker });
   return principal;
 }
 

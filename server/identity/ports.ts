@@ -15,8 +15,11 @@ export interface AgentsPort {
     owner: string,
     project: string | null,
   ): Promise<{ project: string; name: string }[]>;
-  /** Registers an agent that joins with its own key, unless it exists. */
-  register(tx: LogTx, project: string, name: string): Promise<void>;
+  /** Registers an agent that joins with its own key, unless it exists; without an owner it owns itself. */
+  register(
+    tx: LogTx,
+    agent: { readonly project: string; readonly name: string; readonly owner: string | null },
+  ): Promise<void>;
 }
 
 /** How many things a project holds, counted by the domains that own them. */

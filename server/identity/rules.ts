@@ -31,18 +31,25 @@ export function scopesOf(grants: readonly RoleGrant[], project: string | null): 
   return scopes;
 }
 
+/** Who stands behind what an agent does. */
+export interface AgentSide {
+  /** The roles of the user that owns the agent; null: it owns itself. */
+  readonly owner: readonly RoleGrant[] | null;
+  /** Whether it comes with its own key, and nobody acts as it. */
+  readonly ownKey: boolean;
+}
+
 /**
  * The scopes of an agent for a project: its own project only (or the server's few that belong to no project), and never
  * more than its owner has there.
- * @param owner the roles of the user that acts as it; null when the agent comes with its own key
  */
 export function agentScopes(
   home: string,
   project: string | null,
-  owner: readonly RoleGrant[] | null,
+  { owner, ownKey }: AgentSide,
 ): Set<Scope> {
   if (project !== null && project !== home) return new Set();
-  const all = owner === null ? [...AGENT_SCOPES, ...OWN_KEY_SCOPES] : AGENT_SCOPES;
+  const all = ownKey ? [...AGENT_SCOPES, ...OWN_KEY_SCOPES] : AGENT_SCOPES;
   const here = all.filter((scope) => project !== null || PROJECTLESS.has(scope));
   if (owner === null) return new Set(here);
   const limit = scopesOf(owner, home);

@@ -49,8 +49,9 @@ export function createStandings(query: Query, agents: AgentsPort): Standings {
     const parts = parsePrincipal(id);
     if (parts?.kind === "node") return new Set<Scope>(["node:self"]);
     if (parts?.kind === "agent") {
-      const owner = act === null ? null : (await known(act)).roles;
-      return agentScopes(parts.project ?? "", project, owner);
+      const user = act ?? (await known(id)).owner ?? id;
+      const owner = user === id ? null : (await known(user)).roles;
+      return agentScopes(parts.project ?? "", project, { owner, ownKey: act === null });
     }
     return scopesOf((await known(id)).roles, project);
   };

@@ -8,16 +8,8 @@ import { callOf } from "../../storage/idempotency.ts";
 import type { NewEvent } from "../../storage/log.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { DEFAULT_PROJECT } from "./join-grants.ts";
-import { mayGrant, principalId } from "./rules.ts";
-import {
-  endOf,
-  hasJoined,
-  type JoinTokenRow,
-  listTokens,
-  projectByName,
-  rolesOf,
-  tokenById,
-} from "./store.ts";
+import { endOf, type JoinTokenRow, listTokens, projectByName, tokenById } from "./store.ts";
+import { refuseForeignKey, refuseStranger } from "./token-makers.ts";
 import { decideToken } from "./token-rules.ts";
 
 type TokenHandlers = Pick<Handlers<typeof identity>, "createToken" | "tokens" | "revokeToken">;
@@ -101,92 +93,6 @@ async function newToken(deps: IdentityDeps, principal: Principal, body: Body): P
       body: { id, hash, kind: body.kind, uses: body.uses, addsKey, ...decision },
     },
   };
-}
-
-interface Wanted {
-  readonly kind: Body["kind"];
-  readonly name: string | undefined;
-  readonly role: Body["role"];
-  readonly project: string | null;
-}
-
-/** Whoever may not make tokens for others still may for themselves and for agents that they own or would own. */
-async function refuseStranger(
-  { agents, log, standings }: IdentityDeps,
-  principal: Principal,
-  { kind, name, role, project }: Wanted,
-): Promise<void> {
-  if (principal.scopes.has("token:write")) return;
-  const forbidden = new ProblemError("FORBIDDEN", "you may not make this token", {
-    next: "ask an operator or an admin for it: it needs the scope token:write",
-  });
-  if (principal.kind !== "user" || name === undefined || role !== undefined) throw forbidden;
-  if (kind === "user" && name === principal.name) return;
-  if (kind !== "agent" || project === null) throw forbidden;
-  const scopes = await standings.scopes({ id: principal.id, act: null }, project);
-  const agent = await agents.find(log.query, project, name);
-  if (!scopes.has("agent:write") || (agent !== null && agent.owner !== principal.id))
-    throw forbidden;
-}
-
-/**
- * Whether the token is for somebody who exists. Only itself and admins can add a key to it, and only its owner can give
- * the first one to an agent.
- * @throws ProblemError FORBIDDEN, NAME_TAKEN
- */
-async function refuseForeignKey(
-  deps: IdentityDeps,
-  principal: Principal,
-  { kind, name, project }: Wanted,
-): Promise<boolean> {
-  if (name === undefined) return false;
-  const named = principalId(kind, name, project);
-  const owner = kind === "agent" ? await ownerOf(deps, project ?? "", name) : undefined;
-  const giver = (await hasJoined(deps.log.query, named)) ? named : owner;
-  if (giver === undefined) {
-    await refuseWaitingRoles(deps, principal, named);
-    return false;
-  }
-  if (principal.id === giver || principal.scopes.has("principal:write")) return true;
-  const by = giver === named ? "it" : giver;
-  throw new ProblemError("FORBIDDEN", `${named} exists: only ${by} or an admin can give it a key`, {
-    next: "choose a new name, or ask an admin",
-  });
-}
-
-/** Roles can wait for a user who has yet to join: nobody lets one in whom they could not give them. @throws ProblemError FORBIDDEN */
-async function refuseWaitingRoles(
-  { log, standings }: IdentityDeps,
-  { id, act }: Principal,
-  named: string,
-): Promise<void> {
-  for (const { role, project } of await rolesOf(log.query, named)) {
-    if (mayGrant(await standings.scopes({ id, act }, project), role)) continue;
-    throw new ProblemError(
-      "FORBIDDEN",
-      `the role ${role} waits for ${named}: you lack its scopes`,
-      {
-        next: "ask an admin for the token",
-      },
-    );
-  }
-}
-
-/** @throws ProblemError NAME_TAKEN for an agent's name in another case */
-async function ownerOf(
-  { agents, log }: IdentityDeps,
-  project: string,
-  name: string,
-): Promise<string | undefined> {
-  const agent = await agents.find(log.query, project, name);
-  if (agent === null || agent.name === name) return agent?.owner;
-  throw new ProblemError(
-    "NAME_TAKEN",
-    `the agent is ${agent.name}: names differ by more than case`,
-    {
-      next: `use ${agent.name}, or choose a new name`,
-    },
-  );
 }
 
 const tokenView = (row: JoinTokenRow) => {

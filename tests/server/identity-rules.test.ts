@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { AGENT_SCOPES, ROLES, type Role, type Scope } from "../../contract/scopes.ts";
+import {
+  AGENT_SCOPES,
+  OWN_KEY_SCOPES,
+  ROLES,
+  type Role,
+  type Scope,
+} from "../../contract/scopes.ts";
 import { parseNamePattern } from "../../server/identity/name-pattern.ts";
 import {
   agentScopes,
@@ -58,22 +64,25 @@ describe("scopes", () => {
     fc.assert(
       fc.property(grants, (all) => {
         const owner = scopesOf(all, "a");
-        for (const scope of agentScopes("a", "a", all)) {
-          expect(AGENT_SCOPES).toContain(scope);
-          expect(owner).toContain(scope);
+        for (const ownKey of [true, false]) {
+          for (const scope of agentScopes("a", "a", { owner: all, ownKey })) {
+            expect([...AGENT_SCOPES, ...(ownKey ? OWN_KEY_SCOPES : [])]).toContain(scope);
+            expect(owner).toContain(scope);
+          }
+          expect(agentScopes("a", "b", { owner: all, ownKey }).size).toBe(0);
         }
-        expect(agentScopes("a", "b", all).size).toBe(0);
       }),
     );
   });
 
   it("of an agent by its own key include answering for itself, which nobody may who acts as it", () => {
-    expect(agentScopes("a", "a", null)).toContain("contact:approve");
-    expect(agentScopes("a", "a", [{ role: "admin", project: null }])).not.toContain(
-      "contact:approve",
-    );
-    expect(agentScopes("a", "b", null).size).toBe(0);
-    expect(agentScopes("a", null, null)).toEqual(new Set(["node:read"]));
+    const itself = { owner: null, ownKey: true };
+    expect(agentScopes("a", "a", itself)).toContain("contact:approve");
+    const owner = [{ role: "admin" as const, project: null }];
+    expect(agentScopes("a", "a", { owner, ownKey: true })).toContain("contact:approve");
+    expect(agentScopes("a", "a", { owner, ownKey: false })).not.toContain("contact:approve");
+    expect(agentScopes("a", "b", itself).size).toBe(0);
+    expect(agentScopes("a", null, itself)).toEqual(new Set(["node:read"]));
   });
 
   it("can be given on by those who have them all", () => {
