@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import type { Command } from "@commander-js/extra-typings";
 import { ProblemError } from "../../contract/problem-error.ts";
 import type { Answer } from "../api.ts";
+import { notEmpty } from "../arguments.ts";
 import { type Cli, type Define, change, examples, group, leaf } from "../command.ts";
 import type { Restored } from "../environment.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -146,7 +147,7 @@ function defineRestore(archive: Command, cli: Cli): void {
   archive
     .command("restore <source>")
     .description("Rebuild a server's data folder from a clone of its journal")
-    .requiredOption("--data <dir>", "the new folder; must be empty or missing")
+    .requiredOption("--data <dir>", "the new folder; must be empty or missing", notEmpty)
     .option("--json", "print one JSON document")
     .addHelpText(
       "after",

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { ProblemError } from "../../contract/problem-error.ts";
-import { count, given, repeated } from "../arguments.ts";
+import { count, given, notEmpty, repeated } from "../arguments.ts";
 import { type Define, examples } from "../command.ts";
 import { variable } from "../environment.ts";
 
@@ -9,7 +9,11 @@ export const defineServer: Define = (program, { environment }) => {
   program
     .command("server")
     .description("Run the server until SIGTERM or Ctrl-C")
-    .option("--data <dir>", "folder of everything that it keeps (GRIDPOST_DATA); made if missing")
+    .option(
+      "--data <dir>",
+      "folder of everything that it keeps (GRIDPOST_DATA); made if missing",
+      notEmpty,
+    )
     .option("--listen <host:port>", "where it answers (GRIDPOST_LISTEN, else 127.0.0.1:7411)")
     .option("--set <key=value>", "a setting, such as leases.minTtl=10s; repeatable", repeated)
     .option("--new-admin-join", "write another join token for an admin to DIR/admin.join")
@@ -39,7 +43,7 @@ export const defineDaemon: Define = (program, cli) => {
     .option("--url <url>", "the server (GRIDPOST_URL)")
     .option("--token-file <file>", "join token for the node; needed at its first start")
     .option("--name <name>", "the node's name (default: the host name)")
-    .requiredOption("--data <dir>", "folder of its key, spool and work; made if missing")
+    .requiredOption("--data <dir>", "folder of its key, spool and work; made if missing", notEmpty)
     .option("--allow-process", "policy: cells that ask for it may run without a container")
     .option("--slots <n>", "sessions without GPUs side by side (default 1)", count)
     .option("--label <key=value>", "a label for `requires.labels`; repeatable", repeated)

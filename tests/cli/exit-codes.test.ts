@@ -83,6 +83,17 @@ describe("exit codes", () => {
     if (next !== undefined) expect(told.stderr).toContain(`next: ${next}`);
   });
 
+  it("are 2 for a folder without a name, which is not the folder that one is in", async () => {
+    for (const args of [
+      ["server", "--data", "", "--listen", "nowhere"],
+      ["daemon", "--data", "", "--slots", "x"],
+      ["archive", "restore", "nowhere", "--data", ""],
+    ]) {
+      const { code, stderr } = await cli.run(...args);
+      expect([args, code, stderr]).toEqual([args, 2, expect.stringMatching(/--data .*empty/)]);
+    }
+  });
+
   it("come with the help of the verb that was wrong", async () => {
     for (const [verb, ...args] of [
       ["archive verify", "--depe"],
