@@ -1,12 +1,15 @@
 import Database from "better-sqlite3";
 import { ProblemError } from "../contract/problem.ts";
 
+const FULL = [
+  "the disk is full",
+  "free space on the disk that holds the data folder, then repeat the call",
+] as const;
+
 const ADVICE: readonly (readonly [prefix: string, what: string, next: string])[] = [
-  [
-    "SQLITE_FULL",
-    "the disk is full",
-    "free space on the disk that holds the data folder, then repeat the call",
-  ],
+  ["SQLITE_FULL", ...FULL],
+  // No room for the index of the write-ahead log, which is made anew when the file is opened.
+  ["SQLITE_IOERR_SHMSIZE", ...FULL],
   [
     "SQLITE_READONLY",
     "the database cannot be written",

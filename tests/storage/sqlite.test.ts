@@ -5,10 +5,12 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openLog } from "../../storage/event-log.ts";
 import { migrate } from "../../storage/migrate.ts";
 import { openSqlite } from "../../storage/sqlite.ts";
+import { storeError } from "../../storage/sqlite-errors.ts";
 import { drivers } from "../support/drivers.ts";
 import { dbSuite } from "../suites/db.suite.ts";
 import { deadlinesSuite } from "../suites/deadlines.suite.ts";
@@ -104,6 +106,15 @@ describe("a SQLite data folder", () => {
     await put("small", "x");
     expect(await db.query("select id from e_rows")).toEqual([{ id: "small" }]);
     await db.close();
+  });
+
+  it("says the same when a full disk leaves no room for the index of the write-ahead log", () => {
+    const full = new Database.SqliteError("disk I/O error", "SQLITE_IOERR_SHMSIZE");
+    expect(storeError(full, file)).toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringContaining("the disk is full"),
+      next: expect.stringContaining("free space"),
+    });
   });
 
   it("refuses a damaged file with what to do", async () => {
