@@ -10,6 +10,8 @@ import type { RemoteSettings } from "./ports.ts";
 const EVERY_MS = 10_000;
 const MAX_PAUSE_MS = 600_000;
 const SILENCE_MS = 60_000;
+/** So much later everything is stopped that has not stopped by itself. */
+const SLACK_MS = 5_000;
 
 /** How far a remote is. */
 export interface RemoteState {
@@ -120,13 +122,19 @@ class Followed {
     const git = simpleGit({
       baseDir: this.gitDir,
       abort: this.stopping.signal,
-      timeout: { block: this.silenceMs },
-      config: [BARE, ...credentialConfig(this.remote, url)],
+      timeout: { block: this.silenceMs + SLACK_MS },
+      config: [BARE, ...endsWhenSilent(this.silenceMs), ...credentialConfig(this.remote, url)],
       ...REACHING,
     });
     await git.raw(["push", "--porcelain", "--progress", url, `${commit}:${BRANCH}`]);
   }
 }
+
+/** Whatever stops Git does not stop what speaks HTTP for it, which would wait for a silent remote for ever: it stops itself. */
+const endsWhenSilent = (ms: number): string[] => [
+  "http.lowSpeedLimit=1",
+  `http.lowSpeedTime=${Math.ceil(ms / 1_000)}`,
+];
 
 /** SSH says what is wrong before Git says that something is. */
 const REASON = /^ssh: |verification failed|fatal|error|denied|rejected/i;
@@ -136,7 +144,7 @@ function explain(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   if (/fetch first|non-fast-forward/.test(text))
     return "the remote has diverged: it holds commits that this archive does not; nothing was overwritten";
-  if (/block timeout/.test(text)) return "the remote was silent for too long";
+  if (/block timeout|Operation too slow/.test(text)) return "the remote was silent for too long";
   const lines = text.split("\n").filter((line) => REASON.test(line));
   return withoutPassword((lines[0] ?? text.trim().split("\n")[0] ?? "").trim()).slice(0, 500);
 }

@@ -161,6 +161,7 @@ describe("a push over HTTP", () => {
     remote.hold();
     await following.pushAll();
     expect(following.states()[0]?.error).toBe("the remote was silent for too long");
+    expect(commandLines().filter((one) => one.includes(address()))).toEqual([]);
     remote.release();
     await following.pushAll();
     expect(following.states()).toMatchObject([{ error: null }]);
