@@ -148,6 +148,16 @@ export const identity = {
     body: z.strictObject({ reason: z.string().max(500).optional() }),
     response: z.object({ principal: z.string(), revoked: z.literal(true) }),
   }),
+  /** For users of an outside issuer, whom no join token can let in again. */
+  readmitPrincipal: defineEndpoint({
+    method: "POST",
+    path: "/v1/principals/:principal/readmit",
+    summary: "Take the tokens of an outside issuer for a revoked user again",
+    scope: "principal:write",
+    params: z.object({ principal: z.string().max(160) }),
+    body: z.strictObject({ reason: z.string().max(500).optional() }),
+    response: z.object({ principal: z.string(), readmitted: z.literal(true) }),
+  }),
   createProject: defineEndpoint({
     method: "POST",
     path: "/v1/projects",

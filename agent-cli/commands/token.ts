@@ -23,6 +23,7 @@ export const defineToken: Define = (program, cli) => {
 
   defineCreate(token, cli);
   defineListVerbs(token, cli);
+  defineReadmit(token, cli);
   definePrint(token, cli);
   defineRotate(token, cli);
 };
@@ -95,6 +96,22 @@ function defineListVerbs(token: Command, cli: Cli): void {
           )
         : await api("POST /v1/tokens/:id/revoke", { params: { id: what } }, { idempotencyKey });
       await cli.out.show(revoked, revokedView(revoked));
+    });
+}
+
+function defineReadmit(token: Command, cli: Cli): void {
+  change(token, "readmit <user>", "Let a revoked user of an outside issuer in again")
+    .option("--reason <text>", "why")
+    .addHelpText("after", examples("token readmit user:sso-anna --reason 'was a mistake'"))
+    .action(async (principal, { reason, ...options }) => {
+      const idempotencyKey = cli.key(options);
+      const api = await cli.context(options).user();
+      const done = await api(
+        "POST /v1/principals/:principal/readmit",
+        { params: { principal }, body: given({ reason }) },
+        { idempotencyKey },
+      );
+      await cli.out.show(done, record([["readmitted", done.principal]]));
     });
 }
 

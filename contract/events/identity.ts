@@ -50,6 +50,8 @@ export const identityEvents = {
   }),
   /** All tokens and keys of the principal are dead: its generation counter rises. */
   "principal.revoked": z.object({ principal: z.string(), reason: z.string().nullable() }),
+  /** A revoked user of an outside issuer counts as never revoked: the issuer speaks for it again. */
+  "principal.readmitted": z.object({ principal: z.string(), reason: z.string().nullable() }),
   /** The server's signing key was published (public half); it signs from `activeFrom` (ms) on. */
   "signing_key.published": z.object({ kid: z.string(), jwk: PublicJwk, activeFrom: z.int() }),
   /** What this key has signed is refused from now on. */

@@ -16,6 +16,7 @@ import { parsePrincipal } from "./rules.ts";
 import {
   agentsWithKeys,
   generationOf,
+  hasJoined,
   listProjects,
   projectByName,
   projectNamedLike,
@@ -70,9 +71,28 @@ function accessHandlers(
   };
 }
 
-function principalHandlers(deps: IdentityDeps): Pick<IdentityHandlers, "revokePrincipal"> {
+function principalHandlers(
+  deps: IdentityDeps,
+): Pick<IdentityHandlers, "revokePrincipal" | "readmitPrincipal"> {
   const { log, standings, issuers } = deps;
   return {
+    readmitPrincipal: async (call) => {
+      const { principal } = call.params;
+      const reply = { principal, readmitted: true as const };
+      const done = await log.once(
+        callOf(call, [`principal:${principal}`], principal),
+        async (tx) => {
+          await refuseReadmission(deps, tx.query, principal);
+          const body = { principal, reason: call.body.reason ?? null };
+          const { actor } = call.principal;
+          await tx.append({ type: "principal.readmitted", project: null, actor, body });
+          return reply;
+        },
+        () => Promise.resolve(reply),
+      );
+      standings.clear();
+      return done;
+    },
     revokePrincipal: async (call) => {
       const { principal } = call.params;
       const reply = { principal, revoked: true as const };
@@ -95,6 +115,22 @@ function principalHandlers(deps: IdentityDeps): Pick<IdentityHandlers, "revokePr
       return done;
     },
   };
+}
+
+/** Whoever has joined, or may join, comes back as everybody comes. @throws ProblemError NOT_FOUND, CONFLICT */
+async function refuseReadmission(
+  { issuers }: IdentityDeps,
+  query: Query,
+  principal: string,
+): Promise<void> {
+  const { kind, name = "" } = parsePrincipal(principal) ?? {};
+  if (kind === undefined) throw noPrincipal(principal);
+  if (kind !== "user" || !isReserved(issuers, name) || (await hasJoined(query, principal)))
+    throw new ProblemError("CONFLICT", `${principal} comes from no outside issuer`, {
+      next: `gridpost token create --kind ${kind} --name ${name}`,
+    });
+  if ((await generationOf(query, principal)) === undefined)
+    throw new ProblemError("NOT_FOUND", `${principal} is not revoked`, { next: "gridpost audit" });
 }
 
 /** Whoever can act as somebody can give keys to the agents that those own, and would come back with them. */

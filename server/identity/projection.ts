@@ -11,6 +11,7 @@ type IdentityEvent =
   | "token.revoked"
   | "principal.joined"
   | "principal.revoked"
+  | "principal.readmitted"
   | "signing_key.published"
   | "signing_key.revoked";
 
@@ -99,6 +100,10 @@ const apply: Record<IdentityEvent, Apply> = {
     await query(REVOKE_KEYS, [principal]);
     await query("delete from p_keys where principal = $1", [principal]);
     await query(VOID_TOKENS, named);
+  },
+  "principal.readmitted": async (query, event) => {
+    const { principal } = body(event, "principal.readmitted");
+    await query("delete from p_principals where id = $1 and joined_at is null", [principal]);
   },
   "signing_key.published": async (query, event) => {
     const { kid, jwk, activeFrom } = body(event, "signing_key.published");

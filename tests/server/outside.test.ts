@@ -131,6 +131,29 @@ describe("tokens of an outside issuer", () => {
     });
   });
 
+  it("count again once an admin readmits their user, and nobody else can be readmitted", async () => {
+    const { identity, access } = server.admin.client;
+    const anew = async () => whoami(as(await issuer.sign({ sub: "rita", groups: ["gpu-team"] })));
+    await anew();
+    const params = { principal: "user:corp-rita" };
+    const readmit = (client: Client) =>
+      client.identity.readmitPrincipal({ params, body: { reason: "a mistake" } });
+    await expect(readmit(server.admin.client)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await identity.revokePrincipal({ params, body: {} });
+    await expect(anew()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    const member = await server.join("user", "sam", { role: "operator" });
+    await expect(readmit(member.client)).rejects.toMatchObject({ code: "FORBIDDEN" });
+    await readmit(server.admin.client);
+    expect((await anew()).scopes).toContain("mail:send");
+    await identity.revokePrincipal({ params, body: {} });
+    await expect(anew()).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    const { entries } = await access.audit({ query: { type: "principal.readmitted" } });
+    expect(entries).toMatchObject([{ actor: "user:admin", details: { reason: "a mistake" } }]);
+    await expect(
+      identity.readmitPrincipal({ params: { principal: "user:sam" }, body: {} }),
+    ).rejects.toMatchObject({ code: "CONFLICT", next: expect.stringContaining("--name sam") });
+  });
+
   it("do not make the server ask for keys over and over", async () => {
     const before = issuer.asked();
     for (let i = 0; i < 20; i += 1) {
