@@ -88,7 +88,27 @@ function closeAfter({ raw }: FastifyReply): void {
   raw.once("finish", () => socket?.destroySoon());
 }
 
-/** Answers what is not even an HTTP request, or has too large a header, and closes the connection. */
+const NOT_HTTP = [
+  "BAD_REQUEST",
+  "this is not an HTTP request that the server reads",
+  "repeat the call",
+] as const;
+
+const BROKEN: Readonly<Record<string, readonly [ProblemCode, string, string]>> = {
+  HPE_HEADER_OVERFLOW: [
+    "PAYLOAD_TOO_LARGE",
+    "the header of the request is too large",
+    "send less than 16 KiB of headers",
+  ],
+  // Whoever has a slow line for a while may try again.
+  ERR_HTTP_REQUEST_TIMEOUT: [
+    "UNAVAILABLE",
+    "the request took too long to arrive",
+    "repeat the call over a faster line, or send less",
+  ],
+};
+
+/** Answers what is no whole HTTP request, or has too large a header, and closes the connection. */
 export function answerBrokenRequest(
   error: Error & { readonly code?: string },
   socket: Socket,
@@ -97,14 +117,8 @@ export function answerBrokenRequest(
     socket.destroy();
     return;
   }
-  const problem =
-    error.code === "HPE_HEADER_OVERFLOW"
-      ? new ProblemError("PAYLOAD_TOO_LARGE", "the header of the request is too large", {
-          next: "send less than 16 KiB of headers",
-        })
-      : new ProblemError("BAD_REQUEST", "this is not an HTTP request that the server reads", {
-          next: "repeat the call",
-        });
+  const [code, message, next] = BROKEN[error.code ?? ""] ?? NOT_HTTP;
+  const problem = new ProblemError(code, message, { next });
   const body = JSON.stringify(problem.toProblem());
   socket.end(
     `HTTP/1.1 ${problem.status} ${problem.code}\r\nconnection: close\r\n` +

@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { answerBrokenRequest } from "../../server/problems.ts";
 import { type Member, startTestServer, type TestServer } from "../support/server.ts";
 
 const MIB = 1_048_576;
@@ -63,5 +64,16 @@ describe("a connection", () => {
     expect(await answerTo(await head("GET /v1/nothing", ...offer))).toMatch(/ 404 .*NOT_FOUND/s);
     expect(await answerTo(await head("GET /healthz"))).toMatch(/ 200 .*ok/s);
     socket.destroy();
+  });
+
+  it("that brings a request too slowly is told so, and not that it speaks no HTTP", async () => {
+    const late = Object.assign(new Error("late"), { code: "ERR_HTTP_REQUEST_TIMEOUT" });
+    const slow = createServer((socket) => answerBrokenRequest(late, socket));
+    slow.listen(0, "127.0.0.1");
+    await once(slow, "listening");
+    const { port } = slow.address() as AddressInfo;
+    const answer = await text(connect(port, "127.0.0.1"));
+    slow.close();
+    expect(answer).toMatch(/^HTTP\/1\.1 503 .*"UNAVAILABLE".*too long to arrive/s);
   });
 });
