@@ -26,6 +26,8 @@ interface Pulse {
   at: number;
   /** False while the engine gives no log. */
   open: boolean;
+  /** Bytes that it has printed and nobody has read yet. */
+  waiting: number;
 }
 
 /**
@@ -41,7 +43,7 @@ export async function followExecution(
   const { node, launcher } = parts;
   const over = new AbortController();
   const silent = new AbortController();
-  const pulse: Pulse = { at: node.clock.monotonic(), open: true };
+  const pulse: Pulse = { at: node.clock.monotonic(), open: true, waiting: 0 };
   const reading = readLog(parts, following, {
     pulse,
     signal: AbortSignal.any([silent.signal, node.detach]),
@@ -52,8 +54,8 @@ export async function followExecution(
     const told = parts.stopReason();
     over.abort();
     if (node.detach.aborted) throw new DetachedError();
-    await lastWords(reading, parts, pulse);
-    return told ?? (await guarding);
+    await lastWords(reading, parts, { pulse, following });
+    return told ?? (await guarding) ?? flood(following, pulse);
   } finally {
     over.abort();
     silent.abort();
@@ -61,18 +63,20 @@ export async function followExecution(
   }
 }
 
-/** Until the log has been read to its end, or has been silent for a while. */
+/** Until the log has been read to its end, or has been silent for a while. Nobody reads on in a flood. */
 async function lastWords(
   reading: Promise<void>,
   { node }: AttemptParts,
-  pulse: Pulse,
+  { pulse, following }: { readonly pulse: Pulse; readonly following: Following },
 ): Promise<void> {
   pulse.at = node.clock.monotonic();
   let done = false;
   const read = reading.finally(() => {
     done = true;
   });
-  while (!done && (!pulse.open || node.clock.monotonic() - pulse.at < LAST_WORDS_MS))
+  const heard = (): boolean =>
+    done || (pulse.open && node.clock.monotonic() - pulse.at >= LAST_WORDS_MS);
+  while (!heard() && flood(following, pulse) === null)
     await Promise.race([read, sleep(LAST_WORDS_MS / 4, node.detach)]);
 }
 
@@ -88,6 +92,7 @@ async function readLog(
     try {
       for await (const chunk of launcher.logs(id, { from: log.position, signal })) {
         pulse.at = node.clock.monotonic();
+        pulse.waiting = chunk.waiting ?? 0;
         log.push(chunk);
         if (signal.aborted) return;
       }
@@ -120,6 +125,12 @@ async function guard(
     await sleep(TICK_MS, over, node.detach, ...(told.aborted ? [] : [told]));
   }
   return passed;
+}
+
+/** Why it has printed too much; null if it has not. What it prints faster than it is read counts. */
+function flood({ log: { position } }: Following, { waiting }: Pulse): StopReason | null {
+  if (position.stdout + position.stderr + waiting <= MOST_LOG_BYTES) return null;
+  return { outcome: "failed", message: "printed more than 1 GiB" };
 }
 
 /** What an engine that does not answer keeps to itself is no silence: that counts anew from its next answer. */
@@ -162,7 +173,7 @@ async function limitPassed(
   pulse: Pulse,
 ): Promise<StopReason | null> {
   const { node, run } = parts;
-  const { n, log, lastedMs } = following;
+  const { n, lastedMs } = following;
   const now = node.clock.monotonic();
   const { run: limits, stop } = run.phases;
   const startedAt = node.spool.executions(run.attempt.id).find((row) => row.n === n)?.startedAt;
@@ -170,8 +181,8 @@ async function limitPassed(
     return { outcome: "timed_out", message: `ran for longer than ${seconds(limits.timeout)}` };
   if (await fellSilent(parts, following, pulse))
     return { outcome: "silent", message: `printed nothing for ${seconds(limits.silence ?? 0)}` };
-  if (log.position.stdout + log.position.stderr > MOST_LOG_BYTES)
-    return { outcome: "failed", message: "printed more than 1 GiB" };
+  const flooded = flood(following, pulse);
+  if (flooded !== null) return flooded;
   // The node's fault, not the cell's: another node may try.
   if (node.disk.exhausted !== null) return { outcome: "invalid", message: node.disk.exhausted };
   if (now > node.contact.stopAt(run.lostAfterMs, stop.timeout))

@@ -55,6 +55,8 @@ export interface Launched {
 export interface LogChunk {
   readonly stream: "stdout" | "stderr";
   readonly bytes: Buffer;
+  /** How many bytes printed behind these wait to be read; left out where nobody can tell. */
+  readonly waiting?: number;
 }
 
 /** How many bytes of each stream have been read. */

@@ -188,7 +188,9 @@ async function* readLog(
       const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
       if (bytesRead > 0) {
         position += bytesRead;
-        yield { stream: "stdout", bytes: Buffer.from(buffer.subarray(0, bytesRead)) };
+        const bytes = Buffer.from(buffer.subarray(0, bytesRead));
+        const waiting = Math.max(0, (await file.stat()).size - position);
+        yield { stream: "stdout", bytes, waiting };
       } else if (running) {
         await sleep(LOOK_MS, signal);
       } else {

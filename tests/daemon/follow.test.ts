@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { AttemptParts } from "../../daemon/execution.ts";
 import { followExecution } from "../../daemon/follow.ts";
-import { EngineGoneError } from "../../daemon/launcher.ts";
+import { EngineGoneError, type LogChunk } from "../../daemon/launcher.ts";
 import type { StopReason } from "../../daemon/spool-rows.ts";
 import { TestClock } from "../support/clock.ts";
 
@@ -40,7 +40,8 @@ function execution() {
       inspect: () => engine.ask(),
       wait: () => ended,
       stop: () => Promise.resolve(ends()),
-      logs: async function* () {
+      logs: async function* (): AsyncGenerator<LogChunk> {
+        yield* printed();
         await engine.ask();
         await Promise.race([ended, engine.dies()]);
         await new Promise(setImmediate);
@@ -55,15 +56,17 @@ function execution() {
     asked.abort();
   };
   let lastWords = (): void => undefined;
+  let printed = async function* (): AsyncGenerator<LogChunk> {};
+  const prints = (chunks: typeof printed) => (printed = chunks);
   const follow = (lastedMs: number | null = null) =>
     followExecution(parts as unknown as AttemptParts, {
       id: "a",
       n: 1,
-      log: { position: { stdout: 0, stderr: 0 } } as never,
+      log: { position: { stdout: 0, stderr: 0 }, push: () => undefined } as never,
       lastedMs,
     });
   const whileItsLogIsRead = (act: () => void) => (lastWords = act);
-  return { ask, ends, follow, whileItsLogIsRead, clock, engine, told: () => reason };
+  return { ask, ends, follow, prints, whileItsLogIsRead, clock, engine, told: () => reason };
 }
 
 /** An engine that goes away, and its log streams with it or without a word, and comes back. */
@@ -132,6 +135,31 @@ it("an execution that is followed for long leaves nothing behind on the daemon's
   await following;
   vi.restoreAllMocks();
   vi.useRealTimers();
+});
+
+describe("a flood of output that is read more slowly than it is printed", () => {
+  const GIB = 2 ** 30;
+  /** What is read of a log that has no end. */
+  const flood = (waiting: number) =>
+    async function* (): AsyncGenerator<LogChunk> {
+      for (;;) {
+        yield { stream: "stdout", bytes: Buffer.alloc(1), waiting };
+        await new Promise(setImmediate);
+      }
+    };
+
+  it("ends the execution, and what waits is not read", async () => {
+    const { follow, prints } = execution();
+    prints(flood(GIB + 1));
+    expect(await follow()).toEqual({ outcome: "failed", message: "printed more than 1 GiB" });
+  });
+
+  it("is found also when the execution ended at once", async () => {
+    const { ends, follow, prints } = execution();
+    prints(flood(GIB + 1));
+    ends();
+    expect(await follow()).toMatchObject({ outcome: "failed" });
+  });
 });
 
 describe("the silence of an execution", () => {

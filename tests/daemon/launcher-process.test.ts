@@ -98,3 +98,27 @@ async function sleepers(): Promise<string[]> {
   const ours = new RegExp(own("^sleep (3141|3142|3143)$"));
   return (await commandLines()).filter((line) => ours.test(line)).toSorted();
 }
+
+it.runIf(process.platform === "linux")(
+  "tells how much of a log waits to be read, because a flood is printed faster than it is read",
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "gridpost-flood-"));
+    await chmod(folder, 0o755);
+    const root = join(folder, "processes");
+    await mkdir(root);
+    const launcher = processLauncher(root);
+    const { id } = await launcher.create(launchOf(folder, "yes | head -c 200000"));
+    await launcher.start(id);
+    const { signal } = new AbortController();
+    await launcher.wait(id, signal);
+    const left: unknown[] = [];
+    let read = 0;
+    for await (const chunk of launcher.logs(id, { from: { stdout: 0, stderr: 0 }, signal })) {
+      read += chunk.bytes.length;
+      left.push(read + (chunk.waiting ?? 0));
+    }
+    expect(read).toBe(200_000);
+    expect(new Set(left)).toEqual(new Set([200_000]));
+    await rm(folder, { recursive: true });
+  },
+);
