@@ -54,6 +54,8 @@ export function createOptions(
       [LABELS.spec]: specOf(launch),
     },
     NetworkDisabled: true,
+    // A check that the image declares would run beside the measurement.
+    Healthcheck: { Test: ["NONE"] },
     HostConfig: hostConfig(launch),
   };
 }

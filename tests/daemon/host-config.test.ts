@@ -108,6 +108,10 @@ const VARYING = new Set([
 ]);
 
 describe("a container's settings", () => {
+  it("keep a check of the image's health from running beside the measurement", () => {
+    expect(createOptions(good, owner).Healthcheck).toEqual({ Test: ["NONE"] });
+  });
+
   it("stay within the rules for every launch that is not refused", () => {
     let accepted = 0;
     fc.assert(
