@@ -29,7 +29,6 @@ export function checkSweep(sweep: SweepFile): SweepProblem[] {
     ...excludeProblems(sweep),
     ...placeholderProblems(sweep),
     ...templateProblems(sweep),
-    ...pidsProblems(sweep),
     ...stopProblems(sweep),
   ];
   return [...problems, ...sizeProblems(sweep, problems.length === 0)];
@@ -125,14 +124,29 @@ function templateProblems({ cell, metrics, requires }: SweepFile): SweepProblem[
     const message = `"${key}" describes GPUs, but requires.gpus is 0`;
     problems.push({ path: ["requires", key], message, reads: [["requires", "gpus"]] });
   }
-  return problems;
+  return [...problems, ...containerProblems(cell)];
 }
 
-/** What is measured must be what the cell says: nothing is cut to what a container may have. */
-function pidsProblems({ cell: { resources, runtime } }: SweepFile): SweepProblem[] {
-  if (runtime === "process" || (resources.pids ?? 0) <= MAX_CONTAINER_PIDS) return [];
-  const message = `a container has at most ${MAX_CONTAINER_PIDS} processes and threads`;
-  return [{ path: ["cell", "resources", "pids"], message, reads: [["cell", "runtime"]] }];
+/** With less, the kernel or the engine refuses to make a container. */
+const LEAST_CPUS = 0.01;
+const LEAST_MEMORY = 6 * 1_048_576;
+
+/** Limits that no container can have: refused here, not cut, and not left to each node and its engine's words. */
+function containerProblems({ runtime, resources }: SweepFile["cell"]): SweepProblem[] {
+  if (runtime === "process") return [];
+  const { cpus = LEAST_CPUS, memory = LEAST_MEMORY, pids = 1 } = resources;
+  const limit = (key: string, message: string): SweepProblem => ({
+    path: ["cell", "resources", key],
+    message: `a container has at ${message}`,
+    reads: [["cell", "runtime"]],
+  });
+  return [
+    ...(cpus < LEAST_CPUS ? [limit("cpus", `least ${LEAST_CPUS} cores`)] : []),
+    ...(memory < LEAST_MEMORY ? [limit("memory", `least ${LEAST_MEMORY / 1_048_576}MiB`)] : []),
+    ...(pids > MAX_CONTAINER_PIDS
+      ? [limit("pids", `most ${MAX_CONTAINER_PIDS} processes and threads`)]
+      : []),
+  ];
 }
 
 /** A node that is cut off stops its work before `lostAfter`: with a long farewell it would have to do so at once. */

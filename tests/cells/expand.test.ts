@@ -168,6 +168,23 @@ test("a cell that asks for more processes than a container has is refused, and n
     ]);
 });
 
+test.each(["docker", "any", "process"] as const)(
+  "limits that no container can have are refused where there may be one: %s",
+  (runtime) => {
+    const template = { runtime, image: "x", resources: { cpus: 0.009, memory: "1MiB" } };
+    expect(problemsOf(sweep({}, template))).toEqual(
+      runtime === "process"
+        ? 1
+        : [
+            "cell.resources.cpus: a container has at least 0.01 cores",
+            "cell.resources.memory: a container has at least 6MiB",
+          ],
+    );
+    const least = { ...template, resources: { cpus: 0.01, memory: "6MiB" } };
+    expect(problemsOf(sweep({}, least))).toBe(1);
+  },
+);
+
 test("a path of an input file leads nowhere else, whatever characters it holds", () => {
   const fits = (path: string): boolean => RelativePath.safeParse(path).success;
   const part = fc.constantFrom(
