@@ -68,7 +68,21 @@ const overlap = (a: Path, b: Path): boolean =>
   Math.min(a.length, b.length) > 0 && a.slice(0, b.length).every((part, i) => part === b[i]);
 
 /** What a broken file may lack and still be looked at further. */
-const STAND_INS = { name: "unnamed", metrics: { primary: "unnamed" } };
+const STAND_INS = {
+  name: "unnamed",
+  cell: { command: ["unnamed"] },
+  metrics: { primary: "unnamed" },
+};
+
+function withStandIns(copy: Members): Members {
+  const { cell, metrics } = STAND_INS;
+  return {
+    ...STAND_INS,
+    ...copy,
+    cell: { ...cell, ...membersOf(copy["cell"]) },
+    metrics: { ...metrics, ...membersOf(copy["metrics"]) },
+  };
+}
 
 /**
  * The sweep that is left when what does not fit the schema is emptied, or else taken out, so that the mistakes which
@@ -85,15 +99,16 @@ function repair(value: unknown, error: z.ZodError): SweepFile | undefined {
   }
   // What an empty text does not mend is taken out, then what held it.
   for (const levels of [0, 1, 2])
-    for (const { path } of SweepFile.safeParse(copy).error?.issues ?? [])
+    for (const { path } of SweepFile.safeParse(withStandIns(copy)).error?.issues ?? [])
       change(copy, (path as Path).slice(0, path.length - levels), remove);
-  const metrics = { ...STAND_INS.metrics, ...(isRecord(copy["metrics"]) ? copy["metrics"] : {}) };
-  return SweepFile.safeParse({ ...STAND_INS, ...copy, metrics }).data;
+  return SweepFile.safeParse(withStandIns(copy)).data;
 }
 
 type Members = Record<string | number, unknown>;
 
 const isRecord = (value: unknown): value is Members => typeof value === "object" && value !== null;
+
+const membersOf = (value: unknown): Members => (isRecord(value) ? value : {});
 
 const remove = (members: Members, part: string | number): void => void delete members[part];
 

@@ -36,7 +36,7 @@ export function readYaml(text: string): YamlSource {
   const errors = [...document.errors, ...document.warnings].map(({ pos, code, message }) => ({
     ...at(pos[0]),
     path: "",
-    message: code === "DUPLICATE_KEY" ? `the key ${keyAt(text, pos[0])} is there twice` : message,
+    message: OWN_WORDS[code]?.(keyAt(text, pos[0])) ?? message,
   }));
   const { value, refused } = valueOf(document);
   if (refused !== undefined) errors.push({ ...at(0), path: "", message: refused });
@@ -48,6 +48,12 @@ export function readYaml(text: string): YamlSource {
     positionOf: (path) => at(offsetOf(document, path)),
   };
 }
+
+/** Where the parser speaks to programmers. */
+const OWN_WORDS: Partial<Record<string, (key: string) => string>> = {
+  DUPLICATE_KEY: (key) => `the key ${key} is there twice`,
+  MULTIPLE_DOCS: () => "more than one document: a file holds one",
+};
 
 const keyAt = (text: string, offset: number): string =>
   /^[^\s:,}]+/.exec(text.slice(offset))?.[0] ?? "";

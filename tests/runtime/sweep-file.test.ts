@@ -88,6 +88,26 @@ lostAfter: 1m
     ]);
   });
 
+  test.each(["", "command: []", "command: run", "command: [run, 5]"])(
+    "whose command is wrong gets its other mistakes in the same pass: %s",
+    (command) => {
+      const text = `name: k
+matrix:
+  axes: { threads: [1, 1] }
+cell:
+  env: { A: "\${nope}" }
+  ${command}
+metrics: { primary: speed }
+`;
+      const found = problems(text);
+      expect(found).toContain("s.yaml:3 matrix.axes.threads.1: 1 is on the axis twice");
+      expect(found.map((one) => one.split(" ")[0])).toEqual(
+        expect.arrayContaining(["s.yaml:3", "s.yaml:4", "s.yaml:5", "s.yaml:7"]),
+      );
+      expect(found.some((one) => one.includes("cell.command"))).toBe(true);
+    },
+  );
+
   test("refuses durations and sizes that no run could have", () => {
     const text = `${GOOD}lostAfter: 31d
 requires: { gpus: 1, memory: 99999999TiB }
@@ -149,7 +169,7 @@ requires: { gpus: 1, memory: 99999999TiB }
     ["", "expected object, received null"],
     ["- 1", "expected object, received array"],
     ["a: [", "end with a ]"],
-    ["name: a\n---\nname: b", "multiple documents"],
+    ["name: a\n---\nname: b", "more than one document: a file holds one"],
     [
       "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\n",
       "alias",
