@@ -40,12 +40,13 @@ const plain: Style = {
   },
 };
 
-/** The first column to the left, the others, which are numbers mostly, to the right. */
+/** The first column to the left, and the last, which may be a long message; the others, numbers mostly, to the right. */
 const aligned = (row: Row, widths: readonly number[]): string =>
   widths
     .map((width, column) => {
       const text = row[column] ?? "";
-      return column === 0 ? text.padEnd(width) : text.padStart(width);
+      const left = column === 0 || column === widths.length - 1;
+      return left ? text.padEnd(width) : text.padStart(width);
     })
     .join("  ")
     .trimEnd();

@@ -238,6 +238,17 @@ describe("a report", () => {
     );
   });
 
+  it("begins the messages of all failures at one place, however long one of them is", () => {
+    const failed = ["x".repeat(300), "exit code 1"].map((message, i) =>
+      attempt("r1", [], { n: i + 1, outcome: "failed", accepted: false, message }),
+    );
+    const lines = renderText(buildReport(record({ attempts: failed }))).split("\n");
+    const head = lines.find((line) => line.includes("message")) ?? "";
+    const short = lines.find((line) => line.includes("exit code 1")) ?? "";
+    expect(short.indexOf("exit")).toBe(head.indexOf("message"));
+    expect(short.length).toBeLessThan(80);
+  });
+
   it("writes figures beyond the usual with an exponent, and others in full", () => {
     const values = [1.5e300, -2e-9, 1_234_567, 0.00123456];
     const text = values.map((value) =>
