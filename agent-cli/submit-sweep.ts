@@ -51,9 +51,13 @@ export async function submitSweep(
   await showOutcome(cli, ended);
   if (allSucceeded(ended)) return;
   cli.exitWith(EXIT.runFailed);
-  const failed = `gridpost run ls ${ended.sweep} --state failed`;
+  const without = ENDED_WITHOUT.find((state) => (ended.states[state] ?? 0) > 0);
+  const failed = `gridpost run ls ${ended.sweep} --state ${without}`;
   cli.out.note(`next: ${inProject(failed, options.project)}`);
 }
+
+/** A sweep that was cancelled has no failed run to look at. */
+const ENDED_WITHOUT = ["failed", "invalid", "skipped", "cancelled"] as const;
 
 const LEAVING = ["SIGINT", "SIGTERM"] as const;
 

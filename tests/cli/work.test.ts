@@ -119,4 +119,15 @@ describe("work at the command line", () => {
     expect(said).toContain(`; end it: gridpost sweep cancel ${id}\n`);
     expect((await anna.run("sweep", "cancel", id)).code).toBe(0);
   });
+
+  it("names the runs that a sweep has left without a result by the state that they have", async () => {
+    const child = anna.start("sweep", "run", "one.yaml", "--wait");
+    let said = "";
+    child.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    await expect.poll(() => said).toContain("0 of 1 run ended");
+    const ended = once(child, "exit");
+    await anna.run("sweep", "cancel", "by-hand");
+    expect(await ended).toEqual([7, null]);
+    expect(said).toMatch(/^next: gridpost run ls \S+ --state cancelled$/m);
+  });
 });
