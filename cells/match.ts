@@ -22,6 +22,8 @@ export interface Offer {
   readonly gpus: readonly string[];
   readonly slots: number;
   readonly runtimes: readonly string[];
+  /** Cores that no process has for itself; left out: any number. */
+  readonly cores?: number | undefined;
 }
 
 /** Runs that ask for the same, as the store counts them. */
@@ -90,6 +92,19 @@ export function imageOn(images: Images, written: string): string | undefined {
   return images[name] ?? images[`${name}:latest`];
 }
 
+/** Whether it would be a process: where both are offered a node takes the container. */
+const asProcess = (
+  { image, demand: { runtime } }: Pick<Waiting, "image" | "demand">,
+  runtimes: readonly string[],
+): boolean =>
+  runtime === "process" || (runtime === "any" && (image === null || !runtimes.includes("docker")));
+
+/** Whether the cores are free that a process would have for itself; containers share theirs. */
+const coresFree = (waiting: Waiting, { cores, runtimes }: Offer): boolean =>
+  cores === undefined ||
+  Math.ceil(waiting.demand.cpus ?? 0) <= cores ||
+  !asProcess(waiting, runtimes);
+
 /** What is asked for, with the image. */
 export type Wanted = Pick<Waiting, "image" | "imageId" | "demand">;
 
@@ -103,8 +118,7 @@ export function imageFits(
   { runtimes }: Pick<Offer, "runtimes">,
 ): boolean {
   if (image === null || imageId === null) return true;
-  // Where both are offered a node takes the container.
-  if (demand.runtime === "any" && !runtimes.includes("docker")) return true;
+  if (asProcess({ image, demand }, runtimes)) return true;
   const own = imageOn(images, image);
   if (own === undefined && imageId.includes("@")) return true;
   return own === imageId || Object.values(images).includes(imageId);
@@ -123,6 +137,7 @@ export function fitsNow(waiting: Waiting, { inventory, images, offer }: Candidat
   return (
     offersRuntime(demand, offer.runtimes) &&
     couldRun(demand, inventory) &&
+    coresFree(waiting, offer) &&
     imageFits(waiting, images, offer) &&
     pickGpus(demand, inventory, offer.gpus) !== undefined
   );

@@ -78,6 +78,8 @@ export const Capacity = z.strictObject({
   /** Free slots for sessions without GPUs. */
   slots: z.int().min(0).max(1_024).default(0),
   runtimes: z.array(z.enum(["docker", "process"])).default([]),
+  /** Cores that no process has for itself; left out by a node that keeps none on cores of its own. */
+  cores: z.int().min(0).max(65_536).optional(),
 });
 export type Capacity = z.input<typeof Capacity>;
 

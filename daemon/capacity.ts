@@ -12,7 +12,7 @@ const SUSPECT_MS = 45_000;
  */
 export function freeCapacity(node: Node, ending?: string): Offer | null {
   if (refusal(node) !== null) return null;
-  const { inventory, spool, engines, quarantine } = node;
+  const { inventory, spool, engines, quarantine, cores } = node;
   const held = spool.sessions().filter(({ id }) => id !== ending);
   const locked = new Set(held.flatMap(({ gpus }) => gpus));
   const gpus = inventory.gpus
@@ -20,7 +20,9 @@ export function freeCapacity(node: Node, ending?: string): Offer | null {
     .filter((uuid) => !locked.has(uuid) && !quarantine.has(uuid));
   const busy = held.filter((session) => session.gpus.length === 0).length;
   const slots = Math.max(0, inventory.slots - busy);
-  return gpus.length === 0 && slots === 0 ? null : { gpus, slots, runtimes: engines.runtimes() };
+  if (gpus.length === 0 && slots === 0) return null;
+  const free = cores.free === undefined ? {} : { cores: cores.free };
+  return { gpus, slots, runtimes: engines.runtimes(), ...free };
 }
 
 /** What of this machine keeps it from working, as the server shows it; null for nothing. */

@@ -64,6 +64,7 @@ export const Offer = z.object({
   gpus: z.array(z.string()),
   slots: z.int(),
   runtimes: z.array(z.enum(["docker", "process"])),
+  cores: z.int().optional(),
 });
 export type Offer = z.infer<typeof Offer>;
 

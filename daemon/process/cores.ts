@@ -34,6 +34,13 @@ export class Cores {
     }
   }
 
+  /** How many nobody has; undefined where processes are not kept on some of them. */
+  get free(): number | undefined {
+    if (this.all.length === 0) return undefined;
+    const taken = new Set([...this.held.values()].flat());
+    return this.all.filter((core) => !taken.has(core)).length;
+  }
+
   /** For an attempt that an earlier life has begun. */
   hold(attempt: string, cores: readonly number[]): void {
     this.held.set(attempt, cores);

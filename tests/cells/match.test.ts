@@ -123,6 +123,25 @@ describe("matching", () => {
       ).toEqual([true, true, false]);
   });
 
+  test("gives no process to a node whose cores others have; containers share theirs", () => {
+    const { count } = INVENTORY.cpu;
+    const fits = (runtime: Demand["runtime"], cpus: number | null, cores?: number): boolean[] =>
+      [["docker", "process"], ["process"]].map((runtimes) =>
+        fitsNow(waiting({ image: "i", demand: { ...FREE, runtime, cpus } }), {
+          inventory: INVENTORY,
+          images: {},
+          offer: { gpus: [], slots: 1, runtimes, cores },
+        }),
+      );
+    expect(fits("process", 0.5, 1)).toEqual([true, true]);
+    expect(fits("process", 1.5, 1)).toEqual([false, false]);
+    expect(fits("process", 1, 0)).toEqual([false, false]);
+    expect(fits("process", null, 0)).toEqual([true, true]);
+    expect(fits("process", count)).toEqual([true, true]);
+    expect(fits("any", 1, 0)).toEqual([true, false]);
+    expect(fits("docker", 1, 0)).toEqual([true, false]);
+  });
+
   test("orders by priority, then the project with less in hand, the image that is there, and age", () => {
     const node: Candidate = {
       inventory: INVENTORY,

@@ -1,11 +1,24 @@
 import { availableParallelism } from "node:os";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { freeCapacity } from "../../daemon/capacity.ts";
+import type { Node } from "../../daemon/node.ts";
 import { Cores } from "../../daemon/process/cores.ts";
 import { makeGate } from "../support/gate.ts";
 import { startTestServer } from "../support/server.ts";
 import { evidence, finished, makeNode, submit, sweepOf } from "./support.ts";
 
 const never = new AbortController().signal;
+
+const idleNode = (cores: Cores): Node =>
+  ({
+    cores,
+    contact: { draining: false, met: true, skewMs: 0, silentMs: () => 0 },
+    engines: { problem: null, runtimes: () => ["process"] },
+    disk: { problem: null },
+    inventory: { gpus: [], slots: 2 },
+    spool: { sessions: () => [] },
+    quarantine: new Set(),
+  }) as unknown as Node;
 
 describe("the cores of a machine", () => {
   beforeEach(() => void vi.useFakeTimers());
@@ -20,6 +33,17 @@ describe("the cores of a machine", () => {
     cores.release("b");
     expect(await cores.take("d", 9, never)).toEqual([0, 1, 4, 5]);
     expect(await new Cores([]).take("e", 1, never)).toEqual([]);
+  });
+
+  it("are offered to the server only while nobody has them", async () => {
+    const cores = new Cores([0, 1]);
+    const offered = (of: Cores): unknown => freeCapacity(idleNode(of))?.cores;
+    expect(offered(cores)).toBe(2);
+    await cores.take("a", 2, never);
+    expect(offered(cores)).toBe(0);
+    cores.release("a");
+    expect(offered(cores)).toBe(2);
+    expect(offered(new Cores([]))).toBeUndefined();
   });
 
   it("are waited for, and not for ever", async () => {
