@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { sha256 } from "../contract/cell/cell-id.ts";
 import type { FileIdentity } from "../contract/cell/expand.ts";
-import type { SweepFile, SweepSource } from "../contract/cell/sweep-file.ts";
+import { RelativePath, type SweepFile, type SweepSource } from "../contract/cell/sweep-file.ts";
 import { ProblemError } from "../contract/problem-error.ts";
 import { type FileProblem, readSweepFile } from "../runtime/sweep-file.ts";
 import { readYaml } from "../runtime/yaml-source.ts";
@@ -27,19 +27,20 @@ export interface SweepBundle {
 export async function readSweepBundle(path: string): Promise<SweepBundle> {
   const text = await readText(path);
   const read = readSweepFile(text, path);
-  if (!read.ok) throw mistakes(path, read.problems);
+  const yaml = readYaml(text);
+  const named = yaml.broken ? [] : namedFiles(yaml.value);
+  const found = await Promise.all(
+    [...new Set(named)].filter(Boolean).map((name) => inputFile(dirname(path), name)),
+  );
+  const missing = found.flatMap((file) => {
+    if (!("problem" in file)) return [];
+    const place = ["cell", "files", named.indexOf(file.name)];
+    const message = file.problem;
+    return [{ file: path, ...yaml.positionOf(place), path: place.join("."), message }];
+  });
+  if (!read.ok || missing.length > 0)
+    throw mistakes(path, [...(read.ok ? [] : read.problems), ...missing]);
   const { sweep, source } = read;
-  const names = [...new Set(sweep.cell.files)];
-  const found = await Promise.all(names.map((name) => inputFile(dirname(path), name)));
-  const missing = found.filter((file) => "problem" in file);
-  if (missing.length > 0) {
-    const yaml = readYaml(text);
-    const located = missing.map(({ name, problem }) => {
-      const place = ["cell", "files", sweep.cell.files.indexOf(name)];
-      return { file: path, ...yaml.positionOf(place), path: place.join("."), message: problem };
-    });
-    throw mistakes(path, located);
-  }
   const files = found.flatMap((file) =>
     "content" in file ? [{ path: file.name, content: file.content }] : [],
   );
@@ -49,6 +50,13 @@ export async function readSweepBundle(path: string): Promise<SweepBundle> {
     { sha256: sha256(content), size: content.length },
   ]);
   return { sweep, source, files, identities: new Map(identities) };
+}
+
+/** The input files of a sweep file that may be wrong elsewhere; those whose names are mistakes themselves are empty. */
+function namedFiles(value: unknown): string[] {
+  const files = (value as { cell?: { files?: unknown } } | null | undefined)?.cell?.files;
+  if (!Array.isArray(files)) return [];
+  return files.map((name: unknown) => RelativePath.safeParse(name).data ?? "");
 }
 
 type InputFile = { readonly name: string } & (
@@ -64,7 +72,8 @@ async function inputFile(folder: string, name: string): Promise<InputFile> {
   }
 }
 
-function mistakes(path: string, problems: readonly FileProblem[]): ProblemError {
+function mistakes(path: string, found: readonly FileProblem[]): ProblemError {
+  const problems = found.toSorted((a, b) => a.line - b.line || a.column - b.column);
   const many = problems.length === 1 ? "1 mistake" : `${problems.length} mistakes`;
   return new ProblemError("UNPROCESSABLE", `${many} in ${path}`, {
     details: problems.map((problem) => ({ ...problem })),

@@ -98,6 +98,18 @@ describe("sweep files at the command line", () => {
     const { code, stderr } = await cli.run("sweep", "validate", path);
     expect(code).toBe(2);
     expect(stderr).toMatch(/lost\.yaml:10:\d+: cell\.files\.0: cannot read lost\.mjs/);
+    const text = GOOD.replace("[bench.mjs]", "[5, lost.mjs, ../up.mjs]").replace(
+      "repeats: 3",
+      "repeats: 0",
+    );
+    const all = await cli.run("sweep", "validate", await file("lost.yaml", text));
+    const lines = [...all.stderr.matchAll(/lost\.yaml:(\d+):\d+: (\S+):/g)];
+    expect(lines.map(([, line, where]) => [line, where])).toEqual([
+      ["10", "cell.files.0"],
+      ["10", "cell.files.1"],
+      ["10", "cell.files.2"],
+      ["13", "repeats"],
+    ]);
   });
 
   it("are valid without a word on stderr", async () => {
