@@ -1,3 +1,4 @@
+import { timeLimit } from "../contract/time-limit.ts";
 import type { Db } from "../storage/db.ts";
 
 export interface WaitOptions {
@@ -20,7 +21,8 @@ export async function waitUntil(
   { ms, signal }: WaitOptions,
 ): Promise<void> {
   if (ms <= 0 || signal.aborted) return;
-  const over = AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+  const limit = timeLimit(ms, signal);
+  const over = limit.signal;
   let wake: () => void = () => undefined;
   let rung = false;
   const ring = (): void => {
@@ -36,6 +38,7 @@ export async function waitUntil(
       await pause(over);
     }
   } finally {
+    limit.end();
     await unlisten();
   }
 }

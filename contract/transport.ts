@@ -1,4 +1,5 @@
 import { PROBLEMS, ProblemError, type ProblemCode } from "./problem-error.ts";
+import { timeLimit } from "./time-limit.ts";
 
 /** What of an endpoint a caller must know to send it. */
 export interface Route {
@@ -128,7 +129,8 @@ async function exchange(options: ClientOptions, outgoing: Outgoing): Promise<Htt
   const { route, parts, token, key, call } = outgoing;
   const { body, type } = encoded(parts);
   const url = urlOf(options.url, route.path, parts);
-  const timeout = AbortSignal.timeout(call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  const ms = call.timeoutMs ?? options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const limit = timeLimit(ms, ...(call.signal ? [call.signal] : []));
   try {
     return await (options.exchange ?? byFetch)({
       url,
@@ -139,10 +141,12 @@ async function exchange(options: ClientOptions, outgoing: Outgoing): Promise<Htt
         ...(key === undefined ? {} : { "idempotency-key": key }),
       },
       body,
-      signal: call.signal ? AbortSignal.any([call.signal, timeout]) : timeout,
+      signal: limit.signal,
     });
   } catch (error) {
     throw new UnreachableError(`cannot reach ${options.url}: ${reasonOf(error)}`, key, error);
+  } finally {
+    limit.end();
   }
 }
 

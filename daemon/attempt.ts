@@ -1,4 +1,5 @@
 import { ProblemError } from "../contract/problem.ts";
+import { timeLimit } from "../contract/time-limit.ts";
 import { AttemptFolder, type WorkRoots } from "./attempt-folder.ts";
 import { restoreLog } from "./attempt-log.ts";
 import { untilTaken } from "./calls.ts";
@@ -70,12 +71,26 @@ async function clearAway(
 const stopReasonOf = ({ node }: Workplace, { id, session }: AttemptRow): StopReason | null =>
   node.spool.attempts(session).find((attempt) => attempt.id === id)?.stop ?? null;
 
-/** Prepares an attempt and tells the server that it begins. Nothing runs before the server has agreed. */
+/** Prepares an attempt, which takes no longer than its set-up may. */
 async function begin(place: Workplace, row: AttemptRow): Promise<Plan | null> {
+  const { detach, stops } = place.node;
+  const ms = clampDelay(row.run.phases.setup.timeout);
+  const limit = timeLimit(ms, detach, stops.signal(row.id));
+  try {
+    return await prepare(place, row, limit.signal);
+  } finally {
+    limit.end();
+  }
+}
+
+/** Prepares an attempt and tells the server that it begins. Nothing runs before the server has agreed. */
+async function prepare(
+  place: Workplace,
+  row: AttemptRow,
+  signal: AbortSignal,
+): Promise<Plan | null> {
   const { node, roots, gpus } = place;
   const { run } = row;
-  const timeout = AbortSignal.timeout(clampDelay(run.phases.setup.timeout));
-  const signal = AbortSignal.any([timeout, node.detach, node.stops.signal(row.id)]);
   refuseLocked(node, row, gpus);
   const plan = await makePlan(node, run, { gpus, signal });
   const folder = new AttemptFolder(roots, plan.runtime, row.id);

@@ -1,3 +1,4 @@
+import { timeLimit } from "../contract/time-limit.ts";
 import { executionName } from "./launcher.ts";
 import type { Node } from "./node.ts";
 import type { AttemptRow } from "./spool-rows.ts";
@@ -33,7 +34,8 @@ export async function noteReboot(parts: Parts, bootId: string): Promise<void> {
 /** The attempts of which something may have run when the machine went down. */
 async function cutOff(parts: Parts): Promise<string[]> {
   const { spool, clock, detach } = parts;
-  const signal = AbortSignal.any([detach, AbortSignal.timeout(ENGINE_MS)]);
+  const limit = timeLimit(ENGINE_MS, detach);
+  const { signal } = limit;
   const latest = clock.now() - clock.monotonic() - DOWN_MS;
   const cut: string[] = [];
   for (const row of spool.sessions().flatMap(({ id }) => spool.attempts(id))) {
@@ -43,6 +45,7 @@ async function cutOff(parts: Parts): Promise<string[]> {
       break;
     }
   }
+  limit.end();
   return cut;
 }
 

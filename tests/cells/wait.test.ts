@@ -1,6 +1,18 @@
 import { expect, it } from "vitest";
 import { waitUntil } from "../../cells/wait.ts";
 import type { Db } from "../../storage/db.ts";
+import { collectGarbage } from "../support/garbage.ts";
+
+it("a wait ends in time, whatever is collected as garbage meanwhile", async () => {
+  const listen = () => Promise.resolve(() => Promise.resolve());
+  const { signal } = new AbortController();
+  const waiting = waitUntil({ listen } as unknown as Db, () => Promise.resolve(false), {
+    ms: 300,
+    signal,
+  });
+  await collectGarbage();
+  await waiting;
+});
 
 it("a wait that is woken many times is not told of as a leak", async () => {
   const warnings: string[] = [];
