@@ -49,6 +49,13 @@ describe("exit codes", () => {
       ]);
   });
 
+  it("of a daemon that is told what cannot be says it in the words of the other commands", async () => {
+    const told = ["--url", "http://127.0.0.1:1", "--data", "node", "--slots", "0"];
+    const { code, stderr } = await stranger.run("daemon", ...told);
+    expect(code).toBe(2);
+    expect(stderr).toContain("gridpost: slots must be at least 1\n");
+  });
+
   it.each([
     ["an unknown command", ["inbx"], 2],
     ["no verb", ["agent"], 2],
