@@ -76,8 +76,9 @@ async function answerOf<C>(
 ): Promise<CallToolResult> {
   const next = `see the arguments of ${name} in tools/list`;
   try {
-    const ignored = ignores.filter((key) => Object.hasOwn(args, key));
-    const meant = without(args, ignored);
+    const said = spoken(args);
+    const ignored = ignores.filter((key) => Object.hasOwn(said, key));
+    const meant = without(said, ignored);
     const parsed = input.safeParse(meant);
     if (!parsed.success) throw wrongInput(schemaProblems(input, meant, parsed.error), next);
     const answer = await run(parsed.data, await call());
@@ -101,6 +102,10 @@ function unknownTool(name: string, known: Iterable<string>): ProblemError {
     next: "see tools/list",
   });
 }
+
+/** The arguments that say something: many clients write every optional one, and null for what they leave out. */
+const spoken = (args: Arguments): Arguments =>
+  Object.fromEntries(Object.entries(args).filter(([, value]) => value !== null));
 
 const without = (args: Arguments, keys: readonly string[]): object =>
   Object.fromEntries(Object.entries(args).filter(([key]) => !keys.includes(key)));

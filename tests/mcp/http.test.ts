@@ -214,6 +214,15 @@ describe("the default profile", () => {
     expect(JSON.stringify(answer.content)).toContain("unred");
   });
 
+  it("takes null for an argument that is left out", async () => {
+    const client = await asAgent("filler");
+    const letter = { to: ["filler"], subject: "s", body: "b", cc: null, thread: null };
+    expect(await callTool(client, "send", letter)).toMatchObject({ isError: false });
+    expect(await callTool(client, "inbox", { after: 0, unread: null })).toMatchObject({
+      value: { messages: [{ subject: "s" }] },
+    });
+  });
+
   it("reads resources of its own and no inbox of another", async () => {
     const client = await asAgent("reader");
     await callTool(client, "send", { to: ["reader"], subject: "note", body: "to myself" });
