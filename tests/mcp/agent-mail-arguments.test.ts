@@ -108,6 +108,45 @@ describe("arguments that the users of MCP Agent Mail send", () => {
     );
   });
 
+  it("may be null, or one instead of a list, as clients write them that fill in every argument", async () => {
+    const nothing = { importance: null, thread_id: null, cc: null, attachment_paths: null };
+    const sent = await call("green", "send_message", { project_key, ...letter, ...nothing });
+    expect(sent).not.toHaveProperty("ignored");
+    const none = { attachment_paths: [], topic: null };
+    await call("green", "send_message", { project_key, ...letter, ...none });
+    await call("green", "fetch_inbox", { project_key, since_ts: null, agent_name: null });
+    const one = { project_key, paths: "one/**", reason: null };
+    expect(await call("pink", "file_reservation_paths", one)).toMatchObject({
+      granted: [{ path_pattern: "one/**" }],
+    });
+    const all = { project_key, paths: null, file_reservation_ids: null };
+    expect(await call("pink", "renew_file_reservations", all)).toMatchObject({ renewed: 1 });
+    const { released } = await call("pink", "release_file_reservations", {
+      project_key,
+      paths: "one/**",
+    });
+    expect(released).toBe(1);
+    const start = { human_key: project_key, ...program, agent_name: null };
+    const session = await call("pink", "macro_start_session", {
+      ...start,
+      file_reservation_paths: "two/**",
+    });
+    expect(session).toMatchObject({
+      agent: { name: "pink" },
+      file_reservations: { granted: [{ path_pattern: "two/**" }] },
+    });
+    const handshake = { target: "red", register_if_missing: true, ...program, welcome_body: null };
+    await call("pink", "macro_contact_handshake", { project_key, ...handshake });
+  });
+
+  it("say how files are attached instead", async () => {
+    const attached = { project_key, ...letter, attachment_paths: ["a.png"] };
+    expect(await called("green", "send_message", attached)).toMatchObject({
+      isError: true,
+      value: { message: expect.stringContaining("gridpost send") as unknown },
+    });
+  });
+
   it("stay refused where no such tool has them, or where they name another sender", async () => {
     for (const [tool, args] of [
       ["send_message", { ...letter, urgent: true }],

@@ -192,6 +192,44 @@ describe("the agent-mail profile", () => {
     expect(sent).toMatchObject({ isError: true, value: { code: "FORBIDDEN" } });
   });
 
+  it("registers no agent, and makes no project, for a session that another agent has already", async () => {
+    const client = await bound("Settled");
+    const other = { ...start, agent_name: "Newcomer" };
+    expect(await callTool(client, "macro_start_session", other)).toMatchObject({
+      isError: true,
+      value: { code: "FORBIDDEN", next: "leave the name out or write Settled" },
+    });
+    const elsewhere = { ...start, human_key: "/home/anna/elsewhere" };
+    expect(await callTool(client, "macro_start_session", elsewhere)).toMatchObject({
+      isError: true,
+      value: { code: "FORBIDDEN" },
+    });
+    const thread = { ...other, human_key: undefined, project_key: key, thread_id: "T-1" };
+    expect(await callTool(client, "macro_prepare_thread", thread)).toMatchObject({ isError: true });
+    expect(
+      await callTool(client, "whois", { project_key: key, agent_name: "Newcomer" }),
+    ).toMatchObject({ isError: true, value: { code: "AGENT_NOT_FOUND" } });
+    const { projects } = await anna.client.identity.projects({});
+    expect(projects.map(({ name }) => name)).not.toContain(projectOf(elsewhere.human_key));
+  });
+
+  it("renews the profile of an agent that registers again, but for what it leaves out", async () => {
+    const client = await bound("Returning");
+    const profile = { project_key: key, program: "codex", model: "gpt", name: "Returning" };
+    const again = { ...profile, model: "gpt-next", task_description: "kernels" };
+    expect((await callTool(client, "register_agent", again)).value).toMatchObject({
+      name: "Returning",
+      model: "gpt-next",
+      task_description: "kernels",
+    });
+    await callTool(client, "macro_start_session", { ...start, agent_name: "Returning" });
+    const asked = { project_key: key, agent_name: "Returning" };
+    expect((await callTool(client, "whois", asked)).value).toMatchObject({
+      model: "gpt",
+      task_description: "kernels",
+    });
+  });
+
   it("lets no user bind to an agent of another user", async () => {
     const bob = await server.join("user", "bob", { project: projectOf(key) });
     const client = await connect(await bob.token(), "?profile=agent-mail");

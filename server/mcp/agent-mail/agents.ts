@@ -48,7 +48,7 @@ export async function ensureProject(
   return { id: name, slug: name, human_key: key, created_at: project.createdAt };
 }
 
-/** Registers an agent unless the caller has it already, and binds the connection to it if it is bound to none. */
+/** Registers an agent, or renews the profile of one that the caller owns, and binds the connection to it if it is bound to none. */
 export async function register(
   connection: Connection,
   project: string,
@@ -56,19 +56,32 @@ export async function register(
 ): Promise<Agent> {
   const bound = await connection.bound();
   const known = name ?? (bound?.project === project ? bound.agent : undefined);
-  const agent = (await find(connection, project, known)) ?? (await create(known));
+  const before = await find(connection, project, known);
+  const task = task_description ?? before?.task ?? undefined;
+  const renewed = { program, model, ...given({ task }) };
+  const agent =
+    before === null || isStale(before, renewed, connection.principal)
+      ? await connection.own.mailbox.registerAgent({
+          params: { project },
+          body: { ...renewed, ...given({ name: known, node: before?.node ?? undefined }) },
+        })
+      : before;
   // Proves the ownership of an agent that was there before: what is bound once stays bound.
   await connection.as({ project, agent: agent.name });
   if (bound === null) await connection.bind({ project, agent: agent.name });
   return agent;
-
-  function create(wanted: string | undefined): Promise<Agent> {
-    return connection.own.mailbox.registerAgent({
-      params: { project },
-      body: { program, model, ...given({ name: wanted, task: task_description }) },
-    });
-  }
 }
+
+/** Whether the profile of an agent of the caller's says something else. */
+const isStale = (
+  agent: Agent,
+  profile: { readonly program: string; readonly model: string; readonly task?: string },
+  caller: string,
+): boolean =>
+  agent.owner === caller &&
+  (agent.program !== profile.program ||
+    agent.model !== profile.model ||
+    agent.task !== (profile.task ?? null));
 
 async function find(
   { own }: Connection,

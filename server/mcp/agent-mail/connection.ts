@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import type { Client } from "../../../contract/client.ts";
 import { Name } from "../../../contract/ids.ts";
 import { ProblemError } from "../../../contract/problem.ts";
@@ -30,6 +30,9 @@ const IGNORED = ["format", "registration_token"];
 export const agentMailTool = <S extends z.ZodObject>(tool: Tool<Connection, S>): Tool<Connection> =>
   toolsFor<Connection>()({ ...tool, ignores: [...(tool.ignores ?? []), ...IGNORED] });
 
+/** Several texts; one may stand for a list of one. */
+export const texts = z.union([z.string().transform((text) => [text]), z.array(z.string())]);
+
 const MAX_NAME = 64;
 const HASH = 8;
 
@@ -59,21 +62,14 @@ export function projectOf(key: string): string {
   return [end, sha256(folder).slice(0, HASH)].filter((part) => part !== "").join("-");
 }
 
-/**
- * The agent that a tool acts as. Identity comes from the connection: a name or project that says otherwise is an error.
- * @throws ProblemError FORBIDDEN
- */
-export async function actor(
-  connection: Connection,
-  projectKey: string,
-  name?: string,
-): Promise<Actor> {
-  const bound = await connection.bound();
-  const project = projectOf(projectKey);
-  if (bound === null)
-    throw new ProblemError("FORBIDDEN", "this connection is not bound to an agent yet", {
-      next: "call macro_start_session or register_agent first",
-    });
+/** What a call says of whom it is by. */
+interface Named {
+  readonly project: string;
+  readonly agent: string | undefined;
+}
+
+/** Identity comes from the connection: a name or project that says otherwise is an error. @throws ProblemError FORBIDDEN */
+export function refuseOther(bound: Binding, { project, agent }: Named): void {
   if (bound.project !== project)
     throw new ProblemError(
       "FORBIDDEN",
@@ -82,13 +78,27 @@ export async function actor(
         next: "open another connection for the other project",
       },
     );
-  if (name !== undefined && name.toLowerCase() !== bound.agent.toLowerCase())
+  if (agent !== undefined && agent.toLowerCase() !== bound.agent.toLowerCase())
     throw new ProblemError(
       "FORBIDDEN",
-      `this connection is ${bound.agent}; it cannot act as ${name}`,
+      `this connection is ${bound.agent}; it cannot act as ${agent}`,
       {
         next: `leave the name out or write ${bound.agent}`,
       },
     );
+}
+
+/** The agent that a tool acts as. @throws ProblemError FORBIDDEN */
+export async function actor(
+  connection: Connection,
+  projectKey: string,
+  name?: string,
+): Promise<Actor> {
+  const bound = await connection.bound();
+  if (bound === null)
+    throw new ProblemError("FORBIDDEN", "this connection is not bound to an agent yet", {
+      next: "call macro_start_session or register_agent first",
+    });
+  refuseOther(bound, { project: projectOf(projectKey), agent: name });
   return { ...bound, client: await connection.as(bound) };
 }

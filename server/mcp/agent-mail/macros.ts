@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { agentShape, ensureProject, register } from "./agents.ts";
-import { actor, agentMailTool, projectOf } from "./connection.ts";
+import { actor, agentMailTool, type Connection, projectOf, refuseOther } from "./connection.ts";
 import { answerContact, requestContact } from "./contacts.ts";
 import { inboxOf } from "./inbox.ts";
 import { comingThread, SUMMARY_IGNORES } from "./threads.ts";
-import { releaseLeases, reserveInput, reservePaths } from "./reservations.ts";
+import { reservedPaths, releaseLeases, reserveInput, reservePaths } from "./reservations.ts";
 
 const profile = {
   program: z.string().min(1),
@@ -13,6 +13,16 @@ const profile = {
   task_description: z.string().optional(),
 };
 const inboxLimit = z.int().min(1).max(100).default(10);
+
+/** Before anything is made for an agent that the connection cannot be any more. @throws ProblemError FORBIDDEN */
+async function refuseAnother(
+  connection: Connection,
+  project: string,
+  agent: string | undefined,
+): Promise<void> {
+  const bound = await connection.bound();
+  if (bound !== null) refuseOther(bound, { project, agent });
+}
 
 const cycleTool = (name: string) =>
   agentMailTool({
@@ -39,12 +49,13 @@ export const macroTools = [
     input: z.strictObject({
       human_key: z.string(),
       ...profile,
-      file_reservation_paths: z.array(z.string()).max(200).optional(),
+      file_reservation_paths: reservedPaths.optional(),
       file_reservation_reason: z.string().optional(),
       file_reservation_ttl_seconds: z.int().min(60).default(3_600),
       inbox_limit: inboxLimit,
     }),
     run: async (args, connection) => {
+      await refuseAnother(connection, projectOf(args.human_key), args.agent_name);
       const project = await ensureProject(connection, args.human_key);
       const agent = await register(connection, project.slug, { ...args, name: args.agent_name });
       const me = await actor(connection, args.human_key, agent.name);
@@ -76,6 +87,7 @@ export const macroTools = [
     ignores: ["register_if_missing", ...SUMMARY_IGNORES],
     run: async (args, connection) => {
       const project = projectOf(args.project_key);
+      await refuseAnother(connection, project, args.agent_name);
       const agent = await register(connection, project, { ...args, name: args.agent_name });
       const me = await actor(connection, args.project_key, agent.name);
       const { inbox, more } = await inboxOf(me, {
@@ -107,7 +119,8 @@ export const macroTools = [
       welcome_subject: z.string().optional(),
       welcome_body: z.string().optional(),
     }),
-    ignores: ["register_if_missing"],
+    // Whoever calls has registered, and the other must.
+    ignores: ["register_if_missing", "program", "model", "task_description"],
     run: async (args, connection) => {
       const { project, agent, client } = await actor(connection, args.project_key, args.requester);
       const request = await requestContact(connection, {

@@ -2,10 +2,13 @@ import { z } from "zod";
 import type { Client } from "../../../contract/client.ts";
 import { toSubject } from "../../../contract/mail/text.ts";
 import { given } from "../mail-tools.ts";
-import { type Actor, actor, agentMailTool } from "./connection.ts";
+import { type Actor, actor, agentMailTool, texts } from "./connection.ts";
 import { messageId } from "./inbox.ts";
 
-const names = z.union([z.string().transform((name) => [name]), z.array(z.string())]);
+/** Files lie on the sender's disk, which the server does not read. */
+const noFiles = z
+  .array(z.string())
+  .max(0, "files are uploaded by the sender: gridpost send NAME -s SUBJECT --attach FILE");
 const importance = z.enum(["low", "normal", "high", "urgent"]);
 
 /** A sent message in the shape of that profile. */
@@ -37,16 +40,17 @@ export const messageTools = [
     input: z.strictObject({
       project_key: z.string(),
       sender_name: z.string().optional(),
-      to: names.default([]),
+      to: texts.default([]),
       subject: z.string(),
       body_md: z.string(),
-      cc: names.optional(),
-      bcc: names.optional(),
+      cc: texts.optional(),
+      bcc: texts.optional(),
       importance: importance.optional(),
       ack_required: z.boolean().optional(),
       thread_id: z.string().optional(),
       broadcast: z.boolean().optional(),
       idempotency_key: z.string().optional(),
+      attachment_paths: noFiles.optional(),
     }),
     ignores: ["convert_images", "auto_contact_if_blocked", "topic", "sender_token"],
     run: async (args, connection) => {
@@ -81,9 +85,9 @@ export const messageTools = [
       message_id: messageId,
       sender_name: z.string().optional(),
       body_md: z.string(),
-      to: names.optional(),
-      cc: names.optional(),
-      bcc: names.optional(),
+      to: texts.optional(),
+      cc: texts.optional(),
+      bcc: texts.optional(),
       subject_prefix: z.string().default("Re:"),
       importance: importance.optional(),
       ack_required: z.boolean().optional(),

@@ -6,7 +6,7 @@ import { formatResource, type Resource } from "../../../contract/resource.ts";
 import { shellWord } from "../../../contract/shell-word.ts";
 import { mine } from "../lease-tools.ts";
 import { given } from "../mail-tools.ts";
-import { type Actor, actor, agentMailTool, projectOf } from "./connection.ts";
+import { type Actor, actor, agentMailTool, projectOf, texts } from "./connection.ts";
 
 type Lease = EndpointOutput<typeof reservations.lease>;
 
@@ -117,13 +117,19 @@ export async function releaseLeases(
 
 const target = { project_key: z.string(), agent_name: z.string().optional() };
 const selection = {
-  paths: z.array(z.string()).optional(),
-  file_reservation_ids: z.array(z.string()).optional(),
+  paths: texts.optional(),
+  file_reservation_ids: texts.optional(),
 };
+
+const MAX_PATHS = 200;
+export const reservedPaths = texts.refine(
+  (paths) => paths.length <= MAX_PATHS,
+  `name at most ${MAX_PATHS} paths`,
+);
 
 export const reserveInput = z.strictObject({
   ...target,
-  paths: z.array(z.string()).min(1).max(200),
+  paths: reservedPaths.refine((paths) => paths.length > 0, "name at least one path"),
   ttl_seconds: z.int().min(60).default(3_600),
   exclusive: z.boolean().default(true),
   reason: z.string().optional(),
