@@ -17,6 +17,8 @@ export interface Cli {
    * error of an unreachable server can name the command that is safe to repeat.
    */
   key(options: { readonly key?: string | undefined }): string;
+  /** Words that a repetition of the command takes, too: what a person was asked for meanwhile is not asked for again. */
+  repeatWith(...words: readonly string[]): void;
   /** Ends the process with this code although nothing was thrown. */
   exitWith(code: number): void;
 }
@@ -24,6 +26,7 @@ export interface Cli {
 /** The state of one invocation, as `main` reads it when the command has ended. */
 export interface Invocation extends Cli {
   readonly usedKey: () => string | undefined;
+  readonly repeatedWith: () => readonly string[];
   readonly exitCode: () => number;
 }
 
@@ -36,12 +39,15 @@ export interface CliParts {
 export function createCli({ environment, out, trailing }: CliParts): Invocation {
   let key: string | undefined;
   let code = 0;
+  let repeated: readonly string[] = [];
   return {
     environment,
     out,
     trailing,
     context: (options) => createContext({ environment, out, options }),
     key: (options) => (key = options.key ?? randomUUID()),
+    repeatWith: (...words) => void (repeated = words),
+    repeatedWith: () => repeated,
     exitWith: (given) => void (code = given),
     usedKey: () => key,
     exitCode: () => code,

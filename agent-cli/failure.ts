@@ -24,6 +24,8 @@ export interface Failure {
 export interface FailedLine {
   /** The words after `gridpost`. */
   readonly argv: readonly string[];
+  /** Words that a repetition takes, too. */
+  readonly more?: readonly string[];
   /** Which of them are the command, with its verb if it has one; else the first. */
   readonly command?: readonly string[] | undefined;
   /** The idempotency key that the command used, if it changes something. */
@@ -130,18 +132,18 @@ const commandOf = ({ argv, command }: FailedLine): string =>
 function unreachable(error: UnreachableError, line: FailedLine): Failure["problem"] {
   if (line.key === undefined) return problem("UNREACHABLE", error.message, "gridpost doctor");
   return {
-    ...problem("UNREACHABLE", error.message, withKey(line.argv, line.key)),
+    ...problem("UNREACHABLE", error.message, withKey(line, line.key)),
     details: [{ idempotencyKey: line.key }],
   };
 }
 
 /** The same command, safe to repeat. */
-function withKey(argv: readonly string[], key: string): string {
+function withKey({ argv, more = [] }: FailedLine, key: string): string {
   const words = argv.flatMap((word, i) =>
     word === "--key" || argv[i - 1] === "--key" || word.startsWith("--key=") ? [] : [word],
   );
   const end = words.includes("--") ? words.indexOf("--") : words.length;
-  const repeated = [...words.slice(0, end), "--key", key, ...words.slice(end)];
+  const repeated = [...words.slice(0, end), ...more, "--key", key, ...words.slice(end)];
   return ["gridpost", ...repeated.map(shellWord)].join(" ");
 }
 

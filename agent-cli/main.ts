@@ -28,7 +28,12 @@ export async function main(argv: readonly string[], environment: Environment): P
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
     // A command that cannot be loaded is what failed, and is told by its first word.
     const command = await commandOf(line, cli).catch(() => undefined);
-    const failure = failureOf(error, { argv, key: cli.usedKey(), command });
+    const failure = failureOf(error, {
+      argv,
+      more: cli.repeatedWith(),
+      key: cli.usedKey(),
+      command,
+    });
     if (line.json) await out.show(failure.problem, text(""));
     else out.note(describe(failure));
     return failure.exitCode;

@@ -2,12 +2,13 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { ProblemError } from "../contract/problem-error.ts";
 import { MAX_BODY_BYTES } from "../contract/mail/limits.ts";
 import type { Payload } from "../contract/mail/text.ts";
 import { readText } from "./arguments.ts";
+import type { Cli } from "./command.ts";
 import { type Environment, variable } from "./environment.ts";
 
 export interface BodyOptions {
@@ -20,23 +21,42 @@ export interface BodyOptions {
 const FED_WITHIN_MS = 100;
 
 /**
- * The text of a message: as given, from a file, or written in `$EDITOR` when a person sits at the terminal; otherwise
- * undefined.
+ * Hands on the text of a message: as given, from a file, or written in `$EDITOR` when a person sits at the terminal;
+ * otherwise undefined. What a person wrote is kept in its file unless it was sent.
  * @throws ProblemError BAD_REQUEST for a text that is given twice, or piped in without `-f -`: a message cannot be mended
  */
-export async function bodyOf(
-  { body, file, payload }: BodyOptions,
-  environment: Environment,
-): Promise<string | undefined> {
+export async function withBody<T>(
+  options: BodyOptions,
+  cli: Cli,
+  deliver: (body: string | undefined) => Promise<T>,
+): Promise<T> {
+  const editor = editorFor(options, cli.environment);
+  if (editor === undefined) return deliver(await bodyOf(options));
+  const { text, file } = await writtenIn(editor);
+  cli.repeatWith("-f", file);
+  const sent = await deliver(text).catch((error: unknown) => {
+    cli.out.note(`your text is kept in ${file}`);
+    throw error;
+  });
+  await rm(dirname(file), { recursive: true, force: true });
+  return sent;
+}
+
+/** The editor to write a text in that is not given, if a person is there to do it. */
+function editorFor({ body, file }: BodyOptions, environment: Environment): string | undefined {
+  const given = body !== undefined || file !== undefined;
+  const person = process.stdin.isTTY && process.stdout.isTTY;
+  if (given || !person) return undefined;
+  return variable(environment, "VISUAL") ?? variable(environment, "EDITOR");
+}
+
+async function bodyOf({ body, file, payload }: BodyOptions): Promise<string | undefined> {
   if (body !== undefined && file !== undefined)
     throw new ProblemError("BAD_REQUEST", "the message is given twice", {
       next: "give either --body or --file",
     });
   if (body !== undefined) return body;
   if (file !== undefined) return fitting(await readText(file), file);
-  const editor = variable(environment, "VISUAL") ?? variable(environment, "EDITOR");
-  const person = process.stdin.isTTY && process.stdout.isTTY;
-  if (person && editor !== undefined) return writtenIn(editor);
   if (payload !== "-" && !process.stdin.isTTY && (await isFed(process.stdin)))
     throw new ProblemError("BAD_REQUEST", "the message has no text, but something is piped in", {
       next: "-f - sends what is piped in; --body '' sends a message without text",
@@ -79,25 +99,23 @@ export async function payloadOf(path: string | undefined): Promise<Payload | und
   }
 }
 
-async function writtenIn(editor: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "gridpost-"));
-  try {
-    const file = join(folder, "message.md");
-    await writeFile(file, "", { mode: 0o600 });
-    // An editor may be a command with options, such as `code --wait`.
-    const { status } = spawnSync("sh", ["-c", `${editor} "$1"`, "sh", file], { stdio: "inherit" });
-    if (status !== 0)
-      throw new ProblemError(
-        "BAD_REQUEST",
-        `${editor} ended with code ${status}: nothing was sent`,
-      );
-    const text = await readFile(file, "utf8");
-    if (text.trim() === "")
-      throw new ProblemError("BAD_REQUEST", "nothing was written, and nothing sent", {
-        next: "give an empty message as --body ''",
-      });
-    return text;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+interface Written {
+  readonly text: string;
+  /** Alone in a folder of its own. */
+  readonly file: string;
+}
+
+async function writtenIn(editor: string): Promise<Written> {
+  const file = join(await mkdtemp(join(tmpdir(), "gridpost-")), "message.md");
+  await writeFile(file, "", { mode: 0o600 });
+  // An editor may be a command with options, such as `code --wait`.
+  const { status } = spawnSync("sh", ["-c", `${editor} "$1"`, "sh", file], { stdio: "inherit" });
+  const text = await readFile(file, "utf8");
+  if (status === 0 && text.trim() !== "") return { text, file };
+  await rm(dirname(file), { recursive: true, force: true });
+  if (status !== 0)
+    throw new ProblemError("BAD_REQUEST", `${editor} ended with code ${status}: nothing was sent`);
+  throw new ProblemError("BAD_REQUEST", "nothing was written, and nothing sent", {
+    next: "give an empty message as --body ''",
+  });
 }

@@ -2,7 +2,7 @@ import { duration, given, names, repeated } from "../arguments.ts";
 import { readAttachments, upload } from "../attachments.ts";
 import { change, type Define, examples } from "../command.ts";
 import { importanceOption, sentView } from "../mail-view.ts";
-import { bodyOf, payloadOf } from "../message-body.ts";
+import { payloadOf, withBody } from "../message-body.ts";
 
 /** `gridpost send` */
 export const defineSend: Define = (program, cli) => {
@@ -35,25 +35,26 @@ export const defineSend: Define = (program, cli) => {
       const { ackWithin: ackWithinMs, expires: expiresAfterMs } = options;
       const idempotencyKey = cli.key(options);
       const context = cli.context(options);
-      const body = await bodyOf(options, cli.environment);
-      const payload = await payloadOf(options.payload);
       const { project } = context;
-      const files = await readAttachments(options.attach);
-      const { api } = await context.agent();
-      const attachments = await upload(api, project, files);
-      const sent = await api(
-        "POST /v1/projects/:project/messages",
-        {
-          params: { project },
-          body: {
-            to: to.flatMap((some) => names(some)),
-            subject,
-            ...given({ body, cc, bcc, thread, open, importance, ackRequired }),
-            ...given({ ackWithinMs, expiresAfterMs, attachments, payload }),
+      const sent = await withBody(options, cli, async (body) => {
+        const payload = await payloadOf(options.payload);
+        const files = await readAttachments(options.attach);
+        const { api } = await context.agent();
+        const attachments = await upload(api, project, files);
+        return api(
+          "POST /v1/projects/:project/messages",
+          {
+            params: { project },
+            body: {
+              to: to.flatMap((some) => names(some)),
+              subject,
+              ...given({ body, cc, bcc, thread, open, importance, ackRequired }),
+              ...given({ ackWithinMs, expiresAfterMs, attachments, payload }),
+            },
           },
-        },
-        { idempotencyKey },
-      );
+          { idempotencyKey },
+        );
+      });
       await cli.out.show(sent, sentView(sent));
     });
 };
@@ -79,23 +80,24 @@ export const defineReply: Define = (program, cli) => {
       const { subject, all, cc, importance, ack: ackRequired } = options;
       const idempotencyKey = cli.key(options);
       const context = cli.context(options);
-      const body = (await bodyOf(options, cli.environment)) ?? "";
-      const payload = await payloadOf(options.payload);
       const { project } = context;
-      const files = await readAttachments(options.attach);
-      const { api } = await context.agent();
-      const attachments = await upload(api, project, files);
-      const sent = await api(
-        "POST /v1/projects/:project/messages/:message/reply",
-        {
-          params: { project, message },
-          body: {
-            body,
-            ...given({ subject, all, cc, importance, ackRequired, attachments, payload }),
+      const sent = await withBody(options, cli, async (body = "") => {
+        const payload = await payloadOf(options.payload);
+        const files = await readAttachments(options.attach);
+        const { api } = await context.agent();
+        const attachments = await upload(api, project, files);
+        return api(
+          "POST /v1/projects/:project/messages/:message/reply",
+          {
+            params: { project, message },
+            body: {
+              body,
+              ...given({ subject, all, cc, importance, ackRequired, attachments, payload }),
+            },
           },
-        },
-        { idempotencyKey },
-      );
+          { idempotencyKey },
+        );
+      });
       await cli.out.show(sent, sentView(sent));
     });
 };
