@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { constants } from "node:os";
 import { ProblemError } from "../contract/problem-error.ts";
 import { acquireLease, type Wanted } from "./acquire.ts";
+import { leaveSignalsTo } from "./leave-signals.ts";
 
 /** A session falls into grace after 45 s of silence: two beats may get lost. */
 const BEAT_MS = 15_000;
@@ -67,8 +68,6 @@ function sessionOf({ project, agent, key }: Hold): string {
   return [...parts, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join("-");
 }
 
-const FORWARDED = ["SIGTERM", "SIGHUP"] as const;
-
 /** Runs a program on this terminal. */
 function execute(
   [program = "", ...args]: readonly string[],
@@ -76,11 +75,8 @@ function execute(
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: "inherit", env });
-    const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
-    // A terminal sends Ctrl-C to the command as well: it decides what to do, and the lease is released after it.
-    const leaveToChild = (): void => undefined;
-    for (const signal of FORWARDED) process.on(signal, forward);
-    process.on("SIGINT", leaveToChild);
+    // The lease is released after it.
+    const takeSignals = leaveSignalsTo(child);
     child.once("error", (cause) => {
       const next = "check the command after --";
       reject(
@@ -88,8 +84,7 @@ function execute(
       );
     });
     child.once("close", (code, signal) => {
-      for (const one of FORWARDED) process.off(one, forward);
-      process.off("SIGINT", leaveToChild);
+      takeSignals();
       resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
     });
   });

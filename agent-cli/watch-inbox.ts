@@ -20,6 +20,8 @@ export interface Watch {
   /** False asks for the same message again, after a pause. */
   readonly handle: (message: Message & { readonly seq: number }) => Promise<boolean>;
   readonly note: (line: string) => void;
+  /** Whether the watch is to end when a message has been handled. */
+  readonly over?: () => boolean;
 }
 
 const POLL_MS = 60_000;
@@ -27,33 +29,36 @@ const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
 /**
- * Hands every message of an inbox to `handle`, at least once and in order, for ever. The first watch starts at the
- * oldest unread message.
+ * Hands every message of an inbox to `handle`, at least once and in order, until it is over. The first watch starts at the
+ * oldest unread message. What expires before it is handled is passed over.
  * @throws ProblemError when the server refuses, such as for an agent that is gone
  */
-export async function watchInbox(watch: Watch): Promise<never> {
-  const { cursor, handle, note } = watch;
+export async function watchInbox(watch: Watch): Promise<void> {
+  const { cursor, handle, note, over = () => false } = watch;
   const pause = backOff();
   let after = await persistently(watch, async () => (await cursor.load()) ?? firstPlace(watch));
+  let tried = after;
   for (;;) {
-    const seqs = await persistently(watch, () => nextSeqs(watch, after));
-    if (seqs === "another inbox") {
+    const seq = await persistently(watch, () => nextSeq(watch, after));
+    if (seq === "another inbox") {
       note(
         `the inbox does not reach to ${after} any more: it is a new one, watched from its start`,
       );
       after = await persistently(watch, () => firstPlace(watch));
       continue;
     }
-    for (const seq of seqs) {
-      const message = await persistently(watch, () => fetchMessage(watch, seq));
-      while (message !== undefined && !(await handle({ ...message, seq }))) {
-        const ms = pause.next();
-        note(`message ${seq} is tried again in ${ms / 1_000} s`);
-        await sleep(ms);
-      }
-      pause.reset();
-      await cursor.save(seq);
-      after = seq;
+    if (seq === undefined) continue;
+    if (seq !== tried) pause.reset();
+    tried = seq;
+    const message = await persistently(watch, () => fetchMessage(watch, seq));
+    const done = message === undefined || (await handle({ ...message, seq }));
+    if (done) await cursor.save(seq);
+    if (over()) return;
+    if (done) after = seq;
+    else {
+      const ms = pause.next();
+      note(`message ${seq} is tried again in ${ms / 1_000} s`);
+      await sleep(ms);
     }
   }
 }
@@ -99,18 +104,18 @@ async function firstPlace({ api, project, cursor, fromNow }: Watch): Promise<num
   return place;
 }
 
-/** The places of the next messages; none when the server has waited in vain. */
-async function nextSeqs(
+/** The place of the next message; undefined when the server has waited in vain. */
+async function nextSeq(
   { api, project }: Watch,
   after: number,
-): Promise<number[] | "another inbox"> {
+): Promise<number | "another inbox" | undefined> {
   try {
     const page = await api(
       INBOX,
-      { params: { project }, query: { after, wait: POLL_MS } },
+      { params: { project }, query: { after, limit: 1, wait: POLL_MS } },
       { timeoutMs: POLL_MS + 30_000 },
     );
-    return page.messages.map(({ seq }) => seq);
+    return page.messages[0]?.seq;
   } catch (error) {
     // A server that was set up anew under the address of another begins its inboxes anew, too.
     if (error instanceof ProblemError && error.details.some((one) => Number(one["head"]) < after))
@@ -119,7 +124,7 @@ async function nextSeqs(
   }
 }
 
-/** A message that has expired meanwhile is passed over. */
+/** A message that is gone meanwhile, as it may be from a server that was restored, is passed over. */
 async function fetchMessage({ api, project }: Watch, seq: number): Promise<Message | undefined> {
   return api("GET /v1/projects/:project/messages/:message", {
     params: { project, message: String(seq) },

@@ -7,6 +7,7 @@ import { digest } from "../../runtime/home.ts";
 import { readPrivate, writePrivate } from "../../runtime/private-file.ts";
 import { notEmpty } from "../arguments.ts";
 import { type Cli, type Define, examples, leaf } from "../command.ts";
+import { leaveSignalsTo } from "../leave-signals.ts";
 import { inboxView } from "../mail-view.ts";
 import type { Output } from "../output.ts";
 import { continued } from "../view.ts";
@@ -32,7 +33,8 @@ export const defineWatch: Define = (program, cli) => {
 
 The command finds the message as JSON on stdin, and GRIDPOST_MESSAGE_ID, _SEQ, _FROM, _SUBJECT
 and _THREAD in its environment. A watch that is started again goes on where it was; one that prints
-takes nothing from the one that runs commands, of which an agent has one at a time.`,
+takes nothing from the one that runs commands, of which an agent has one at a time. A signal that
+ends the watch goes to the command that runs, and the watch ends after it.`,
     )
     .action(async ({ exec, from, ...common }) => {
       const context = cli.context(common);
@@ -45,14 +47,23 @@ takes nothing from the one that runs commands, of which an agent has one at a ti
       const place = join(home, "watch", digest(own));
       const lock = exec === undefined ? undefined : await lockOf(place, name, cli);
       const print = printer(cli.out);
+      let ended: NodeJS.Signals | undefined;
+      const handle = async (message: Sequenced): Promise<boolean> => {
+        if (exec === undefined) return print(message);
+        const ran = await run(exec, message, cli);
+        ended = ran.signal;
+        return ran.ok;
+      };
       await watchInbox({
         api,
         project,
         cursor: cursorIn(`${place}.json`),
         fromNow: from === "now",
         note: (line) => cli.out.note(line),
-        handle: (message) => (exec === undefined ? print(message) : run(exec, message, cli)),
+        handle,
+        over: () => ended !== undefined,
       }).finally(() => lock?.close());
+      if (ended !== undefined) process.kill(process.pid, ended);
     });
 };
 
@@ -100,12 +111,16 @@ export function printer(out: Output): Watch["handle"] {
   };
 }
 
-/** Runs a command with the message; true if it succeeded. */
-function run(
-  command: string,
-  message: Message & { readonly seq: number },
-  { environment, out }: Cli,
-): Promise<boolean> {
+type Sequenced = Message & { readonly seq: number };
+
+interface Ran {
+  readonly ok: boolean;
+  /** Came for the watch meanwhile, and was left to the command. */
+  readonly signal: NodeJS.Signals | undefined;
+}
+
+/** Runs a command with the message. */
+function run(command: string, message: Sequenced, { environment, out }: Cli): Promise<Ran> {
   return new Promise((resolve) => {
     const child = spawn("sh", ["-c", command], {
       stdio: ["pipe", "inherit", "inherit"],
@@ -118,16 +133,17 @@ function run(
         GRIDPOST_MESSAGE_THREAD: message.thread,
       },
     });
+    const takeSignals = leaveSignalsTo(child);
     // A command that does not read its input closes the pipe early.
     child.stdin.on("error", () => undefined);
     child.stdin.end(JSON.stringify(message));
     child.once("error", (error) => {
       out.note(`gridpost: cannot run sh: ${error.message}`);
-      resolve(false);
+      resolve({ ok: false, signal: takeSignals() });
     });
     child.once("close", (code, signal) => {
       if (code !== 0) out.note(`gridpost: the command ended with ${signal ?? `code ${code}`}`);
-      resolve(code === 0);
+      resolve({ ok: code === 0, signal: takeSignals() });
     });
   });
 }

@@ -99,6 +99,32 @@ describe("a watch", () => {
     expect(handled).toEqual([1]);
   });
 
+  it("passes over what expires while it handles another, and while a command fails for it", async () => {
+    const inbox = new Set([1, 2, 3, 4]);
+    const tried: number[] = [];
+    const answer = (name: string, { query }: { query: { after?: number } }): unknown => {
+      if (!name.includes("/inbox")) return { id: "m" };
+      const { after = 0 } = query;
+      return { messages: [...inbox].filter((seq) => seq > after).map((seq) => ({ seq })), next: 4 };
+    };
+    const watching = watchInbox({
+      api: ((...call: Parameters<typeof answer>) =>
+        Promise.resolve().then(() => answer(...call))) as unknown as Api,
+      project: "default",
+      cursor: { load: () => Promise.resolve(0), save: () => Promise.resolve() },
+      fromNow: false,
+      handle: ({ seq }) => {
+        tried.push(seq);
+        if (seq === 4 || tried.length > 3) return Promise.reject(new Error("seen"));
+        inbox.delete(seq === 1 ? 2 : seq);
+        return Promise.resolve(seq === 1);
+      },
+      note: () => undefined,
+    });
+    await expect(watching).rejects.toThrow("seen");
+    expect(tried).toEqual([1, 3, 4]);
+  });
+
   it("ends when there is nothing to wait for", async () => {
     expect(await watched("NOT_FOUND")).toEqual({ handled: [], notes: [] });
   });
