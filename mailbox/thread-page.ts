@@ -1,4 +1,5 @@
-import { toTime } from "../contract/ids.ts";
+import { MessageId, toTime } from "../contract/ids.ts";
+import { ProblemError } from "../contract/problem.ts";
 import type { Dialect } from "../storage/db.ts";
 import type { SearchDeps } from "./search.ts";
 import { countSeen } from "./thread-rows.ts";
@@ -32,6 +33,7 @@ export async function threadPage(
   { log, search }: SearchDeps,
   { viewer, after = NEWEST, limit }: ThreadSlice,
 ) {
+  if (after !== NEWEST && !MessageId.safeParse(after).success) throw noCursor(after);
   const { query } = log;
   const { dialect } = log.db;
   const { project, agents } = viewer;
@@ -57,6 +59,11 @@ export async function threadPage(
   }
   return { threads, next: newest.length > limit ? (page.at(-1)?.last_message ?? null) : null };
 }
+
+const noCursor = (after: string): ProblemError =>
+  new ProblemError("BAD_REQUEST", `after=${after} is no cursor of the list of threads`, {
+    next: "use the next of a page of this same list",
+  });
 
 /** The private threads of one agent; one that another of the viewer's agents saw more of is left to that agent. */
 const privateThreads = (dialect: Dialect): string =>

@@ -74,6 +74,9 @@ function threads(office: () => PostOffice): void {
     expect(first.threads.map(({ thread }) => thread)).toEqual(["a", "c"]);
     const second = await red.threads({ query: { limit: 2, after: first.next ?? "" } });
     expect(second).toMatchObject({ threads: [{ thread: "b" }], next: null });
+    // From any other text the first page would come again and again.
+    const strange = red.threads({ query: { after: "a" } });
+    await expect(strange).rejects.toMatchObject({ code: "BAD_REQUEST" });
     const page = await red.thread({ params: { thread: "a" }, query: { limit: 1 } });
     const rest = await red.thread({ params: { thread: "a" }, query: { after: page.next ?? "" } });
     expect([page.messages.length, rest.messages.length, rest.next]).toEqual([1, 1, null]);
