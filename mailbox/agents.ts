@@ -6,6 +6,7 @@ import { didYouMean } from "../contract/suggest.ts";
 import type { Query } from "../storage/db.ts";
 import type { LogTx } from "../storage/log.ts";
 import { fold } from "./names.ts";
+import { meansEverybody, TO_EVERYBODY } from "./recipients.ts";
 import { refuseBadName } from "./rules.ts";
 
 /** The columns of an `AgentRow`. */
@@ -148,7 +149,7 @@ export async function unknownAgents(
   const message = `project ${project} has no agent ${said.join(", ")}${more}`;
   return new ProblemError("AGENT_NOT_FOUND", message, {
     details: names.map((agent) => ({ agent })),
-    next: "list the agents: gridpost agent ls",
+    next: names.some(meansEverybody) ? TO_EVERYBODY : "list the agents: gridpost agent ls",
   });
 }
 

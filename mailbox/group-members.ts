@@ -2,6 +2,7 @@ import { ProblemError } from "../contract/problem.ts";
 import { didYouMean } from "../contract/suggest.ts";
 import type { Query } from "../storage/db.ts";
 import { fold } from "./names.ts";
+import { meansEverybody, TO_EVERYBODY } from "./recipients.ts";
 
 const GROUP =
   "select project, folded, name, owner, created_at from p_groups where project = $1 and folded = $2";
@@ -41,6 +42,6 @@ async function unknownGroup(query: Query, project: string, name: string): Promis
   const message = `no group @${name} in project ${project}${didYouMean(name, known)}`;
   return new ProblemError("NOT_FOUND", message, {
     details: [{ group: name }],
-    next: "list the groups: gridpost group ls",
+    next: meansEverybody(name) ? TO_EVERYBODY : "list the groups: gridpost group ls",
   });
 }

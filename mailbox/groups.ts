@@ -11,14 +11,11 @@ import { callOf } from "../storage/idempotency.ts";
 import { agentOwner, unknownAgents } from "./agents.ts";
 import { expandGroup, type GroupRow, membersOf } from "./group-members.ts";
 import { fold } from "./names.ts";
-import { unique } from "./recipients.ts";
+import { meansEverybody, unique } from "./recipients.ts";
 
 const PAGE = `select project, folded, name, owner, created_at from p_groups
   where project = $1 and folded > $2 order by folded limit $3`;
 const TAKEN = "select 1 from p_groups where project = $1 and folded = $2";
-/** `@all` is everybody; these would be read as it. */
-const RESERVED = new Set(["all", "everyone", "everybody"]);
-
 type GroupHandlers = Pick<
   Handlers<typeof mailbox>,
   "groups" | "group" | "createGroup" | "changeGroup"
@@ -104,7 +101,7 @@ const view = ({ name, owner, created_at }: GroupRow, members: string[]): View =>
 });
 
 async function refuseName(query: Query, project: string, name: string): Promise<void> {
-  if (RESERVED.has(fold(name))) {
+  if (meansEverybody(name)) {
     throw new ProblemError("BAD_REQUEST", `@${name} would mean everybody`, {
       next: "choose another name",
     });

@@ -7,6 +7,14 @@ export type Kind = "to" | "cc" | "bcc";
 /** The recipient that means every agent of the project. */
 export const EVERYBODY = "@all";
 
+/** What others write for it; no agent and no group has such a name. */
+const MEANT_EVERYBODY = new Set(["all", "everyone", "everybody"]);
+
+export const meansEverybody = (name: string): boolean => MEANT_EVERYBODY.has(fold(name));
+
+/** What helps whoever wrote to such a name. */
+export const TO_EVERYBODY = `to write to everybody send to ${EVERYBODY}`;
+
 export const isGroup = (recipient: string): boolean => recipient.startsWith("@");
 
 /** Whether a message goes to every agent of the project, which takes more than its transaction. */

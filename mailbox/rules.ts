@@ -1,13 +1,13 @@
 import { Name } from "../contract/ids.ts";
 import { toSubject } from "../contract/mail/text.ts";
 import { ProblemError } from "../contract/problem.ts";
-import { EVERYBODY } from "./recipients.ts";
+import { EVERYBODY, meansEverybody, TO_EVERYBODY } from "./recipients.ts";
 
 /** The author of what the server posts; no agent may have this name. */
 export const SERVER_AGENT = "gridpost";
 
 const RESERVED = new Set([SERVER_AGENT, "server", "admin", "system"]);
-const ALL_NAMES = new Set(["all", "everyone", "everybody", "anyone", "broadcast", "team"]);
+const ALL_NAMES = new Set(["anyone", "broadcast", "team"]);
 const PROGRAM =
   /^(?:claude(?:[-_.]?code)?|codex(?:[-_.]?cli)?|gemini(?:[-_.]?cli)?|cursor|aider|opencode|copilot|cline|windsurf|chatgpt|goose|amp)$/i;
 const MODEL =
@@ -20,8 +20,8 @@ export function nameMistake(name: string): string | undefined {
   if (PLACEHOLDER.test(name)) return "is a placeholder";
   if (/^[^@\s]+@[^@\s]+$/.test(name)) return "looks like an e-mail address";
   if (name.startsWith("@")) return "looks like a group";
-  if (ALL_NAMES.has(name.toLowerCase()))
-    return "means everybody; to write to everybody send to @all";
+  if (meansEverybody(name) || ALL_NAMES.has(name.toLowerCase()))
+    return `means everybody; ${TO_EVERYBODY}`;
   if (RESERVED.has(name.toLowerCase())) return "is reserved for the server";
   if (PROGRAM.test(name)) return "is the name of a program; give it as program";
   if (MODEL.test(name)) return "is the name of a model; give it as model";

@@ -152,6 +152,16 @@ function everybody(office: () => PostOffice): void {
     expect([await got(office().agent("blue")), await got(office().agent("gray"))]).toEqual([2, 0]);
   });
 
+  it.each(["all", "Everyone", "@everybody", "@ALL"])(
+    "is told to whoever writes to %s by the name that it has",
+    async (name) => {
+      const { red } = await office().agents("red");
+      await expect(red.send({ body: { to: [name], ...note } })).rejects.toMatchObject({
+        next: "to write to everybody send to @all",
+      });
+    },
+  );
+
   it("stands alone, and a reply to all does not go to it", async () => {
     const { red, blue } = await office().agents("red", "blue");
     const mixed = red.send({ body: { to: ["@all", "blue"], ...note } });
