@@ -11,8 +11,8 @@ const BY_FASTIFY_CODE: Readonly<Record<string, readonly [ProblemCode, string, st
   ],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     "UNSUPPORTED_MEDIA_TYPE",
-    "this call takes JSON",
-    "send the header content-type: application/json",
+    "this call does not take such content, or it has no content-type",
+    "send JSON as content-type: application/json, the bytes of a file as application/octet-stream",
   ],
   FST_ERR_CTP_INVALID_JSON_BODY: ["BAD_REQUEST", "the body is not JSON", "send one JSON document"],
   FST_ERR_CTP_EMPTY_JSON_BODY: [

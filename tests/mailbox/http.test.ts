@@ -59,17 +59,21 @@ describe("mail over HTTP", () => {
     });
   });
 
-  it("refuses an upload that is not sent as a file", async () => {
-    const response = await fetch(`${server.url}/v1/projects/default/attachments`, {
-      method: "PUT",
-      headers: {
-        authorization: `Bearer ${await server.admin.agentToken("red")}`,
-        "content-type": "application/json",
-      },
-      body: "{}",
-    });
-    expect(response.status).toBe(415);
-  });
+  it.each([{ "content-type": "application/json" }, { "content-type": "image/png" }, {}])(
+    "refuses an upload that is not sent as a file: %o",
+    async (type) => {
+      const authorization = `Bearer ${await server.admin.agentToken("red")}`;
+      const response = await fetch(`${server.url}/v1/projects/default/attachments`, {
+        method: "PUT",
+        headers: { authorization, ...type },
+        body: Buffer.from("{}"),
+      });
+      expect(response.status).toBe(415);
+      expect(await response.json()).toMatchObject({
+        next: expect.stringContaining("application/octet-stream") as unknown,
+      });
+    },
+  );
 
   it("finds a message as soon as it is sent", async () => {
     const body = { to: ["blue"], subject: "found", body: "an eigenvalue" };
