@@ -3,6 +3,7 @@ import { ProblemError } from "../contract/problem-error.ts";
 import { shellWord } from "../contract/shell-word.ts";
 import { durationText } from "../contract/units.ts";
 import { UnreachableError } from "../contract/transport.ts";
+import { inProject } from "../runtime/advice.ts";
 import { NoCredentialsError } from "../runtime/no-credentials.ts";
 import { NoServerError } from "./context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
@@ -97,15 +98,6 @@ function optionOf(field: string, argv: readonly string[]): string | undefined {
   const [option] = meant.toSorted((a, b) => b.length - a.length);
   return option === undefined ? undefined : `--${option}`;
 }
-
-/** One command of ours, be it all of the advice or what the advice ends with, up to what it runs itself. */
-const ONE_COMMAND = /(?:^|: )gridpost (?!server )(?:(?![,;] | -- | --help| --project).)+(?= -- |$)/;
-
-/** Advice names no flags that were given: a command must name the project of `--project`, to be about the same. */
-export const inProject = (next: string, project: string | undefined): string =>
-  project === undefined
-    ? next
-    : next.replace(ONE_COMMAND, (command) => `${command} --project ${shellWord(project)}`);
 
 /** What `--project` was given. */
 function projectIn({ argv }: FailedLine): string | undefined {

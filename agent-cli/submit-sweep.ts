@@ -1,7 +1,7 @@
 import type { Cli } from "./command.ts";
 import type { CommonOptions } from "./context.ts";
 import { EXIT } from "./exit-codes.ts";
-import { inProject } from "./failure.ts";
+import { inProject } from "../runtime/advice.ts";
 import { allSucceeded, followSweep, progressLine, type Sweep } from "./follow-sweep.ts";
 import type { SweepBundle } from "./sweep-bundle.ts";
 import { record } from "./view.ts";

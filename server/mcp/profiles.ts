@@ -1,4 +1,5 @@
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { inProject } from "../../runtime/advice.ts";
 import { agentTools } from "./agent-mail/agents.ts";
 import { type Connection, projectOf } from "./agent-mail/connection.ts";
 import { contactTools } from "./agent-mail/contacts.ts";
@@ -12,7 +13,7 @@ import { leaseTools } from "./lease-tools.ts";
 import { mailTools } from "./mail-tools.ts";
 import { registerResources } from "./resources.ts";
 import { sweepTools } from "./sweep-tools.ts";
-import { type McpCall, type OnFault, registerTools, type Tool } from "./tool.ts";
+import { type Advise, type McpCall, type OnFault, registerTools, type Tool } from "./tool.ts";
 
 const instructionsOf = (reading: string): string =>
   `Gridpost: mail, leases and benchmark sweeps. ${reading} ` +
@@ -26,6 +27,22 @@ const INSTRUCTIONS = {
   "agent-mail": instructionsOf(
     "Begin with `macro_start_session`, which shows the newest mail only. First `fetch_inbox` {`after_seq`: 0, `unread_only`: true}; keep the highest `seq` as the `after_seq` of the next call, until nothing comes.",
   ),
+};
+
+/** The calls of each profile that do what a command does which a problem may name. */
+const CALLS: Readonly<Record<keyof typeof INSTRUCTIONS, Readonly<Record<string, string>>>> = {
+  default: {
+    inbox: "`inbox`",
+    thread: "`thread`",
+    "sweep ls": '`sweep` {`action`: "list"}',
+    "agent ls": "resource://agents",
+    "lease ls": "resource://leases",
+  },
+  "agent-mail": {
+    inbox: "`fetch_inbox`",
+    "agent ls": "resource://agents",
+    "lease ls": "resource://leases",
+  },
 };
 
 export interface ProfileContext {
@@ -52,6 +69,21 @@ async function callFor(
   return { ...call, client: await connection.as(bound), agent: bound.agent };
 }
 
+/** Advice as calls of the profile where there are such, else as commands that name the connection's project. */
+const adviser =
+  ({ connection, project }: ProfileContext, profile: keyof typeof CALLS): Advise =>
+  async (next) => {
+    const [, before = "", command = ""] =
+      /^(|.*: )gridpost ([a-z ]+?)(?: --mine)?$/.exec(next) ?? [];
+    const call = Object.hasOwn(CALLS[profile], command) ? CALLS[profile][command] : undefined;
+    if (call !== undefined) return `${before}${call}`;
+    const named = (await connection.bound())?.project ?? project;
+    return inProject(next, named === DEFAULT_PROJECT ? undefined : named);
+  };
+
+/** Which commands mean without `--project`. */
+const DEFAULT_PROJECT = "default";
+
 interface Profile<C> {
   readonly tools: readonly Tool<C>[];
   readonly call: () => Promise<C>;
@@ -65,8 +97,9 @@ function serverOf<C>(
   const { version, onFault } = context;
   const instructions = INSTRUCTIONS[profile];
   const server = new McpServer({ name: "gridpost", version }, { instructions });
-  registerTools(server, tools, { call, onFault });
-  registerResources(server, { call: (project) => callFor(context, project), onFault });
+  const advise = adviser(context, profile);
+  registerTools(server, tools, { call, advise, onFault });
+  registerResources(server, { call: (asked) => callFor(context, asked), advise, onFault });
   return server;
 }
 

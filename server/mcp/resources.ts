@@ -6,11 +6,12 @@ import {
 } from "@modelcontextprotocol/sdk/types.js";
 import { ProblemError } from "../../contract/problem.ts";
 import { given } from "./mail-tools.ts";
-import { explain, type McpCall, type OnFault } from "./tool.ts";
+import { type Advise, explain, type McpCall, type OnFault } from "./tool.ts";
 
 export interface ResourceContext {
   /** The call for the project that a resource's `?project=` names, or for the connection's own. */
   readonly call: (project: string | null) => Promise<McpCall>;
+  readonly advise: Advise;
   readonly onFault: OnFault;
 }
 
@@ -97,14 +98,17 @@ function paged(query: URLSearchParams): { limit?: number; after?: string } {
 }
 
 /** Registers the readable resources, each with any query: the SDK would match only the whole query of its template. */
-export function registerResources(server: McpServer, { call, onFault }: ResourceContext): void {
+export function registerResources(
+  server: McpServer,
+  { call, advise, onFault }: ResourceContext,
+): void {
   const read = async (uri: string): Promise<ReadResourceResult> => {
     try {
       const { resource, asked } = find(uri);
       const value = await resource.read(await call(asked.query.get("project")), asked);
       return { contents: [{ uri, mimeType: "application/json", text: JSON.stringify(value) }] };
     } catch (error) {
-      throw refusal(error, { uri, onFault });
+      throw await refusal(error, { uri, advise, onFault });
     }
   };
   for (const [name, { uri, options, description }] of Object.entries(resources)) {
@@ -132,14 +136,13 @@ function find(uri: string): { resource: Listed; asked: Asked } {
 /** That a resource was not found, as MCP has it. */
 const RESOURCE_NOT_FOUND = -32_002;
 
-interface Refused {
+interface Refused extends Pick<ResourceContext, "advise" | "onFault"> {
   readonly uri: string;
-  readonly onFault: OnFault;
 }
 
 /** What the SDK answers as the JSON-RPC error: the problem as data, and in words for whoever reads no data. */
-function refusal(error: unknown, { uri, onFault }: Refused): Error {
-  const said = explain(error, { name: uri, next: NEXT, onFault });
+async function refusal(error: unknown, { uri, advise, onFault }: Refused): Promise<Error> {
+  const said = await explain(error, { name: uri, next: NEXT, advise, onFault });
   const code = said.code === "NOT_FOUND" ? RESOURCE_NOT_FOUND : ErrorCode.InternalError;
   const next = said.next === undefined ? "" : `. Next: ${said.next}`;
   return Object.assign(new Error(`${said.message}${next}`), { code, data: said });

@@ -40,8 +40,12 @@ export const toolsFor =
 
 export type OnFault = (error: unknown, tool: string) => void;
 
+/** Puts what a problem says to do next into words for the client. */
+export type Advise = (next: string) => Promise<string>;
+
 interface ToolContext<C> {
   readonly call: () => Promise<C>;
+  readonly advise: Advise;
   readonly onFault: OnFault;
 }
 
@@ -72,7 +76,7 @@ export function registerTools<C>(
 async function answerOf<C>(
   { name, input, ignores = [], run }: Tool<C>,
   args: Arguments,
-  { call, onFault }: ToolContext<C>,
+  { call, advise, onFault }: ToolContext<C>,
 ): Promise<CallToolResult> {
   const next = `see the arguments of ${name} in tools/list`;
   try {
@@ -84,7 +88,7 @@ async function answerOf<C>(
     const answer = await run(parsed.data, await call());
     return { content: saying(answer, ignored) };
   } catch (error) {
-    return refusal(explain(error, { name, next, onFault }));
+    return refusal(await explain(error, { name, next, advise, onFault }));
   }
 }
 
@@ -126,15 +130,21 @@ interface Failed {
   readonly name: string;
   /** What to do where the problem says no more than to look at the HTTP contract: a client of MCP has none. */
   readonly next: string;
+  readonly advise: Advise;
   readonly onFault: OnFault;
 }
 
 /** The problem that an error is, as few words as a client of MCP needs. */
-export function explain(error: unknown, { name, next, onFault }: Failed): Said {
+export async function explain(
+  error: unknown,
+  { name, next, advise, onFault }: Failed,
+): Promise<Said> {
   const problem = error instanceof ProblemError ? error : toProblemError(error);
   if (problem.status >= 500) onFault(error, name);
   const said = brief(problem);
-  return problem.next?.endsWith(" in /openapi.json") === true ? { ...said, next } : said;
+  if (said.next === undefined) return said;
+  const ofHttp = said.next.endsWith(" in /openapi.json");
+  return { ...said, next: ofHttp ? next : await advise(said.next) };
 }
 
 const MAX_DETAILS = 5;

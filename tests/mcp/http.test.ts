@@ -214,6 +214,25 @@ describe("the default profile", () => {
     expect(JSON.stringify(answer.content)).toContain("unred");
   });
 
+  it("names the next call as a tool or resource that the client has, else as a command about its project", async () => {
+    const client = await asAgent("lost");
+    const next = async (name: string, args: object): Promise<unknown> =>
+      (await callTool(client, name, args)).value["next" as never];
+    expect(await next("read", { message: 404 })).toBe("list your mail: `inbox`");
+    expect(await next("thread", { thread: "none" })).toBe("list your threads: `thread`");
+    const letter = { to: ["nobody"], subject: "s", body: "b" };
+    expect(await next("send", letter)).toBe("list the agents: resource://agents");
+    const groups = { ...letter, to: ["@nobody"] };
+    expect(await next("send", groups)).toBe("list the groups: gridpost group ls");
+
+    await anna.client.identity.createProject({ body: { name: "other" } });
+    await anna.asAgent("lost", "other");
+    const other = await connect(await anna.agentToken("lost", "other"));
+    expect((await callTool(other, "send", groups)).value).toMatchObject({
+      next: "list the groups: gridpost group ls --project other",
+    });
+  });
+
   it("takes null for an argument that is left out", async () => {
     const client = await asAgent("filler");
     const letter = { to: ["filler"], subject: "s", body: "b", cc: null, thread: null };

@@ -1,0 +1,10 @@
+import { shellWord } from "../contract/shell-word.ts";
+
+/** One command of ours, be it all of the advice or what the advice ends with, up to what it runs itself. */
+const ONE_COMMAND = /(?:^|: )gridpost (?!server )(?:(?![,;] | -- | --help| --project).)+(?= -- |$)/;
+
+/** Advice names no flags that were given: a command must name the project of `--project`, to be about the same. */
+export const inProject = (next: string, project: string | undefined): string =>
+  project === undefined
+    ? next
+    : next.replace(ONE_COMMAND, (command) => `${command} --project ${shellWord(project)}`);
