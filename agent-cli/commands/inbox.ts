@@ -145,9 +145,9 @@ export const defineReceipts: Define = (program, cli) => {
         at(one.readAt),
         at(one.ackedAt),
       ]);
-      await cli.out.show(
-        shown,
-        table(["AGENT", "AS", "DELIVERED", "READ", "ACKED"], rows, "delivered to nobody yet"),
-      );
+      const left = shown.skipped.map(({ agent, reason }) => [agent, `not: ${reason}`, "", "", ""]);
+      const columns = ["AGENT", "AS", "DELIVERED", "READ", "ACKED"];
+      await cli.out.show(shown, table(columns, [...rows, ...left], "delivered to nobody yet"));
+      if (shown.pending) cli.out.note("it is on its way to others");
     });
 };

@@ -156,7 +156,15 @@ describe("mail at the command line", () => {
       id: sent.id,
       receipts: expect.arrayContaining([expect.objectContaining({ agent: "red", readAt: null })]),
     });
-    expect((await anna.run("group", "remove", "perf", "red", "--json")).json()).toMatchObject({
+    const [params, policy] = [{ project: "default", name: "shut" }, "closed" as const];
+    await server.admin.asAgent("shut");
+    await server.admin.client.mailbox.setPolicy({ params, body: { policy } });
+    await anna.run("group", "add", "perf", "shut");
+    const { id } = (await anna.run("send", "@perf", "-s", "All", "--json")).json<Sent>();
+    expect((await anna.run("receipts", id)).stdout).toMatch(/^shut\tnot: policy\t/m);
+    expect(
+      (await anna.run("group", "remove", "perf", "red", "shut", "--json")).json(),
+    ).toMatchObject({
       members: ["blue"],
     });
   });
