@@ -131,12 +131,15 @@ export const defineAck: Define = (program, cli) => {
 /** `gridpost receipts` */
 export const defineReceipts: Define = (program, cli) => {
   leaf(program, "receipts <message>", "How a message that you sent fared with each recipient")
+    .option("--after <cursor>", "the next of the page before")
+    .option("--limit <n>", "at most so many", count)
     .addHelpText("after", examples("receipts 01991c7e-…"))
-    .action(async (message, options) => {
-      const context = cli.context(options);
+    .action(async (message, { after, limit, ...common }) => {
+      const context = cli.context(common);
       const { api } = await context.agent();
       const shown = await api("GET /v1/projects/:project/messages/:message/receipts", {
         params: { project: context.project, message },
+        query: given({ after, limit }),
       });
       const rows = shown.receipts.map((one) => [
         one.agent,

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { defineEndpoint } from "../endpoint.ts";
 import { Attachment, Importance, RecipientKind, Skipped } from "../events/mailbox.ts";
 import { MessageId, Name, Sha256, ThreadId, Time } from "../ids.ts";
+import { NextCursor, pageQuery } from "../page.ts";
 import {
   Body,
   MAX_ATTACHMENT_BYTES,
@@ -214,15 +215,17 @@ export const messageEndpoints = {
   receipts: defineEndpoint({
     method: "GET",
     path: "/v1/projects/:project/messages/:message/receipts",
-    summary: "Show how a message that you sent fared with each recipient",
+    summary: "Show how a message that you sent fared with each recipient, by name",
     scope: "mail:read",
     params: message,
+    query: z.strictObject({ ...pageQuery, limit: pageQuery.limit.default(500) }),
     response: z.object({
       id: MessageId,
       receipts: z.array(Receipt),
       skipped: z.array(Skipped),
       /** Recipients of `@all` that it has not reached yet may follow. */
       pending: z.boolean(),
+      next: NextCursor,
     }),
   }),
   putAttachment: defineEndpoint({
