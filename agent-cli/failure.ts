@@ -3,7 +3,7 @@ import { ProblemError } from "../contract/problem-error.ts";
 import { shellWord } from "../contract/shell-word.ts";
 import { durationText } from "../contract/units.ts";
 import { UnreachableError } from "../contract/transport.ts";
-import { inProject } from "../runtime/advice.ts";
+import { inProject, ofArguments } from "../runtime/advice.ts";
 import { NoCredentialsError } from "../runtime/no-credentials.ts";
 import { NoServerError } from "./context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
@@ -74,7 +74,7 @@ function detailAsGiven(detail: Detail, words: (text: string) => string): Detail 
  * no long option keeps the name of the API, which is that of the argument.
  */
 function asGiven(mistake: string, argv: readonly string[]): string {
-  const plain = mistake.replace(/^(params|query|body)\./, "");
+  const plain = ofArguments(mistake);
   const [all = "", field = ""] = /^(\w+)(?:\.\d+)?(?=: |$)/.exec(plain) ?? [];
   const option = optionOf(field, argv);
   if (option === undefined) return plain;

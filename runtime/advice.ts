@@ -8,3 +8,6 @@ export const inProject = (next: string, project: string | undefined): string =>
   project === undefined
     ? next
     : next.replace(ONE_COMMAND, (command) => `${command} --project ${shellWord(project)}`);
+
+/** What the contract says of a part of a request, for those who gave arguments. */
+export const ofArguments = (said: string): string => said.replace(/^(params|query|body)\./, "");

@@ -40,6 +40,7 @@ const CALLS: Readonly<Record<keyof typeof INSTRUCTIONS, Readonly<Record<string, 
   },
   "agent-mail": {
     inbox: "`fetch_inbox`",
+    "contact request": "`request_contact`",
     "agent ls": "resource://agents",
     "lease ls": "resource://leases",
   },
@@ -73,10 +74,10 @@ async function callFor(
 const adviser =
   ({ connection, project }: ProfileContext, profile: keyof typeof CALLS): Advise =>
   async (next) => {
-    const [, before = "", command = ""] =
-      /^(|.*: )gridpost ([a-z ]+?)(?: --mine)?$/.exec(next) ?? [];
-    const call = Object.hasOwn(CALLS[profile], command) ? CALLS[profile][command] : undefined;
-    if (call !== undefined) return `${before}${call}`;
+    const [, before = "", command = ""] = /^(|.*: )gridpost (.+?)(?: --mine)?$/.exec(next) ?? [];
+    for (const [known, call] of Object.entries(CALLS[profile]))
+      if (command === known || command.startsWith(`${known} `))
+        return `${before}${call}${command.slice(known.length)}`;
     const named = (await connection.bound())?.project ?? project;
     return inProject(next, named === DEFAULT_PROJECT ? undefined : named);
   };

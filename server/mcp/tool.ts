@@ -4,6 +4,7 @@ import type { z } from "zod";
 import type { Client } from "../../contract/client.ts";
 import { type Problem, ProblemError } from "../../contract/problem.ts";
 import { didYouMean } from "../../contract/suggest.ts";
+import { ofArguments } from "../../runtime/advice.ts";
 import { schemaProblems } from "../../runtime/schema-problems.ts";
 import { toProblemError } from "../problems.ts";
 import { wrongInput } from "../wrong-input.ts";
@@ -143,9 +144,17 @@ export async function explain(
   if (problem.status >= 500) onFault(error, name);
   const said = brief(problem);
   if (said.next === undefined) return said;
-  const ofHttp = said.next.endsWith(" in /openapi.json");
-  return { ...said, next: ofHttp ? next : await advise(said.next) };
+  if (said.next.endsWith(" in /openapi.json")) return { ...ofArgumentsIn(said), next };
+  return { ...said, next: await advise(said.next) };
 }
+
+const ofArgumentsIn = (said: Said): Said => ({
+  ...said,
+  message: ofArguments(said.message),
+  details: (said.details ?? []).map((detail) =>
+    typeof detail["path"] === "string" ? { ...detail, path: ofArguments(detail["path"]) } : detail,
+  ),
+});
 
 const MAX_DETAILS = 5;
 

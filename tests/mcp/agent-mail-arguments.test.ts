@@ -139,6 +139,16 @@ describe("arguments that the users of MCP Agent Mail send", () => {
     await call("pink", "macro_contact_handshake", { project_key, ...handshake });
   });
 
+  it("are answered with the tool that helps, if one does", async () => {
+    await call("gray", "set_contact_policy", { project_key, policy: "contacts_only" });
+    const closed = await called("green", "send_message", { project_key, ...letter, to: "gray" });
+    expect(closed).toMatchObject({
+      isError: true,
+      value: { code: "CONTACT_REQUIRED", next: "ask to be let in: `request_contact` gray" },
+    });
+    await call("gray", "set_contact_policy", { project_key, policy: "auto" });
+  });
+
   it("say how files are attached instead", async () => {
     const attached = { project_key, ...letter, attachment_paths: ["a.png"] };
     expect(await called("green", "send_message", attached)).toMatchObject({

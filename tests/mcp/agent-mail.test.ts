@@ -202,7 +202,10 @@ describe("the agent-mail profile", () => {
     const elsewhere = { ...start, human_key: "/home/anna/elsewhere" };
     expect(await callTool(client, "macro_start_session", elsewhere)).toMatchObject({
       isError: true,
-      value: { code: "FORBIDDEN" },
+      value: {
+        code: "FORBIDDEN",
+        next: expect.stringContaining(`--project ${projectOf(elsewhere.human_key)}`) as unknown,
+      },
     });
     const thread = { ...other, human_key: undefined, project_key: key, thread_id: "T-1" };
     expect(await callTool(client, "macro_prepare_thread", thread)).toMatchObject({ isError: true });

@@ -101,7 +101,10 @@ describe("the default profile", () => {
     });
     // What the contract refuses is told in the same words.
     const long = await callTool(client, "send", { to: ["x"], subject: "s".repeat(201), body: "" });
-    expect(long).toMatchObject({ isError: true, value: { code: "BAD_REQUEST", next } });
+    expect(long).toMatchObject({
+      isError: true,
+      value: { message: "subject: must be at most 200 characters", next },
+    });
   });
 
   it("answers the name of no tool with the one that was meant, and where they are listed", async () => {

@@ -75,7 +75,7 @@ export function refuseOther(bound: Binding, { project, agent }: Named): void {
       "FORBIDDEN",
       `this connection works in project ${bound.project}, not in ${project}`,
       {
-        next: "open another connection for the other project",
+        next: `write ${bound.project} as its key, or connect anew: gridpost mcp --profile agent-mail --project ${project}`,
       },
     );
   if (agent !== undefined && agent.toLowerCase() !== bound.agent.toLowerCase())
