@@ -2,6 +2,7 @@ import type { EndpointInput } from "../../contract/endpoint.ts";
 import type { identity } from "../../contract/identity.ts";
 import { toTime } from "../../contract/ids.ts";
 import { ProblemError } from "../../contract/problem.ts";
+import { closest } from "../../contract/suggest.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { type Proved, verifyAssertion } from "./proofs.ts";
 import { principalId } from "./rules.ts";
@@ -64,10 +65,17 @@ async function agentOf(
       `agent ${name} belongs to ${found.owner}, not to ${principal}`,
       { next: "act as an agent of yours: gridpost agent ls --mine" },
     );
-  const similar = mayRead && found !== null ? `; did you mean ${found.name}?` : "";
-  throw new ProblemError(
-    "AGENT_NOT_FOUND",
-    `there is no agent ${name} in project ${project}${similar}`,
-    { next: `gridpost agent register ${name}` },
-  );
+  const own = (await agents.ownedBy(log.query, principal, project)).map((agent) => agent.name);
+  const similar = closest(name, own) ?? (mayRead ? found?.name : undefined);
+  throw unknownAgent(`${name} in project ${project}`, name, similar);
+}
+
+function unknownAgent(where: string, name: string, similar: string | undefined): ProblemError {
+  const meant = similar === undefined ? "" : `; did you mean ${similar}?`;
+  return new ProblemError("AGENT_NOT_FOUND", `there is no agent ${where}${meant}`, {
+    next:
+      similar === undefined
+        ? `gridpost agent register ${name}`
+        : `act as ${similar}, or register another: gridpost agent register NAME`,
+  });
 }

@@ -75,6 +75,11 @@ describe("identity", () => {
     await expect(admin.agentToken("bluefox", project)).rejects.toMatchObject({
       message: "there is no agent bluefox in project secret; did you mean BlueFox?",
     });
+    for (const name of ["bluefox", "BleuFox"])
+      await expect(olga.agentToken(name, project)).rejects.toMatchObject({
+        message: `there is no agent ${name} in project secret; did you mean BlueFox?`,
+        next: "act as BlueFox, or register another: gridpost agent register NAME",
+      });
     const body = { principal: olga.principal, role: "member" as const };
     await admin.client.access.revokeProjectRole({ params: { project }, body });
     expect(await olga.agentToken("BlueFox", project)).toBeTypeOf("string");
