@@ -3,7 +3,7 @@ import { MAX_RECIPIENTS } from "../contract/mail/text.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "../storage/db.ts";
 import { unknownAgents } from "./agents.ts";
-import { type Correspondent, mayWrite } from "./contact-rules.ts";
+import { type Correspondent, hasAsked, mayWrite } from "./contact-rules.ts";
 import { expandGroup } from "./group-members.ts";
 import { fold } from "./names.ts";
 import { EVERYBODY, isGroup, type Kind, unique } from "./recipients.ts";
@@ -48,8 +48,8 @@ const KINDS = ["to", "cc", "bcc"] as const;
 export async function admit(query: Query, addressed: Addressed): Promise<Admitted> {
   const { project } = addressed;
   refuseMixedBroadcast(addressed);
-  const named = unique(KINDS.flatMap((kind) => addressed[kind]));
-  const people = named.filter((name) => !isGroup(name));
+  const written = unique(KINDS.flatMap((kind) => addressed[kind]));
+  const people = written.filter((name) => !isGroup(name));
   refuseTooMany(people.length);
   const agents = await findAgents(query, project, [addressed.from, ...people]);
   const from = senderOf(agents, addressed.from);
@@ -63,10 +63,11 @@ export async function admit(query: Query, addressed: Addressed): Promise<Admitte
   const [to, cc, bcc] = [resolve(addressed.to), resolve(addressed.cc), resolve(addressed.bcc)];
   const implied = new Set(addressed.implied.map(fold));
   const nobody = to.length + cc.length + bcc.length === 0;
-  throwRefusals(
-    refusals.filter(({ agent }) => nobody || !implied.has(fold(agent))),
-    (name) => agents.get(fold(name))?.policy === "closed",
-  );
+  const named = refusals.filter(({ agent }) => nobody || !implied.has(fold(agent)));
+  const isClosed = (name: string): boolean => agents.get(fold(name))?.policy === "closed";
+  const asking = named.find(({ agent, reason }) => reason === "policy" && !isClosed(agent));
+  const asked = asking !== undefined && (await hasAsked(query, { project, from }, asking.agent));
+  throwRefusals(named, { isClosed, asked });
   const places = new Map([...agents.values()].map(({ name, next_seq }) => [name, next_seq]));
   const admitted = { from, to, cc, bcc, groups: [], skipped: refusals, places };
   return [...to, ...cc, ...bcc].some(isGroup) ? withGroups(query, addressed, admitted) : admitted;
@@ -109,9 +110,15 @@ async function refused(
   return skipped;
 }
 
+interface Standing {
+  readonly isClosed: (name: string) => boolean;
+  /** That the sender waits for the answer of the first that it may ask. */
+  readonly asked: boolean;
+}
+
 function throwRefusals(
   refusals: readonly Skipped[],
-  isClosed: (name: string) => boolean = () => false,
+  { isClosed, asked }: Standing = { isClosed: () => false, asked: false },
 ): void {
   const of = (wanted: Skipped["reason"]): string[] =>
     refusals.filter(({ reason }) => reason === wanted).map(({ agent }) => agent);
@@ -134,7 +141,9 @@ function throwRefusals(
   if (policy.length > 0) {
     throw new ProblemError("CONTACT_REQUIRED", `${are(policy)} open to approved contacts only`, {
       details: policy.map((agent) => ({ agent })),
-      next: `ask to be let in: gridpost contact request ${policy[0] ?? "NAME"}`,
+      next: asked
+        ? "wait: you have asked, and the answer is its owner's: gridpost contact ls"
+        : `ask to be let in: gridpost contact request ${policy[0] ?? "NAME"}`,
     });
   }
 }

@@ -3,6 +3,8 @@ import type { Query } from "../storage/db.ts";
 const APPROVED = "state = 'approved' and (ttl is null or answered_at + ttl > now_ms())";
 const CONTACT = `select denied, ${APPROVED} as approved
   from p_contacts where project = $1 and agent = $2 and peer = $3`;
+const ASKED = `select 1 from p_contacts where project = $1 and agent = $2 and peer = $3
+  and state = 'pending' and (ttl is null or requested_at + ttl > now_ms())`;
 /** As `mayWrite` without an answer says, of all at once. */
 const OTHERS = `select count(*) as count from p_agents a
   where a.project = $1 and a.retired_at is null and a.name <> $2
@@ -35,6 +37,15 @@ export async function mayWrite(
   if (policy === "closed") return false;
   const [contact] = await query<ContactRow>(CONTACT, [project, name, from]);
   return contact?.approved === 1 || (answers === name && contact?.denied !== 1);
+}
+
+/** Whether an agent has asked another to let it write, and waits for the answer. */
+export async function hasAsked(
+  query: Query,
+  { project, from }: { project: string; from: string },
+  name: string,
+): Promise<boolean> {
+  return (await query(ASKED, [project, name, from])).length > 0;
 }
 
 /** How many agents of a project a message of one of them to everybody may reach. */

@@ -200,10 +200,14 @@ function contacts(office: () => PostOffice): void {
     await expect(red.send({ body })).rejects.toMatchObject({
       code: "CONTACT_REQUIRED",
       details: [{ agent: "blue" }],
+      next: "ask to be let in: gridpost contact request blue",
     });
     const ask = { params: { name: "blue" }, body: { reason: "to plan" } };
     expect(await red.requestContact(ask)).toMatchObject({ peer: "red", state: "pending" });
-    await expect(red.send({ body })).rejects.toMatchObject({ code: "CONTACT_REQUIRED" });
+    await expect(red.send({ body })).rejects.toMatchObject({
+      code: "CONTACT_REQUIRED",
+      next: "wait: you have asked, and the answer is its owner's: gridpost contact ls",
+    });
     const answer = { params: { name: "blue", peer: "red" }, body: { accept: true, ttlMs: 60_000 } };
     await expect(office().user("bert").answerContact(answer)).rejects.toMatchObject({
       code: "FORBIDDEN",
