@@ -219,7 +219,8 @@ describe("the agent-mail profile", () => {
   it("renews the profile of an agent that registers again, but for what it leaves out", async () => {
     const client = await bound("Returning");
     const profile = { project_key: key, program: "codex", model: "gpt", name: "Returning" };
-    const again = { ...profile, model: "gpt-next", task_description: "kernels" };
+    const news = { model: "gpt-next", task_description: "kernels" };
+    const again = { ...profile, ...news, name: "returning" };
     expect((await callTool(client, "register_agent", again)).value).toMatchObject({
       name: "Returning",
       model: "gpt-next",

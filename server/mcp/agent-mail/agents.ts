@@ -63,7 +63,10 @@ export async function register(
     before === null || isStale(before, renewed, connection.principal)
       ? await connection.own.mailbox.registerAgent({
           params: { project },
-          body: { ...renewed, ...given({ name: known, node: before?.node ?? undefined }) },
+          body: {
+            ...renewed,
+            ...given({ name: before?.name ?? known, node: before?.node ?? undefined }),
+          },
         })
       : before;
   // Proves the ownership of an agent that was there before: what is bound once stays bound.
