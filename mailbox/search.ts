@@ -13,6 +13,7 @@ import { viewerOf } from "./visibility.ts";
 const MAX_DEPTH = 2_000;
 const SNIPPET_CHARS = 120;
 const NEWEST_ONLY = `many messages fit: the newest ${MAX_RANKED} of them were ranked; narrow the search, or list all with order=recent`;
+const LISTED_ONLY = `only the first ${MAX_DEPTH} are listed; narrow the search, or go on with before: and a time`;
 
 interface ResultRow {
   readonly id: string;
@@ -43,11 +44,12 @@ export function searchHandlers({
       const page = { searcher: viewer, text, where, values, order, skip, limit: limit + 1 };
       const { hits, newestOnly } = await search.search(page);
       const results = await resultsOf(log.query, dialect, hits.slice(0, limit));
-      const more = hits.length > limit && skip + limit < MAX_DEPTH;
+      const more = hits.length > limit;
+      const ends = more && skip + limit >= MAX_DEPTH;
       return {
         results,
-        next: more ? `${skip + limit}:${newest}` : null,
-        notes: newestOnly ? [...notes, NEWEST_ONLY] : notes,
+        next: more && !ends ? `${skip + limit}:${newest}` : null,
+        notes: [...notes, ...(newestOnly ? [NEWEST_ONLY] : []), ...(ends ? [LISTED_ONLY] : [])],
       };
     },
   };
