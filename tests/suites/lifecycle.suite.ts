@@ -82,6 +82,26 @@ function acknowledgement(office: () => PostOffice): void {
     ]);
     await expect(blue.receipts(read(id))).rejects.toMatchObject({ code: "FORBIDDEN" });
   });
+
+  it("tells in pages by name how it fared with each, skipped or not", async () => {
+    const { red } = await office().agents("red", "blue", "green", "gray", "pink");
+    await office()
+      .user("anna")
+      .setPolicy({ params: { name: "gray" }, body: { policy: "closed" } });
+    const { id } = await red.send({ body: { to: ["@all"], ...note } });
+    await office().fanOut();
+    const told: string[][] = [];
+    for (let after: string | null | undefined; after !== null;) {
+      const query = { limit: 2, ...(after === undefined ? {} : { after }) };
+      const page = await red.receipts({ params: { message: id }, query });
+      told.push([...page.receipts, ...page.skipped].map(({ agent }) => agent));
+      after = page.next;
+    }
+    expect(told).toEqual([
+      ["blue", "gray"],
+      ["green", "pink"],
+    ]);
+  });
 }
 
 /** Over restarts before the deadline, between deadline and reminder, and after it. */

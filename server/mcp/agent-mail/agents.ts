@@ -57,16 +57,12 @@ export async function register(
   const bound = await connection.bound();
   const known = name ?? (bound?.project === project ? bound.agent : undefined);
   const before = await find(connection, project, known);
-  const task = task_description ?? before?.task ?? undefined;
-  const renewed = { program, model, ...given({ task }) };
+  const profile = profileOf({ program, model, task_description }, before);
   const agent =
-    before === null || isStale(before, renewed, connection.principal)
+    before === null || isStale(before, profile, connection.principal)
       ? await connection.own.mailbox.registerAgent({
           params: { project },
-          body: {
-            ...renewed,
-            ...given({ name: before?.name ?? known, node: before?.node ?? undefined }),
-          },
+          body: { ...given({ name: before?.name ?? known }), ...profile },
         })
       : before;
   // Proves the ownership of an agent that was there before: what is bound once stays bound.
@@ -75,16 +71,27 @@ export async function register(
   return agent;
 }
 
+/** What is left out stays as it was. */
+const profileOf = (
+  { program, model, task_description: task }: Profile,
+  before: Agent | null,
+): Registered => ({
+  program,
+  model,
+  ...given({ task: task ?? before?.task ?? undefined, node: before?.node ?? undefined }),
+});
+
+interface Registered {
+  readonly program: string;
+  readonly model: string;
+  readonly task?: string;
+  readonly node?: string;
+}
+
 /** Whether the profile of an agent of the caller's says something else. */
-const isStale = (
-  agent: Agent,
-  profile: { readonly program: string; readonly model: string; readonly task?: string },
-  caller: string,
-): boolean =>
+const isStale = (agent: Agent, { program, model, task }: Registered, caller: string): boolean =>
   agent.owner === caller &&
-  (agent.program !== profile.program ||
-    agent.model !== profile.model ||
-    agent.task !== (profile.task ?? null));
+  (agent.program !== program || agent.model !== model || agent.task !== (task ?? null));
 
 async function find(
   { own }: Connection,
