@@ -43,7 +43,7 @@ const KINDS = ["to", "cc", "bcc"] as const;
 /**
  * The one place that decides who gets a message. Names are resolved to their registered form and groups to their members.
  * @throws ProblemError AGENT_NOT_FOUND, AGENT_RETIRED, CONTACT_REQUIRED; each with all the recipients that it is about;
- *   BAD_REQUEST for more of them than a message may have
+ *   BAD_REQUEST for more of them than a message may have, or groups with nobody in them
  */
 export async function admit(query: Query, addressed: Addressed): Promise<Admitted> {
   const { project } = addressed;
@@ -183,7 +183,23 @@ async function withGroups(
       groups.push({ name: group.name, kind, members });
     }
   }
+  const reached =
+    named.some((name) => !isGroup(name) || name === EVERYBODY) || groups.some(hasMembers);
+  if (!reached) refuseNobody(named, skipped);
   return { ...admitted, groups, skipped, places };
+}
+
+const hasMembers = ({ members }: { readonly members: readonly string[] }): boolean =>
+  members.length > 0;
+
+/** @throws ProblemError for groups of which nobody would get the message: why those in them do not, or that nobody is */
+function refuseNobody(groups: readonly string[], skipped: readonly Skipped[]): never {
+  throwRefusals(skipped);
+  const names = unique(groups).join(", ");
+  const have = groups.length === 1 ? "has" : "have";
+  throw new ProblemError("BAD_REQUEST", `${names} ${have} no members but you`, {
+    next: "name the agents that you mean, or add them: gridpost group add GROUP AGENT",
+  });
 }
 
 function refuseTooMany(count: number): void {

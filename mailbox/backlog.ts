@@ -42,11 +42,10 @@ export async function takeInboxes(
   const written = [...admitted.to, ...admitted.cc, ...admitted.bcc];
   const others = (names: readonly string[]): string[] =>
     names.filter((name) => !full.includes(name));
-  const nobody = others(written).length === 0;
-  const named = full.filter(
-    (name) => nobody || (written.includes(name) && !implied.has(fold(name))),
-  );
+  const nobody = full.length === recipientsOf(admitted).size;
+  const named = full.filter((name) => written.includes(name) && !implied.has(fold(name)));
   if (named.length > 0) throw inboxesFull(named, room.limit);
+  if (nobody) throw inboxesFull(full, room.limit);
   return {
     ...admitted,
     to: others(admitted.to),
