@@ -142,7 +142,7 @@ function countBy(states: readonly RunState[]): Partial<Record<RunState, number>>
   return counts;
 }
 
-/** Axis by axis, in the order of their names; numbers by value, everything else by text. */
+/** Axis by axis, in the order of their names; numbers by value, then everything else by text. */
 const byAxes =
   (axes: readonly string[]) =>
   (a: Cell, b: Cell): number => {
@@ -156,5 +156,6 @@ const byAxes =
 function compare(a: unknown, b: unknown): number {
   if (a === b) return 0;
   if (typeof a === "number" && typeof b === "number") return a - b;
+  if (typeof a === "number" || typeof b === "number") return typeof a === "number" ? -1 : 1;
   return String(a) < String(b) ? -1 : 1;
 }

@@ -238,6 +238,14 @@ describe("a report", () => {
     );
   });
 
+  it("has its cells in one order, however numbers and texts are mixed on an axis", () => {
+    const cells = [10, "1a", 2, "x"].map((threads, i) => cell(String(i + 1), { threads }));
+    const orders = [cells, cells.toReversed(), [...cells.slice(2), ...cells.slice(0, 2)]].map(
+      (one) => buildReport(record({ cells: one })).cells.map(({ axes }) => axes["threads"]),
+    );
+    for (const order of orders) expect(order).toEqual([2, 10, "1a", "x"]);
+  });
+
   it("begins the messages of all failures at one place, however long one of them is", () => {
     const failed = ["x".repeat(300), "exit code 1"].map((message, i) =>
       attempt("r1", [], { n: i + 1, outcome: "failed", accepted: false, message }),
