@@ -66,7 +66,7 @@ export function contactHandlers(log: EventLog): ContactHandlers {
           const { name: asker } = await getAgent(tx.query, project, peer);
           refuseItself(agent, asker);
           const before = await find(tx.query, { project, agent, peer: asker });
-          if (before === undefined || settled(before)) {
+          if (before === undefined || mayAskAgain(before)) {
             const request = { agent, peer: asker, reason: body.reason ?? null, ttlMs: body.ttlMs };
             const { actor } = principal;
             await tx.append({ type: "contact.requested", project, actor, body: request });
@@ -144,7 +144,7 @@ async function show(query: Query, { project, agent, peer }: Pair): Promise<View>
 }
 
 /** Whether asking again makes sense: not while a request is open or an approval holds. */
-const settled = ({ state, expired }: ContactRow): boolean => state === "denied" || expired === 1;
+const mayAskAgain = ({ state, expired }: ContactRow): boolean => state === "denied" || expired === 1;
 
 const view = (row: ContactRow): View => ({
   agent: row.agent,
