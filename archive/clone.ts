@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { ProblemError } from "../contract/problem.ts";
 import { simpleGit } from "simple-git";
 import { credentialConfig, REACHING } from "./credentials.ts";
-import { describeFault } from "./fault.ts";
+import { describeFault } from "../contract/fault.ts";
 import { BARE } from "./git-stream.ts";
 import { gitIn } from "./git.ts";
 import { refuseDirtyTree } from "./verify-tree.ts";

@@ -1,14 +1,4 @@
-/** The first thing that is wrong with a repository. */
-export interface Fault {
-  /** `journal` or `project/<name>`. */
-  readonly repository: string;
-  readonly commit: string | null;
-  readonly file: string | null;
-  /** From 1, in the file. */
-  readonly line: number | null;
-  /** In one line. */
-  readonly problem: string;
-}
+import type { Fault } from "../contract/fault.ts";
 
 /** Thrown inside of a verification to end it at the first fault. */
 export class FaultFound extends Error {
@@ -19,11 +9,4 @@ export class FaultFound extends Error {
     this.name = "FaultFound";
     this.where = where;
   }
-}
-
-/** `journal, segments/…/1-200.jsonl line 17: the line was changed`. */
-export function describeFault({ repository, commit, file, line, problem }: Fault): string {
-  const place = file === null ? "" : `, ${file}${line === null ? "" : ` line ${line}`}`;
-  const at = commit === null ? "" : ` (commit ${commit})`;
-  return `${repository}${place}: ${problem}${at}`;
 }

@@ -144,7 +144,8 @@ async function show(query: Query, { project, agent, peer }: Pair): Promise<View>
 }
 
 /** Whether asking again makes sense: not while a request is open or an approval holds. */
-const mayAskAgain = ({ state, expired }: ContactRow): boolean => state === "denied" || expired === 1;
+const mayAskAgain = ({ state, expired }: ContactRow): boolean =>
+  state === "denied" || expired === 1;
 
 const view = (row: ContactRow): View => ({
   agent: row.agent,

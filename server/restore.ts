@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { blobRefs } from "../archive/blob-refs.ts";
 import { cloneBare } from "../archive/clone.ts";
-import { describeFault } from "../archive/fault.ts";
+import { describeFault } from "../contract/fault.ts";
 import { verifyRepository } from "../archive/verify.ts";
 import { ProblemError } from "../contract/problem.ts";
 import { writePrivate } from "../runtime/private-file.ts";

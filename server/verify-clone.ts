@@ -1,4 +1,4 @@
-import type { Fault } from "../archive/fault.ts";
+import type { Fault } from "../contract/fault.ts";
 import { gitIn } from "../archive/git.ts";
 import type { VerifyAnswer } from "../archive/ports.ts";
 import { verifyRepository } from "../archive/verify.ts";

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Command } from "@commander-js/extra-typings";
+import { describeFault } from "../../contract/fault.ts";
 import { ProblemError } from "../../contract/problem-error.ts";
 import type { Answer } from "../api.ts";
 import { notEmpty } from "../arguments.ts";
@@ -95,11 +96,6 @@ function verifiedView(verified: Verified): View {
     ...(stateHash === null ? [] : [["database", "as a replay of the journal makes it"] as const]),
     ...(note === null ? [] : [["note", note] as const]),
   ]);
-}
-
-function describeFault(fault: NonNullable<Verified["fault"]>): string {
-  const place = [fault.repository, fault.commit, fault.file, fault.line];
-  return `${place.filter((part) => part !== null).join(":")}: ${fault.problem}`;
 }
 
 async function verifyAtServer(

@@ -3,7 +3,7 @@ import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { cloneBare } from "../../archive/clone.ts";
-import { describeFault } from "../../archive/fault.ts";
+import { describeFault } from "../../contract/fault.ts";
 import { KnownKeys } from "../../archive/signatures.ts";
 import { verifyRepository } from "../../archive/verify.ts";
 import { verifyClone } from "../../server/verify-clone.ts";
