@@ -20,7 +20,8 @@ export const defineMcp: Define = (program, cli) => {
       `${examples("mcp --as blue", "mcp --profile agent-mail")}
 
 Leases that are taken over this connection are kept while it lives. In the agent-mail profile --as may be left
-out: macro_start_session or register_agent then says which agent of yours the connection is.`,
+out: macro_start_session or register_agent then says which agent of yours the connection is, and its leases
+live by their TTL.`,
     )
     .action(async ({ profile = "default", ...options }) => {
       const named = cli.context(options);
