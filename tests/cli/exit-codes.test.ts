@@ -53,7 +53,7 @@ describe("exit codes", () => {
     const told = ["--url", "http://127.0.0.1:1", "--data", "node", "--slots", "0"];
     const { code, stderr } = await stranger.run("daemon", ...told);
     expect(code).toBe(2);
-    expect(stderr).toContain("gridpost: slots must be at least 1\n");
+    expect(stderr).toContain("gridpost: slots: must be at least 1\n");
   });
 
   it.each([
