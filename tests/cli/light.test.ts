@@ -32,5 +32,6 @@ it("reads an inbox without loading what takes longer than the rest: schemas, tok
   expect(code).toBe(0);
   expect(loaded.length).toBeGreaterThan(10);
   expect(loaded.filter((url) => /\/node_modules\/(zod|jose|yaml)\//.test(url))).toEqual([]);
-  expect(loaded.filter((url) => url.includes("/contract/"))).toHaveLength(5);
+  // The small ones that hold no schema; with the schemas there would be dozens.
+  expect(loaded.filter((url) => url.includes("/contract/")).length).toBeLessThan(10);
 });
