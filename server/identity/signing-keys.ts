@@ -96,8 +96,14 @@ export async function loadSigningKeys(query: Query, folder: string): Promise<Sig
   };
 }
 
+/** @throws ProblemError UNAVAILABLE if the folder is there and cannot be read: a new key must not take the place of what it holds */
 async function privateKids(folder: string): Promise<string[]> {
-  const files = await readdir(folder).catch(() => []);
+  const files = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw new ProblemError("UNAVAILABLE", `the signing keys cannot be read: ${error.message}`, {
+      next: `make ${folder} a folder that the server may read`,
+    });
+  });
   return files.filter((file) => file.endsWith(".json")).map((file) => file.slice(0, -5));
 }
 

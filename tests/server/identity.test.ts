@@ -1,7 +1,7 @@
 import { readdir, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadSigningKeys } from "../../server/identity/signing-keys.ts";
+import { hasSigningKey, loadSigningKeys } from "../../server/identity/signing-keys.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 
 describe("identity", () => {
@@ -86,15 +86,20 @@ describe("identity", () => {
   });
 });
 
-describe("a signing key whose file is damaged", () => {
-  it("is named", async () => {
+describe("signing keys that cannot be read", () => {
+  it("are named, and no new key takes their place", async () => {
     const server = await startTestServer();
+    const { query } = server.running.eventLog;
     const folder = join(server.data, "keys");
     const [file = ""] = await readdir(folder);
     await truncate(join(folder, file));
-    await expect(loadSigningKeys(server.running.eventLog.query, folder)).rejects.toMatchObject({
+    await expect(loadSigningKeys(query, folder)).rejects.toMatchObject({
       code: "UNAVAILABLE",
       message: `the signing key ${join(folder, file)} is damaged`,
+    });
+    await expect(hasSigningKey(query, join(folder, file))).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringContaining("the signing keys cannot be read: ENOTDIR") as unknown,
     });
     await server.stop();
   });
