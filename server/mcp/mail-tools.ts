@@ -93,7 +93,7 @@ export const mailTools = [
   tool({
     name: "thread",
     description:
-      "Show a thread in order, or with `digest` only who takes part, decisions, open and done tasks. Without `thread`: list your threads. `follow`: be told of the first failure and the end of its sweep, `mute`: not.",
+      "Show a thread in order, long bodies cut (`read` has them whole), or with `digest` only who takes part, decisions, open and done tasks. Without `thread`: list your threads. `follow`: be told of the first failure and the end of its sweep, `mute`: not.",
     input: z.strictObject({
       thread: z.string().optional(),
       digest: z.boolean().optional(),
@@ -101,7 +101,7 @@ export const mailTools = [
       after: z.string().optional(),
       limit,
     }),
-    run: ({ thread, digest, follow, ...query }, { client, project }) => {
+    run: async ({ thread, digest, follow, ...query }, { client, project }) => {
       if (thread === undefined && follow !== undefined)
         throw new ProblemError("BAD_REQUEST", "no thread is named", {
           next: "give `thread`, too",
@@ -110,9 +110,9 @@ export const mailTools = [
       const params = { project, thread };
       if (follow !== undefined)
         return client.mailbox.followThread({ params, body: { state: follow } });
-      return digest === true
-        ? client.mailbox.threadDigest({ params })
-        : client.mailbox.thread({ params, query });
+      if (digest === true) return client.mailbox.threadDigest({ params });
+      const page = await client.mailbox.thread({ params, query });
+      return { ...page, messages: page.messages.map(inShort) };
     },
   }),
   tool({
@@ -129,6 +129,19 @@ export const mailTools = [
       client.mailbox.search({ params: { project }, query: { q, ...query } }),
   }),
 ];
+
+/** Characters of a body that a thread shows: 50 bodies of 1 MiB would fill the memory of any agent. */
+const SHOWN_BODY = 4_000;
+
+/** A message of a thread; `bodyLength` says that there is more of its body. */
+const inShort = <M extends { readonly body: string }>(message: M): M & { bodyLength?: number } =>
+  message.body.length <= SHOWN_BODY
+    ? message
+    : {
+        ...message,
+        body: message.body.slice(0, SHOWN_BODY).replace(/[\ud800-\udbff]$/, ""),
+        bodyLength: message.body.length,
+      };
 
 type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 

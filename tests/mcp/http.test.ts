@@ -65,6 +65,17 @@ describe("the default profile", () => {
     expect((thread as { messages: unknown[] }).messages).toHaveLength(2);
   });
 
+  it("cuts long bodies in a thread, and reads them whole one by one", async () => {
+    const client = await asAgent("novelist");
+    const novel = { to: ["novelist"], subject: "novel", thread: "novel", body: "x".repeat(50_000) };
+    await callTool(client, "send", novel);
+    const { value } = await callTool(client, "thread", { thread: "novel" });
+    expect(value).toMatchObject({ messages: [{ body: "x".repeat(4_000), bodyLength: 50_000 }] });
+    expect((await callTool(client, "read", { message: 1 })).value).toMatchObject({
+      body: novel.body,
+    });
+  });
+
   it("shows every unread message to an agent that reads its inbox as the instructions say", async () => {
     const [sender, late] = [await asAgent("sender"), await asAgent("late")];
     for (let i = 1; i <= 30; i += 1)
