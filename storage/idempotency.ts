@@ -118,7 +118,7 @@ async function recall(
 function refuseMismatch(earlier: Remembered, { endpoint, hash, key }: Call): void {
   if (earlier.endpoint === endpoint && earlier.hash === hash) return;
   const what =
-    earlier.endpoint === endpoint ? "another body" : `another call (${earlier.endpoint})`;
+    earlier.endpoint === endpoint ? "another request" : `another call (${earlier.endpoint})`;
   throw new ProblemError(
     "IDEMPOTENCY_MISMATCH",
     `the idempotency key ${key} was already used for ${what}`,
