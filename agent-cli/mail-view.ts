@@ -1,6 +1,6 @@
 import { Option } from "@commander-js/extra-typings";
 import type { Answer } from "./api.ts";
-import { at, record, table, text, type View } from "./view.ts";
+import { at, type CellValue, record, table, text, type View } from "./view.ts";
 
 /** `--importance`, as the contract's levels. */
 export const importanceOption = () =>
@@ -27,15 +27,16 @@ export const sentView = ({ id, thread, recipients, count, skipped = [] }: Sent):
 const LEVELS = { low: "low", normal: "", high: "high", urgent: "URGENT" } as const;
 
 /** `unread`, `ack?` for one that waits for an acknowledgement, or nothing. */
-function markOf({ readAt, ackedAt, ackRequired }: Line): string {
+function markOf({ readAt, ackedAt, ackRequired }: InboxEntry): string {
   if (ackRequired && ackedAt === null) return "ack?";
   return readAt === null ? "unread" : "";
 }
 
-/** What of a message stands on one line. */
-type Line = Omit<InboxEntry, "id">;
+/** The thread of a message; a message that began one without a name of its own gave it its id. */
+export const threadCell = ({ id, thread }: Pick<InboxEntry, "id" | "thread">): CellValue =>
+  thread === (id as string) ? { implied: thread } : thread;
 
-export const inboxView = (messages: readonly Line[]): View =>
+export const inboxView = (messages: readonly InboxEntry[]): View =>
   table(
     ["SEQ", "", "FROM", "SUBJECT", "SENT", "LEVEL", "THREAD"],
     messages.map((entry) => [
@@ -45,7 +46,7 @@ export const inboxView = (messages: readonly Line[]): View =>
       entry.subject,
       at(entry.sentAt),
       LEVELS[entry.importance],
-      entry.thread,
+      threadCell(entry),
     ]),
     "no messages",
   );

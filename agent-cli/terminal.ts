@@ -12,7 +12,8 @@ export function renderTerminal(view: View, { columns = 80 }: { columns?: number 
   const now = Date.now();
   const shown = (value: CellValue): string => {
     if (value === null) return "-";
-    return typeof value === "object" ? relativeTime(value.time, now) : oneLine(String(value));
+    if (typeof value !== "object") return oneLine(String(value));
+    return "time" in value ? relativeTime(value.time, now) : "";
   };
   if (view.kind === "record") {
     const width = Math.max(...view.fields.map(([name]) => name.length));

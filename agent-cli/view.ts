@@ -1,7 +1,16 @@
 import { stripVTControlCharacters } from "node:util";
 
-/** One value of a table or record; a time is relative for people and ISO 8601 for programs. */
-export type CellValue = string | number | boolean | null | { readonly time: string };
+/**
+ * One value of a table or record. A time is relative for people and ISO 8601 for programs; what is implied by the rest of
+ * its row is left out for people.
+ */
+export type CellValue =
+  | string
+  | number
+  | boolean
+  | null
+  | { readonly time: string }
+  | { readonly implied: string };
 
 /** How a document is shown when it is not asked for as JSON. */
 export type View =
@@ -64,7 +73,8 @@ export const oneLine = (value: string): string => printable(value).replaceAll(/[
 
 function plainCell(value: CellValue): string {
   if (value === null) return "";
-  return oneLine(typeof value === "object" ? value.time : String(value));
+  if (typeof value !== "object") return oneLine(String(value));
+  return oneLine("time" in value ? value.time : value.implied);
 }
 
 /** For pipes: tab-separated, without header. */

@@ -1,6 +1,7 @@
 import { Option } from "@commander-js/extra-typings";
 import { given } from "../arguments.ts";
 import { type Define, examples, list } from "../command.ts";
+import { threadCell } from "../mail-view.ts";
 import { at, table } from "../view.ts";
 
 const orderOption = () =>
@@ -31,7 +32,7 @@ A query whose first word has a - in front goes behind --: gridpost search -- '-d
         one.subject,
         one.snippet,
         at(one.sentAt),
-        one.thread,
+        threadCell(one),
         one.id,
       ]);
       const columns = ["FROM", "SUBJECT", "FOUND", "SENT", "THREAD", "ID"];

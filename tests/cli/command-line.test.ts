@@ -187,6 +187,13 @@ describe("what is shown", () => {
     );
   });
 
+  it("leaves out for people what its row says already, and for programs nothing", () => {
+    const thread = "01a200f0-dc03-7000-91e9-bde0fe7579b4";
+    const own = table(["SEQ", "THREAD"], [[1, { implied: thread }]], "none");
+    expect(renderTerminal(own, { columns: 80 })).not.toContain(thread);
+    expect(renderPlain(own)).toBe(`1\t${thread}`);
+  });
+
   it("has one header, however many of its rows come later", async () => {
     const shown: string[] = [];
     const show = (_: unknown, one: View): Promise<void> => {
