@@ -173,10 +173,7 @@ async function partsOf(place: Workplace, { row, plan, over }: Running): Promise<
   const ended = node.spool.executions(row.id).filter((execution) => execution.ended !== null);
   const bounded = await restoreLog(folder, ended.at(-1)?.n ?? 0);
   const { client } = node.server;
-  const live = new LiveLog(
-    { client, attempt: row.id, log: node.log, signal: AbortSignal.any([over, node.detach]) },
-    bounded.total,
-  );
+  const live = new LiveLog({ client, attempt: row.id, log: node.log, signal: over }, bounded.total);
   return {
     node,
     run,

@@ -44,10 +44,7 @@ export async function followExecution(
   const over = new AbortController();
   const silent = new AbortController();
   const pulse: Pulse = { at: node.clock.monotonic(), open: true, waiting: 0 };
-  const reading = readLog(parts, following, {
-    pulse,
-    signal: AbortSignal.any([silent.signal, node.detach]),
-  });
+  const reading = readLog(parts, following, { pulse, signal: silent.signal });
   const guarding = guard(parts, following, { pulse, over: over.signal });
   try {
     await node.engines.answered(node.detach, () => launcher.wait(following.id, node.detach));
@@ -55,6 +52,8 @@ export async function followExecution(
     over.abort();
     if (node.detach.aborted) throw new DetachedError();
     await lastWords(reading, parts, { pulse, following });
+    // Its log may have been left before its end: the next life reads it, and judges.
+    if (node.detach.aborted) throw new DetachedError();
     return told ?? (await guarding) ?? flood(following, pulse);
   } finally {
     over.abort();
@@ -63,7 +62,7 @@ export async function followExecution(
   }
 }
 
-/** Until the log has been read to its end, or has been silent for a while. Nobody reads on in a flood. */
+/** Until the log has been read to its end, or has been silent for a while. Nobody reads on in a flood, or when the daemon hands off. */
 async function lastWords(
   reading: Promise<void>,
   { node }: AttemptParts,
@@ -76,7 +75,7 @@ async function lastWords(
   });
   const heard = (): boolean =>
     done || (pulse.open && node.clock.monotonic() - pulse.at >= LAST_WORDS_MS);
-  while (!heard() && flood(following, pulse) === null)
+  while (!node.detach.aborted && !heard() && flood(following, pulse) === null)
     await Promise.race([read, sleep(LAST_WORDS_MS / 4, node.detach)]);
 }
 

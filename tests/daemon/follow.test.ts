@@ -1,9 +1,10 @@
-import { EventEmitter, once } from "node:events";
+import { EventEmitter, getEventListeners, once } from "node:events";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { AttemptParts } from "../../daemon/execution.ts";
 import { followExecution } from "../../daemon/follow.ts";
-import { EngineGoneError, type LogChunk } from "../../daemon/launcher.ts";
+import { EngineGoneError, type LogChunk, type LogsOptions } from "../../daemon/launcher.ts";
+import { DetachedError } from "../../daemon/node.ts";
 import type { StopReason } from "../../daemon/spool-rows.ts";
 import { TestClock } from "../support/clock.ts";
 
@@ -15,13 +16,14 @@ function execution() {
   let ends = (): void => undefined;
   const ended = new Promise<void>((resolve) => (ends = resolve));
   const asked = new AbortController();
+  const handOff = new AbortController();
   const clock = new TestClock();
   const engine = makeEngine();
   const parts = {
     node: {
       clock,
       log: pino({ level: "silent" }),
-      detach: new AbortController().signal,
+      detach: handOff.signal,
       engines: { answered: engine.answered },
       disk: { look: () => Promise.resolve(), exhausted: null },
       spool: { executions: () => [] },
@@ -40,8 +42,8 @@ function execution() {
       inspect: () => engine.ask(),
       wait: () => ended,
       stop: () => Promise.resolve(ends()),
-      logs: async function* (): AsyncGenerator<LogChunk> {
-        yield* printed();
+      logs: async function* (_: string, { signal }: LogsOptions): AsyncGenerator<LogChunk> {
+        yield* printed(signal);
         await engine.ask();
         await Promise.race([ended, engine.dies()]);
         await new Promise(setImmediate);
@@ -56,7 +58,7 @@ function execution() {
     asked.abort();
   };
   let lastWords = (): void => undefined;
-  let printed = async function* (): AsyncGenerator<LogChunk> {};
+  let printed: (signal: AbortSignal) => AsyncGenerator<LogChunk> = async function* () {};
   const prints = (chunks: typeof printed) => (printed = chunks);
   const follow = (lastedMs: number | null = null) =>
     followExecution(parts as unknown as AttemptParts, {
@@ -66,7 +68,17 @@ function execution() {
       lastedMs,
     });
   const whileItsLogIsRead = (act: () => void) => (lastWords = act);
-  return { ask, ends, follow, prints, whileItsLogIsRead, clock, engine, told: () => reason };
+  return {
+    ask,
+    ends,
+    follow,
+    handOff,
+    prints,
+    whileItsLogIsRead,
+    clock,
+    engine,
+    told: () => reason,
+  };
 }
 
 /** An engine that goes away, and its log streams with it or without a word, and comes back. */
@@ -114,6 +126,18 @@ describe("the end of an execution", () => {
     expect(await following).toBeNull();
   });
 
+  it("is for the next life to judge when the daemon hands off before its log was read to the end", async () => {
+    const { ends, follow, handOff, prints } = execution();
+    prints(async function* (signal) {
+      ends();
+      await once(signal, "abort");
+      yield* [];
+    });
+    const following = follow();
+    setImmediate(() => handOff.abort());
+    await expect(following).rejects.toThrow(DetachedError);
+  });
+
   it("came too late when it had lasted too long, though nobody was there to stop it", async () => {
     const { ends, follow } = execution();
     ends();
@@ -124,15 +148,15 @@ describe("the end of an execution", () => {
 it("an execution that is followed for long leaves nothing behind on the daemon's signals", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const any = vi.spyOn(AbortSignal, "any");
-  const { ends, follow } = execution();
+  const { ends, follow, handOff } = execution();
   const following = follow();
-  await vi.advanceTimersByTimeAsync(1_000);
-  const made = any.mock.calls.length;
   await vi.advanceTimersByTimeAsync(10_000);
-  expect(any).toHaveBeenCalledTimes(made);
   ends();
   await vi.advanceTimersByTimeAsync(1_000);
   await following;
+  // What it makes stays on a signal that lives long.
+  expect(any).not.toHaveBeenCalled();
+  expect(getEventListeners(handOff.signal, "abort")).toEqual([]);
   vi.restoreAllMocks();
   vi.useRealTimers();
 });
