@@ -25,12 +25,16 @@ export function createReleasers(): Releasers {
   };
 }
 
-/** Resolves at the first of the signals; from then on a second one ends the process at once. */
+/** Resolves at the first of the signals; from then on a second one, also another of them, ends the process at once. */
 export function untilSignal(
   signals: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT"],
 ): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    for (const signal of signals) process.once(signal, resolve);
+    const first = (signal: NodeJS.Signals): void => {
+      for (const one of signals) process.off(one, first);
+      resolve(signal);
+    };
+    for (const signal of signals) process.on(signal, first);
   });
 }
 
