@@ -225,8 +225,9 @@ export async function runDaemon(
   }
   const log = createLog("info");
   const signal = untilSignal();
+  // From the signal on, also while it starts: that waits for a server or an engine, perhaps for long.
+  void signal.then(() => exitAfter(HAND_OFF_MS, 0));
   const daemon = await startDaemon(parsed.data, { openSpool, log });
   log.info({ signal: await signal }, "handing off");
-  exitAfter(HAND_OFF_MS, 0);
   await daemon.stop();
 }
