@@ -1,5 +1,6 @@
 import Docker from "dockerode";
 import {
+  type Engine,
   EngineGoneError,
   type Launch,
   type Launched,
@@ -32,10 +33,7 @@ export function dockerLauncher(owner: ContainerOwner): Launcher {
   const inspect = (id: string): Promise<Launched | null> => inspectContainer(docker, id);
   return {
     runtime: "docker",
-    engine: async () => {
-      const version = await engineCall("version", CALL_MS, () => docker.version());
-      return { name: "docker", version: version.Version, apiVersion: version.ApiVersion };
-    },
+    engine: () => describeEngine(docker),
     resolveImage: (reference, signal) => resolveImage(docker, reference, signal),
     images: () => listImages(docker),
     create: (launch) => create(docker, launch, owner),
@@ -47,6 +45,13 @@ export function dockerLauncher(owner: ContainerOwner): Launcher {
     remove: (id) => remove(byId(id)),
     list: () => list(docker, owner),
   };
+}
+
+async function describeEngine(docker: Docker): Promise<Engine> {
+  // The client's types leave the options of this call out.
+  const ask = docker.version.bind(docker) as (options: object) => Promise<Docker.DockerVersion>;
+  const version = await engineCall("version", CALL_MS, (abortSignal) => ask({ abortSignal }));
+  return { name: "docker", version: version.Version, apiVersion: version.ApiVersion };
 }
 
 function refuseRemote(docker: Docker): void {

@@ -1,9 +1,11 @@
+import { once } from "node:events";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, request, type Server } from "node:http";
+import { createServer as createSocketServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { newId } from "../../contract/ids.ts";
 import { dockerLauncher } from "../../daemon/docker/driver.ts";
 import { engineCall } from "../../daemon/docker/engine-call.ts";
@@ -29,6 +31,25 @@ describe("a call of the engine", () => {
     await expect(engineCall("x", 50, () => Promise.reject(refused))).rejects.toBe(refused);
     const broken = engineCall("x", 50, () => Promise.reject(new Error("ECONNRESET")));
     await expect(broken).rejects.toThrow(EngineGoneError);
+  });
+
+  it("leaves no connection to an engine that does not answer", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "gridpost-mute-"));
+    const mute = createSocketServer((socket) => socket.resume());
+    await new Promise<void>((resolve) => mute.listen(join(folder, "engine.sock"), resolve));
+    vi.stubEnv("DOCKER_HOST", `unix://${join(folder, "engine.sock")}`);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const asked = dockerLauncher({ install: newId(), user: "65532:65532" }).engine();
+    const gone = expect(asked).rejects.toThrow(EngineGoneError);
+    const [connection] = (await once(mute, "connection")) as [Socket];
+    const closed = once(connection, "close");
+    await vi.advanceTimersByTimeAsync(60_000);
+    vi.useRealTimers();
+    vi.unstubAllEnvs();
+    await gone;
+    await closed;
+    mute.close();
+    await rm(folder, { recursive: true });
   });
 });
 
