@@ -1,7 +1,7 @@
 import type { ExecutionLog } from "./attempt-log.ts";
 import type { AttemptParts } from "./execution.ts";
 import { EngineGoneError } from "./launcher.ts";
-import { DetachedError } from "./node.ts";
+import { DetachedError, type Node } from "./node.ts";
 import type { StopReason } from "./spool-rows.ts";
 import { sleep } from "./timers.ts";
 
@@ -115,15 +115,24 @@ async function guard(
   while (!over.aborted && !node.detach.aborted) {
     await node.disk.look();
     const asked = parts.stopReason();
-    if (asked === null) passed = await limitPassed(parts, following, pulse);
+    if (asked === null) passed ??= await limitPassed(parts, following, pulse);
     const reason = asked ?? passed;
     if (reason !== null) {
-      node.stops.request(attempt, reason);
+      writeDown(node, attempt, reason);
       await stopExecution(parts, following.id, over);
     }
     await sleep(TICK_MS, over, node.detach, ...(told.aborted ? [] : [told]));
   }
   return passed;
+}
+
+/** What fills the disk must end also when there is no room left to say why. */
+function writeDown({ stops, log }: Node, attempt: string, reason: StopReason): void {
+  try {
+    stops.request(attempt, reason);
+  } catch (error) {
+    log.error({ attempt, error: String(error) }, "cannot write down why an attempt must end");
+  }
 }
 
 /** Why it has printed too much; null if it has not. What it prints faster than it is read counts. */

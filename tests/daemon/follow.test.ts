@@ -13,6 +13,7 @@ const cancelled: StopReason = { outcome: "cancelled", message: "its run was canc
 /** An execution that ends when it is stopped, or by itself with `ends`; the server asks for its end with `ask`. */
 function execution() {
   let reason: StopReason | null = null;
+  let full = false;
   let ends = (): void => undefined;
   const ended = new Promise<void>((resolve) => (ends = resolve));
   const asked = new AbortController();
@@ -30,7 +31,10 @@ function execution() {
       contact: { stopAt: () => Number.POSITIVE_INFINITY },
       stops: {
         signal: () => asked.signal,
-        request: (_: string, why: StopReason) => (reason = why),
+        request: (_: string, why: StopReason) => {
+          if (full) throw new Error("database or disk is full");
+          reason = why;
+        },
       },
     },
     run: {
@@ -67,10 +71,12 @@ function execution() {
       log: { position: { stdout: 0, stderr: 0 }, push: () => undefined } as never,
       lastedMs,
     });
+  const fillDisk = (): void => void (full = true);
   const whileItsLogIsRead = (act: () => void) => (lastWords = act);
   return {
     ask,
     ends,
+    fillDisk,
     follow,
     handOff,
     prints,
@@ -124,6 +130,12 @@ describe("the end of an execution", () => {
     whileItsLogIsRead(ask);
     ends();
     expect(await following).toBeNull();
+  });
+
+  it("comes when a limit is passed, also when the disk has no room to say why", async () => {
+    const { fillDisk, follow } = execution();
+    fillDisk();
+    expect(await follow(60_001)).toMatchObject({ outcome: "timed_out" });
   });
 
   it("is for the next life to judge when the daemon hands off before its log was read to the end", async () => {
