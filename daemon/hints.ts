@@ -10,13 +10,14 @@ const FIRST_PING_MS = 20_000;
 
 /** Keeps a stream to the server open that says when there may be work. Hints only: whatever they miss, polls find. */
 export async function hintLoop(node: Node): Promise<void> {
-  for (let failures = 1; !node.detach.aborted; failures += 1) {
-    const connected = await listen(node, failures > 1).catch((error: unknown) => {
+  let failures = 0;
+  while (!node.detach.aborted) {
+    const connected = await listen(node, failures > 0).catch((error: unknown) => {
       node.log.debug({ error: String(error) }, "no stream");
       return false;
     });
-    if (connected) failures = 1;
-    await sleep(backoff(failures), node.detach);
+    failures = connected ? 0 : failures + 1;
+    await sleep(backoff(Math.max(failures, 1)), node.detach);
   }
 }
 
