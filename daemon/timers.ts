@@ -8,7 +8,7 @@ export const clampDelay = (ms: number): number => Math.max(0, Math.min(ms, LONGE
 export const jitter = (ms: number, share: number, random = Math.random): number =>
   ms * (1 + share * (2 * random() - 1));
 
-/** Full jitter: a random share of a wait that doubles from 1 s to 60 s. `failures` counts from 1. */
+/** Full jitter: a random share of a wait that doubles from 2 s, at `failures` 1, to 60 s. */
 export const backoff = (failures: number, random = Math.random): number =>
   random() * Math.min(60_000, 1_000 * 2 ** Math.min(failures, 16));
 

@@ -28,13 +28,16 @@ interface Failure {
   readonly retryAt: number;
 }
 
+/** Hears of a handler that threw, with its deadline, or with null of a look for what is due that failed. */
+type OnError = (error: unknown, deadline: Deadline | null) => void;
+
 /** The one loop that fires deadlines: a timer for the next due row, moved forward when an earlier one is set. */
 export class DeadlineLoop {
   private readonly log: Log;
   private readonly kinds: DeadlineKinds;
   private readonly failures = new Map<string, Failure>();
   private frozenUntil = 0;
-  private onError: ((error: unknown, deadline: Deadline) => void) | undefined;
+  private onError: OnError | undefined;
   private timer: NodeJS.Timeout | undefined;
   private armedFor = Infinity;
   private firing: Promise<number> | undefined;
@@ -44,8 +47,8 @@ export class DeadlineLoop {
     this.kinds = kinds;
   }
 
-  /** Starts the timer. `onError` hears of every handler that threw; its row is tried again after a growing pause. */
-  start(onError: (error: unknown, deadline: Deadline) => void): void {
+  /** Starts the timer. Whatever `onError` hears of is tried again after a pause. */
+  start(onError: OnError): void {
     this.onError = onError;
     this.arm(this.log.now());
   }
@@ -95,7 +98,8 @@ export class DeadlineLoop {
       if (this.onError === undefined) return;
       await this.fireDue();
       next = await this.nextDue(now);
-    } catch {
+    } catch (error) {
+      this.onError?.(error, null);
       next = now + FIRST_BACKOFF_MS;
     }
     if (this.onError !== undefined && next < this.armedFor) this.arm(next);

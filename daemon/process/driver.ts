@@ -132,7 +132,10 @@ async function start(folder: string): Promise<void> {
   // Made before the process, and by one caller only: an execution starts at most once.
   const first = await write(join(folder, "started"), "", 0o600).then(
     () => true,
-    () => false,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "EEXIST") return false;
+      throw new LaunchError(`cannot start a process: ${error.message}`, { cause: error });
+    },
   );
   if (!first) return;
   const child = spawn("/bin/sh", ["-c", WRAPPER, "gridpost", folder, ...command], {

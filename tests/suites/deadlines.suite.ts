@@ -172,4 +172,22 @@ function retrying(bench: () => Bench): void {
     await log.tx([], (tx) => tx.setDeadline("expiry", "after stop", tx.now));
     expect(fired).toEqual(["soon"]);
   });
+
+  it("says that it cannot look for what is due, and fires it when it can", async () => {
+    const { withDeadlines } = bench();
+    const [fired, errors]: [string[], unknown[]] = [[], []];
+    const fire = (_tx: LogTx, subject: string): Promise<void> =>
+      Promise.resolve(void fired.push(subject));
+    const log = withDeadlines({ expiry: { fire } });
+    await log.tx([], async (tx) => {
+      await tx.setDeadline("expiry", "late", tx.now);
+      await tx.query("alter table e_deadlines rename to e_away");
+    });
+    log.deadlines.start((error, deadline) => errors.push({ error, deadline }));
+    await expect.poll(() => errors.length).toBeGreaterThan(0);
+    expect(errors[0]).toMatchObject({ deadline: null });
+    await log.tx([], (tx) => tx.query("alter table e_away rename to e_deadlines"));
+    await expect.poll(() => fired).toEqual(["late"]);
+    await log.deadlines.stop();
+  });
 }
