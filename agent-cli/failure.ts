@@ -82,7 +82,9 @@ function asGiven(mistake: string, argv: readonly string[]): string {
   const isDuration = field.endsWith("Ms");
   return (
     option +
-    (isDuration ? rest.replaceAll(/\b\d+\b(?! more)/g, (ms) => durationText(Number(ms))) : rest)
+    (isDuration
+      ? rest.replaceAll(/\b\d+\b(?! (?:more|days)\b)/g, (ms) => durationText(Number(ms)))
+      : rest)
   );
 }
 

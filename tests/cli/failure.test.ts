@@ -33,6 +33,18 @@ describe("a failure", () => {
     expect(advised("gridpost agent ls", "inbox", "--", "--project", "x")).toBe("gridpost agent ls");
   });
 
+  it("names a duration as it was given, and leaves days that the server names alone", () => {
+    const of = (what: string): string => {
+      const error = new ProblemError("BAD_REQUEST", `body.ttlMs: ${what}`, {
+        next: "see POST /v1/leases in /openapi.json",
+      });
+      return failureOf(error, { argv: ["reserve", "a", "--ttl", "8d"], key: undefined }).problem
+        .message;
+    };
+    expect(of("must be at least 60000")).toBe("--ttl: must be at least 1m");
+    expect(of("a lease lives for at most 7 days")).toBe("--ttl: a lease lives for at most 7 days");
+  });
+
   it("says how long to wait where the server does", () => {
     const error = new ProblemError("RATE_LIMITED", "too much", { retryAfterMs: 53_001, next: "n" });
     expect(described(failureOf(error, { argv: [], key: undefined }))).toBe(
