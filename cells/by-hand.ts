@@ -7,9 +7,10 @@ import { callOf } from "../storage/idempotency.ts";
 import type { LogTx } from "../storage/log.ts";
 import { liveAttempts } from "./attempt-store.ts";
 import { orNothing } from "./claim.ts";
-import { claimable, frozenImage } from "./claim-store.ts";
+import { claimable, frozenImage, termsOf } from "./claim-store.ts";
 import { completeAttempt, endOf } from "./complete.ts";
 import { loseAttempt } from "./end.ts";
+import { refuseMissing } from "./judge.ts";
 import { pagesByHand } from "./hand-queue.ts";
 import { firstFree } from "./not-busy.ts";
 import type { CellsDeps, LeasePort } from "./ports.ts";
@@ -24,13 +25,14 @@ type HandHandlers = Pick<
 
 const CLAIMS = "claims";
 /** A session by hand has one run. */
-const SESSION = `select a.id as attempt, a.holder, a.lease, r.state as run_state from p_attempts a join p_runs r on r.id = a.run
+const SESSION = `select a.id as attempt, a.holder, a.lease, r.sweep, r.state as run_state from p_attempts a join p_runs r on r.id = a.run
   where a.session = $1 and r.project = $2`;
 
 interface Held {
   readonly attempt: string;
   readonly holder: string;
   readonly lease: string;
+  readonly sweep: string;
   readonly run_state: RunState;
 }
 
@@ -135,11 +137,12 @@ export function handHandlers({ log, leases }: CellsDeps): HandHandlers {
     },
     completeClaim: async ({ params: { project, session }, body, principal, idempotency }) => {
       const { id: holder } = principal;
-      const { attempt } = await ownSession(log.query, { project, session, holder });
+      const { attempt, sweep } = await ownSession(log.query, { project, session, holder });
       const report = { ...body.report, runtime: null, image: null, executions: [], evidence: [] };
       const ended = await log.once(
         callOf({ principal, idempotency }, [`attempt:${attempt}`, CLAIMS], attempt),
         async (tx) => {
+          refuseMissing(report, await termsOf(tx.query, sweep));
           await tx.clearDeadline("claim.end", session);
           return completeAttempt(tx, leases, { attempt, holder, report });
         },

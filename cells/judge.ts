@@ -22,10 +22,25 @@ export function judged(report: AttemptReport, expected: Expected): AttemptReport
     const message = `ran the image ${report.image ?? "(not named)"}; the sweep is frozen at ${frozenImage}`;
     return { ...report, outcome: "invalid", message };
   }
-  const missing = missingRepeats(report.samples, primaryMetric, repeats);
-  if (missing.length === 0) return report;
-  const message = `no value of "${primaryMetric}" for repeat ${missing.join(", ")}`;
-  return { ...report, outcome: "failed", message };
+  const message = missingValues(report.samples, { primaryMetric, repeats });
+  return message === null ? report : { ...report, outcome: "failed", message };
+}
+
+type Values = Pick<Expected, "repeats" | "primaryMetric">;
+
+/**
+ * Whoever reports by hand can mend a metric's name, or say that there is no value; a run ends once.
+ * @throws ProblemError UNPROCESSABLE for an `ok` without a value for each repeat
+ */
+export function refuseMissing(
+  { outcome, samples }: Pick<AttemptReport, "outcome" | "samples">,
+  expected: Values,
+): void {
+  const message = outcome === "ok" ? missingValues(samples, expected) : null;
+  if (message === null) return;
+  throw new ProblemError("UNPROCESSABLE", message, {
+    next: "report a value for each repeat, or the outcome failed with a message",
+  });
 }
 
 function refuseDoubles(samples: readonly Sample[]): void {
@@ -54,10 +69,13 @@ function refuseFurther(samples: readonly Sample[], repeats: number): void {
   );
 }
 
-function missingRepeats(samples: readonly Sample[], metric: string, repeats: number): number[] {
+function missingValues(
+  samples: readonly Sample[],
+  { primaryMetric: metric, repeats }: Values,
+): string | null {
   const found = new Set<number>();
   for (const one of samples) if (one.metric === metric) found.add(one.repeat);
   const missing: number[] = [];
   for (let repeat = 1; repeat <= repeats; repeat += 1) if (!found.has(repeat)) missing.push(repeat);
-  return missing;
+  return missing.length === 0 ? null : `no value of "${metric}" for repeat ${missing.join(", ")}`;
 }

@@ -85,9 +85,13 @@ describe("work at the command line", () => {
       samples: [{ repeat: 1, metric: "speed", value: 3, unit: "GB/s" }],
     });
     const half = await anna.runWith({ input: report }, "cell", "complete", session, "-f", "-");
-    // One value for two repeats is no result.
-    expect(half.code).toBe(7);
-    expect(half.stdout).toContain("state\tfailed");
+    // One value for two repeats is no result; the claim goes on.
+    expect(half).toMatchObject({ code: 2, stdout: "" });
+    expect(half.stderr).toContain('no value of "speed" for repeat 2');
+    const none = { input: JSON.stringify({ outcome: "failed", message: "exit code 1" }) };
+    const failed = await anna.runWith(none, "cell", "complete", session, "-f", "-");
+    expect(failed.code).toBe(7);
+    expect(failed.stdout).toContain("state\tfailed");
   });
 
   it("writes a report in the form that the file's suffix stands for, and in no other", async () => {

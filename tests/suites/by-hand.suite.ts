@@ -55,6 +55,24 @@ function byHand(fleet: () => Fleet): void {
     expect(late).toMatchObject({ accepted: false, state: "claimed" });
   });
 
+  it("is not over for a report that lacks a value, which can be mended", async () => {
+    const { submit, caller } = fleet();
+    await submit(1);
+    const blue = caller("agent:default/blue");
+    const params = { session: must((await blue.claimByHand()).session).id };
+    const misnamed = samples.map((sample) => ({ ...sample, metric: "perf" }));
+    for (const wrong of [misnamed, []])
+      await expect(
+        blue.completeClaim({ params, body: { report: { samples: wrong } } }),
+      ).rejects.toMatchObject({
+        code: "UNPROCESSABLE",
+        message: 'no value of "performance" for repeat 1',
+      });
+    await blue.renewClaim({ params, body: {} });
+    const done = await blue.completeClaim({ params, body: { report: { samples } } });
+    expect(done).toMatchObject({ state: "succeeded", accepted: true });
+  });
+
   it("cannot be renewed once its sweep was cancelled, and says why", async () => {
     const { submit, caller } = fleet();
     const { sweep } = await submit(1);
