@@ -11,6 +11,7 @@ import { type Domain, type Gate, mountDomain } from "./mount.ts";
 import type { Metrics } from "./metrics.ts";
 import { OfferingRequest } from "./offers.ts";
 import { answerBrokenRequest, sendProblem, toProblemError } from "./problems.ts";
+import { boundRests } from "./read-on.ts";
 import { requestQuota, type RequestLimits } from "./request-quota.ts";
 
 const MAX_URL = 8_192;
@@ -51,6 +52,7 @@ export async function buildApp({
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, toProblemError(error)),
   });
   metrics.watch(app);
+  boundRests(app);
   app.decorateRequest("caller", null);
   // The contract's schemas are applied once, by `callOf`, after authentication and with all mistakes at once.
   app.setValidatorCompiler(() => () => true);

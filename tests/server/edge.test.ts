@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
+import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { answerBrokenRequest } from "../../server/problems.ts";
 import { type Member, startTestServer, type TestServer } from "../support/server.ts";
@@ -45,6 +47,25 @@ describe("a connection", () => {
       const chunked = await head(line, `Content-Type: ${type}`, "Transfer-Encoding: chunked");
       const chunk = [`${size.toString(16)}\r\n`, Buffer.alloc(size), "\r\n0\r\n\r\n"];
       expect(statuses(await exchange(chunked, ...chunk))).toEqual(["413", "200"]);
+    }
+  });
+
+  it("ends when a body goes on and on after its answer, also of a stranger", async () => {
+    const { hostname, port } = new URL(server.url);
+    const chunk = Buffer.concat([
+      Buffer.from("100000\r\n"),
+      Buffer.alloc(MIB),
+      Buffer.from("\r\n"),
+    ]);
+    const stranger = "POST /v1/join HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    const known = await head("POST /v1/projects/default/messages", "Transfer-Encoding: chunked");
+    for (const start of [`${stranger}Transfer-Encoding: chunked\r\n\r\n`, known]) {
+      const socket = connect(Number(port), hostname);
+      const answer = once(socket, "data");
+      socket.write(start);
+      const body = Readable.from(Array.from({ length: 200 }, () => chunk));
+      await expect(pipeline(body, socket)).rejects.toThrow();
+      expect(String(await answer)).toMatch(/^HTTP\/1\.1 4\d\d /);
     }
   });
 
