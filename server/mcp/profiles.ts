@@ -64,10 +64,9 @@ async function callFor(
   const bound = await connection.bound();
   const { leaseSession } = connection;
   const wanted = asked === null ? (bound?.project ?? project) : projectOf(asked);
-  const call = { project: wanted, repo, leaseSession };
-  if (bound === null || bound.project !== wanted)
-    return { ...call, client: connection.own, agent: null };
-  return { ...call, client: await connection.as(bound), agent: bound.agent };
+  const here = bound !== null && bound.project === wanted;
+  const client = here ? await connection.as(bound) : connection.own;
+  return { client, project: wanted, repo, bound, leaseSession };
 }
 
 /** Advice as calls of the profile where there are such, else as commands that name the connection's project. */

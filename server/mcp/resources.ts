@@ -6,6 +6,7 @@ import {
 } from "@modelcontextprotocol/sdk/types.js";
 import { ProblemError } from "../../contract/problem.ts";
 import { given } from "./mail-tools.ts";
+import type { Binding } from "./sessions.ts";
 import { type Advise, explain, type McpCall, type OnFault } from "./tool.ts";
 
 export interface ResourceContext {
@@ -72,13 +73,10 @@ const resources: Readonly<Record<string, Listed>> = {
 };
 
 async function readInbox(
-  { client, project, agent }: McpCall,
+  { client, project, bound }: McpCall,
   { of, query }: Asked,
 ): Promise<unknown> {
-  if (agent === null || of.toLowerCase() !== agent.toLowerCase())
-    throw new ProblemError("FORBIDDEN", `the inbox of ${of} is not this connection's`, {
-      next: agent === null ? "bind the connection to an agent" : `read resource://inbox/${agent}`,
-    });
+  refuseOthers(bound, project, of);
   const page = await client.mailbox.inbox({ params: { project }, query: paged(query) });
   if (query.get("include_bodies") !== "true") return page;
   const messages = page.messages.map(async (entry) => {
@@ -86,6 +84,25 @@ async function readInbox(
     return { ...entry, body };
   });
   return { ...page, messages: await Promise.all(messages) };
+}
+
+/** @throws ProblemError FORBIDDEN but for the inbox of the agent that the connection acts as */
+function refuseOthers(bound: Binding | null, project: string, of: string): void {
+  if (bound === null)
+    throw new ProblemError("FORBIDDEN", "this connection is not bound to an agent yet", {
+      next: "bind the connection to an agent",
+    });
+  const own = `read resource://inbox/${bound.agent}`;
+  if (bound.project !== project)
+    throw new ProblemError(
+      "FORBIDDEN",
+      `this connection works in project ${bound.project}, not in ${project}`,
+      { next: `${own} without project` },
+    );
+  if (of.toLowerCase() !== bound.agent.toLowerCase())
+    throw new ProblemError("FORBIDDEN", `the inbox of ${of} is not this connection's`, {
+      next: own,
+    });
 }
 
 /** The page that a URI asks for; the contract checks it. */

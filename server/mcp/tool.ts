@@ -8,6 +8,7 @@ import { ofArguments } from "../../runtime/advice.ts";
 import { schemaProblems } from "../../runtime/schema-problems.ts";
 import { toProblemError } from "../problems.ts";
 import { wrongInput } from "../wrong-input.ts";
+import type { Binding } from "./sessions.ts";
 
 /** The connection that a tool is called on: everything a tool can do goes through `client`, with the caller's own token. */
 export interface McpCall {
@@ -15,8 +16,8 @@ export interface McpCall {
   readonly project: string;
   /** Whose files are reserved where a call names no repository. */
   readonly repo: string;
-  /** The agent's name; null while a user's connection is bound to none. */
-  readonly agent: string | null;
+  /** The agent that the connection acts as, be it of another project; null while a user's connection is bound to none. */
+  readonly bound: Binding | null;
   /** The lease session that the connection's beats keep, if it has one. */
   readonly leaseSession: string | null;
 }

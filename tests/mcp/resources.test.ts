@@ -73,6 +73,11 @@ describe("the resources of the agent-mail profile", () => {
 
   it.each([
     ["resource://inbox/other", "FORBIDDEN", "read resource://inbox/Blue"],
+    [
+      "resource://inbox/Blue?project=default",
+      "FORBIDDEN",
+      "read resource://inbox/Blue without project",
+    ],
     ["resource://thread/none", "NOT_FOUND", expect.any(String)],
     ["resource://inbox/Blue?limit=many", "BAD_REQUEST", expect.stringContaining("templates/list")],
     ["resource://inbx/Blue", "NOT_FOUND", expect.stringContaining("templates/list")],
