@@ -219,10 +219,13 @@ export function inboxHandlers({ log, wait }: InboxDeps): Pick<Handlers<typeof ma
         if (left <= 0 || signal.aborted) return look();
         const stop = new AbortController();
         const grown = wait(inbox, { ms: left, signal: AbortSignal.any([signal, stop.signal]) });
-        const page = await look();
-        if (page.messages.length === 0) await grown;
-        stop.abort();
-        if (page.messages.length > 0) return page;
+        try {
+          const page = await look();
+          if (page.messages.length > 0) return page;
+          await grown;
+        } finally {
+          stop.abort();
+        }
       }
     },
   };
