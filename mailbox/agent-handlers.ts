@@ -5,13 +5,19 @@ import type { Query } from "../storage/db.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { callOf } from "../storage/idempotency.ts";
 import type { NewEvent } from "../storage/log.ts";
-import { AGENT_COLUMNS, type AgentRow, agentView, getAgent, registerAgent } from "./agents.ts";
+import {
+  AGENT_COLUMNS,
+  type AgentRow,
+  agentView,
+  getAgent,
+  OWNED_BY,
+  registerAgent,
+} from "./agents.ts";
 import { generateName } from "./name-words.ts";
 import { fold } from "./names.ts";
 
 const PAGE = `select ${AGENT_COLUMNS} from p_agents where project = $1 and folded > $2 order by folded limit $3`;
-const OWN_PAGE = `select ${AGENT_COLUMNS} from p_agents where owner = $4 and project = $1 and folded > $2
-  order by folded limit $3`;
+const OWN_PAGE = `select a.* from ${OWNED_BY} and o.folded > $3 order by o.folded limit $4`;
 /** How often a generated name may be taken before one is made longer. */
 const TRIES = 8;
 
@@ -32,10 +38,10 @@ export function agentHandlers(log: EventLog): AgentHandlers {
     agents: async ({ params: { project }, query: { after, limit, mine }, principal }) => {
       const owner = principal.act ?? principal.id;
       const rows = await log.query<AgentRow>(mine ? OWN_PAGE : PAGE, [
+        ...(mine ? [owner] : []),
         project,
         fold(after ?? ""),
         limit + 1,
-        ...(mine ? [owner] : []),
       ]);
       const page = rows.slice(0, limit);
       const next = rows.length > limit ? fold(page.at(-1)?.name ?? "") : null;

@@ -15,8 +15,13 @@ export const AGENT_COLUMNS =
 const ONE = `select ${AGENT_COLUMNS} from p_agents where project = $1 and folded = $2`;
 const OWNED = `select project, name from p_agents where owner = $1 and retired_at is null
   order by project, folded`;
-const OWNED_IN = `select project, name from p_agents where owner = $1 and project = $2 and retired_at is null
-  order by folded`;
+/**
+ * The agents `a` of an owner, `$1`, in a project, `$2`. A cross join by an index that holds its side, because SQLite would
+ * else go through all agents of the project.
+ */
+export const OWNED_BY = `p_agents o cross join p_agents a
+  where o.owner = $1 and o.project = $2 and a.project = o.project and a.folded = o.folded`;
+const OWNED_IN = `select a.project, a.name from ${OWNED_BY} and a.retired_at is null order by o.folded`;
 const NAMES = "select name from p_agents where project = $1 and retired_at is null limit 2000";
 
 /** So many unknown names are told one by one: to look for one that is close takes a while where there are many. */

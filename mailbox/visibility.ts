@@ -1,8 +1,9 @@
 import type { Principal } from "../contract/handlers.ts";
 import { ProblemError } from "../contract/problem.ts";
 import type { Query } from "../storage/db.ts";
+import { OWNED_BY } from "./agents.ts";
 
-const OWNED = "select name from p_agents where owner = $1 and project = $2";
+const OWNED = `select a.name from ${OWNED_BY}`;
 
 /** In whose name a caller looks at the mail of a project. */
 export interface Viewer {
