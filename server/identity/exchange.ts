@@ -6,6 +6,7 @@ import { closest } from "../../contract/suggest.ts";
 import type { IdentityDeps } from "./deps.ts";
 import { type Proved, verifyAssertion } from "./proofs.ts";
 import { principalId } from "./rules.ts";
+import { hasKey } from "./store.ts";
 
 type Body = EndpointInput<typeof identity.token>["body"];
 
@@ -38,37 +39,66 @@ export async function grant(
   { principal, generation: gen }: Proved,
   agent?: Body["agent"],
 ): Promise<{ token: string; expiresAt: string; principal: string }> {
-  const { log, standings, tokens } = deps;
-  const sub = agent === undefined ? principal : await agentOf(deps, principal, agent);
+  const { log, tokens } = deps;
+  const { sub, agen } =
+    agent === undefined ? { sub: principal, agen: 0 } : await agentOf(deps, principal, agent);
   const act = sub === principal ? null : principal;
-  const agen = act === null ? 0 : (await standings.of(sub)).generation;
   const { token, exp } = await tokens.sign({ sub, act, gen, agen }, log.now());
   return { token, expiresAt: toTime(exp), principal: sub };
 }
 
+interface Asked {
+  readonly project: string;
+  readonly name: string;
+}
+
+/** The agent that a principal acts as, and its generation. */
 async function agentOf(
+  deps: IdentityDeps,
+  principal: string,
+  { project, name }: Asked,
+): Promise<{ readonly sub: string; readonly agen: number }> {
+  const id = principalId("agent", name, project);
+  if (id === principal) return { sub: id, agen: 0 };
+  const { agents, log, standings } = deps;
+  const found = await agents.find(log.query, project, name);
+  if (found?.name !== name || found.owner !== principal)
+    throw await notOwned(deps, principal, { project, name, found });
+  // Read before the keys: a revocation in between makes the token dead.
+  const { generation: agen } = await standings.of(id);
+  // Who joined or was revoked has a generation; a revocation takes the keys.
+  if (agen > 0 && !(await hasKey(log.query, id))) throw revokedAgent(id, name, project);
+  return { sub: id, agen };
+}
+
+interface Foreign extends Asked {
+  readonly found: Awaited<ReturnType<IdentityDeps["agents"]["find"]>>;
+}
+
+/** Whoever may not read the project learns nothing of its agents. */
+async function notOwned(
   { agents, log, standings }: IdentityDeps,
   principal: string,
-  { project, name }: { project: string; name: string },
-): Promise<string> {
-  const id = principalId("agent", name, project);
-  if (id === principal) return id;
-  const found = await agents.find(log.query, project, name);
-  if (found?.name === name && found.owner === principal) return id;
-  // Whoever may not read the project learns nothing of its agents.
+  { project, name, found }: Foreign,
+): Promise<ProblemError> {
   const mayRead = (await standings.scopes({ id: principal, act: null }, project)).has(
     "project:read",
   );
   if (mayRead && found?.name === name)
-    throw new ProblemError(
+    return new ProblemError(
       "FORBIDDEN",
       `agent ${name} belongs to ${found.owner}, not to ${principal}`,
       { next: "act as an agent of yours: gridpost agent ls --mine" },
     );
   const own = (await agents.ownedBy(log.query, principal, project)).map((agent) => agent.name);
   const similar = closest(name, own) ?? (mayRead ? found?.name : undefined);
-  throw unknownAgent(`${name} in project ${project}`, name, similar);
+  return unknownAgent(`${name} in project ${project}`, name, similar);
 }
+
+const revokedAgent = (id: string, name: string, project: string): ProblemError =>
+  new ProblemError("FORBIDDEN", `${id} was revoked: nobody acts as it before it joins anew`, {
+    next: `give it a key: gridpost token create --kind agent --name ${name} --project ${project}`,
+  });
 
 function unknownAgent(where: string, name: string, similar: string | undefined): ProblemError {
   const meant = similar === undefined ? "" : `; did you mean ${similar}?`;

@@ -81,6 +81,11 @@ export async function generationOf(query: Query, principal: string): Promise<num
   return row?.generation;
 }
 
+/** Whether a principal has a key now. */
+export const hasKey = async (query: Query, principal: string): Promise<boolean> =>
+  (await one(query, "select 1 from p_keys where principal = $1 limit 1", [principal])) !==
+  undefined;
+
 /** The agents that have a key of their own. */
 export async function agentsWithKeys(query: Query): Promise<string[]> {
   const sql = "select distinct principal from p_keys where principal like 'agent:%'";

@@ -73,6 +73,20 @@ describe("a revocation", () => {
     expect((await who(other)).principal).toBe("agent:default/solo");
   });
 
+  it("of an agent holds against its owner, too, until the agent joins with a key", async () => {
+    const emma = await server.join("user", "emma");
+    const teal = await emma.asAgent("teal");
+    const act = () => teal.identity.whoami({ query: {} });
+    await act();
+    await revoke("agent:default/teal");
+    await expect(act()).rejects.toMatchObject({
+      code: "FORBIDDEN",
+      next: expect.stringContaining("token create --kind agent --name teal") as unknown,
+    });
+    await join(await tokenOf(emma, { kind: "agent", name: "teal" }));
+    expect((await act()).principal).toBe("agent:default/teal");
+  });
+
   it("voids the join tokens that others made for that name, and no others", async () => {
     const { admin } = server;
     await server.join("user", "ben");
