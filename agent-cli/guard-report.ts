@@ -1,4 +1,4 @@
-import { shellWord } from "../contract/shell-word.ts";
+import { askHolder } from "../contract/ask-holder.ts";
 import type { Blocked, Verdict } from "./guard-ask.ts";
 import { oneLine } from "./view.ts";
 
@@ -16,9 +16,11 @@ function describeBlocked({ path, pattern, holder, expiresAt, reason, thread }: B
   const until = expiresAt === null ? "" : ` until ${expiresAt}`;
   const about = [reason, thread === null ? null : `thread ${thread}`].filter((one) => one !== null);
   const why = about.length === 0 ? "" : ` (${about.join("; ")})`;
-  const ask = `gridpost send ${holder} -s ${shellWord(`may I change ${path}?`)}`;
   // The reason is another's, and a path may hold whatever a file system takes.
-  return [`  ${path}: ${holder} holds ${pattern}${until}${why}`, `    ask: ${ask}`]
+  return [
+    `  ${path}: ${holder} holds ${pattern}${until}${why}`,
+    `    ask: ${askHolder(holder, path)}`,
+  ]
     .map(oneLine)
     .join("\n");
 }

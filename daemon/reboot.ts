@@ -33,9 +33,16 @@ export async function noteReboot(parts: Parts, bootId: string): Promise<void> {
 
 /** The attempts of which something may have run when the machine went down. */
 async function cutOff(parts: Parts): Promise<string[]> {
-  const { spool, clock, detach } = parts;
-  const limit = timeLimit(ENGINE_MS, detach);
-  const { signal } = limit;
+  const limit = timeLimit(ENGINE_MS, parts.detach);
+  try {
+    return await cutOffBy(parts, limit.signal);
+  } finally {
+    limit.end();
+  }
+}
+
+async function cutOffBy(parts: Parts, signal: AbortSignal): Promise<string[]> {
+  const { spool, clock } = parts;
   const latest = clock.now() - clock.monotonic() - DOWN_MS;
   const cut: string[] = [];
   for (const row of spool.sessions().flatMap(({ id }) => spool.attempts(id))) {
@@ -45,7 +52,6 @@ async function cutOff(parts: Parts): Promise<string[]> {
       break;
     }
   }
-  limit.end();
   return cut;
 }
 

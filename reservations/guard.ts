@@ -5,7 +5,7 @@ import type { Handlers } from "../contract/handlers.ts";
 import { Holdings } from "../contract/pattern/holdings.ts";
 import type { Resource } from "../contract/resource.ts";
 import { fullRef } from "../contract/ref.ts";
-import { shellWord } from "../contract/shell-word.ts";
+import { askHolder } from "../contract/ask-holder.ts";
 import { callOf } from "../storage/idempotency.ts";
 import type { EventLog } from "../storage/event-log.ts";
 import { ignoresCase } from "./repositories.ts";
@@ -87,7 +87,7 @@ function blockedBy(
     holdings.of(path).map((lease) => ({
       ...lease,
       path,
-      ask: `gridpost send ${lease.holder} -s ${shellWord(`may I change ${path}?`)}`,
+      ask: askHolder(lease.holder, path),
     })),
   );
 }
