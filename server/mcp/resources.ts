@@ -90,7 +90,7 @@ async function readInbox(
 function refuseOthers(bound: Binding | null, project: string, of: string): void {
   if (bound === null)
     throw new ProblemError("FORBIDDEN", "this connection is not bound to an agent yet", {
-      next: "bind the connection to an agent",
+      next: "connect as an agent: gridpost mcp --as AGENT; in profile agent-mail call macro_start_session first",
     });
   const own = `read resource://inbox/${bound.agent}`;
   if (bound.project !== project)
