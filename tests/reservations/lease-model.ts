@@ -113,12 +113,14 @@ export class LeaseModel {
     }
   }
 
-  /** Whether waiting for this would lead back to the waiter. What is only locked becomes free by itself. */
+  /** Whether waiting for this would lead back to the waiter. What is only locked becomes free by itself; an upgrade waits for no waiter. */
   leadsBack(wish: Wish): boolean {
     const seen = new Set<string>();
     const next = (one: Wish, before: number): string[] => [
       ...this.rivals(one).flatMap(({ holder, state }) => (state === "held" ? [holder] : [])),
-      ...this.ahead(one, before).map(({ holder }) => holder),
+      ...(this.ownShared(one) === undefined ? this.ahead(one, before) : []).map(
+        ({ holder }) => holder,
+      ),
     ];
     const stack = next(wish, this.tickets.length);
     for (let holder = stack.pop(); holder !== undefined; holder = stack.pop()) {
